@@ -17,6 +17,8 @@ from .._linalg import itemsize, row_tiles, spd_solve
 
 _MAX_GUESSES = 40
 _PATIENCE = 4
+_ROUGH = 1e-6  # residual of the free entries, relative to c, while the guess still changes
+_FEW = 1024  # free entries up to which a Cholesky factor is cheap
 
 
 class BoxSlab(NamedTuple):
@@ -80,8 +82,8 @@ class BoxQPSolution(NamedTuple):
     n_systems: int
 
 
-def solve_box_qp(Q, c, feasible, *, x=None, tol=1e-5, polish=0, max_iter=100):
-    """Minimise ``xᵀQx/2 - cᵀx`` over a :class:`BoxSlab`.
+def solve_box_qp(Q, c, feasible, *, reg=0.0, x=None, tol=1e-5, polish=0, max_iter=100):
+    """Minimise ``xᵀ(Q + reg I)x/2 - cᵀx`` over a :class:`BoxSlab`.
 
     Parameters
     ----------
@@ -91,6 +93,8 @@ def solve_box_qp(Q, c, feasible, *, x=None, tol=1e-5, polish=0, max_iter=100):
         Linear term.
     feasible : BoxSlab
         Bounds on the entries and on their sum.
+    reg : float
+        Added to the diagonal of Q, without a copy of it.
     x : array of shape (n,), default=None
         Where to start.
     tol : float
@@ -109,32 +113,35 @@ def solve_box_qp(Q, c, feasible, *, x=None, tol=1e-5, polish=0, max_iter=100):
     xp = namespace(Q, c)
     eps = float(xp.finfo(c.dtype).eps)
     # Without a start, a few steps without any bound say roughly which bounds will hold.
-    hint = _conjugate_gradient(Q, c, n_steps=8) if x is None else None
+    start = xp.ones_like(c)
+    hint = _conjugate_gradient(Q, c, x=start, ridge=reg, n_steps=8)[0] if x is None else None
     x = feasible.project(hint if x is None else x)
-    gradient = Q @ x - c
-    scale = _largest_row_sum(Q)
+    solver = _FreeSolver(Q, x)
+    gradient = Q @ x + x * reg - c
+    scale = _largest_row_sum(Q) + reg
     tol = max(tol, 8.0 * eps * float(xp.max(xp.abs(c))))
     least = 100.0 * eps * scale
     ridge = max(1e-8 * scale, least)
     value = _objective(x, gradient, c)
     residual = feasible.residual(x, gradient)
+    accuracy = max(1e-4 * tol, 4.0 * eps * float(xp.max(xp.abs(c))))
     n_systems = n_iter = 0
     n_polish = 0
     while n_iter < max_iter and (residual > tol or n_polish < polish):
         n_iter += 1
         n_polish += residual <= tol
         hint = x - gradient if hint is None else hint
-        guess = _prox_by_active_set(Q, c + x * ridge, ridge, hint, feasible)
+        guess = _prox_by_active_set(Q, c + x * ridge, reg + ridge, hint, feasible, solver, accuracy)
         hint = None
         n_systems += guess.n_systems
         moved = feasible.project(guess.x)
-        gradient_moved = Q @ moved - c
+        gradient_moved = Q @ moved + moved * reg - c
         value_moved = _objective(moved, gradient_moved, c)
         step = moved - x
         if value_moved + 0.5 * ridge * float(xp.sum(step * step)) > value + 1e-12 * abs(value):
             if ridge > scale:  # the set does not settle: a gradient step always descends
                 x = feasible.project(x - gradient / scale)
-                gradient = Q @ x - c
+                gradient = Q @ x + x * reg - c
                 value, residual = _objective(x, gradient, c), feasible.residual(x, gradient)
                 ridge = 1e-2 * scale
             else:
@@ -168,14 +175,27 @@ class _Guess(NamedTuple):
     n_systems: int
 
 
-def _conjugate_gradient(Q, c, *, n_steps):
-    """A few steps towards ``Q x = c`` from ones."""
+def _conjugate_gradient(Q, c, *, x, n_steps, ridge=0.0, mask=1.0, wanted=0.0):
+    """Steps from x towards ``(Q + ridge I) x = c`` on the entries where the mask is 1.
+
+    They end at a largest residual of `wanted`, after `n_steps`, or as soon as the pace of the last
+    eight would take more than those. Returns x and the residual.
+    """
     xp = namespace(Q)
-    x = xp.ones_like(c)
-    rest = c - Q @ x
+    x = x * mask
+    rest = (c - Q @ x - x * ridge) * mask
+    residual = float(xp.max(xp.abs(rest)))
     direction, size = rest, float(xp.sum(rest * rest))
-    for _ in range(n_steps):
-        pull = Q @ direction
+    last = residual
+    for n_done in range(n_steps):
+        if residual <= wanted:
+            break
+        if wanted and n_done and n_done % 8 == 0:
+            gained, missing = math.log(last / residual), math.log(residual / wanted)
+            if gained * (n_steps - n_done) < missing * 8:
+                break
+            last = residual
+        pull = (Q @ direction + direction * ridge) * mask
         curvature = float(xp.sum(direction * pull))
         if curvature <= 0:
             break
@@ -183,15 +203,17 @@ def _conjugate_gradient(Q, c, *, n_steps):
         rest = rest - pull * (size / curvature)
         old, size = size, float(xp.sum(rest * rest))
         direction = rest + direction * (size / old)
-    return x
+        residual = float(xp.max(xp.abs(rest)))
+    return x, residual
 
 
-def _prox_by_active_set(Q, c, ridge, hint, feasible):
+def _prox_by_active_set(Q, c, ridge, hint, feasible, solver, accuracy):
     """Minimise ``xᵀ(Q + ridge I)x/2 - cᵀx`` by guessing which bounds hold, until they agree.
 
     The first guess is what holds at the projection of the hint. A guess lives on the host as -1
     (at 0), 0 (free), 1 (at upper) for each entry, and as -1, 0, 1 for the slab; x may be
-    infeasible if the guesses did not settle.
+    infeasible if the guesses did not settle. While they change the free entries are found roughly
+    where that is cheaper, and to `accuracy` once they agree.
     """
     xp = namespace(Q)
     place = place_of(Q)
@@ -200,26 +222,24 @@ def _prox_by_active_set(Q, c, ridge, hint, feasible):
     z = to_numpy(hint) - nu
     state = np.where(z <= 0, -1, np.where(z >= upper, 1, 0))
     slab, fewest, patience = int(np.sign(nu)), len(state) + 2, _PATIENCE
+    wanted = max(_ROUGH * float(xp.max(xp.abs(c))), accuracy)
     for n_systems in range(1, _MAX_GUESSES + 1):
-        rows = np.flatnonzero(state == 0)
         at_upper = state == 1
         fixed = place.asarray(np.where(at_upper, upper if at_upper.any() else 0.0, 0.0), c.dtype)
         pull = c - Q @ fixed if at_upper.any() else c
-        nu = 0.0
-        x = fixed
-        if len(rows):
-            A = _submatrix(Q, rows, ridge)
-            free, nu = _solve_free(A, take_rows(pull, rows), slab, low, high, fixed)
-            spread = np.full(len(state), len(rows))
-            spread[rows] = np.arange(len(rows))
-            x = x + take_rows(xp.concat([free, xp.zeros_like(free[:1])]), spread)
+        to_sum = (low if slab < 0 else high) - float(xp.sum(fixed)) if slab else None
+        free, nu, reached = solver.solve(pull, state == 0, ridge, to_sum=to_sum, wanted=wanted)
+        x = fixed + free
         pressure = to_numpy(Q @ x + x * ridge - c) + nu
         values = to_numpy(x)
         wrong = _violations(state, values, pressure, upper)
         new_slab = _slab_state(slab, float(values.sum()), nu, low, high)
         n_wrong = int((wrong > 0).sum()) + (new_slab != slab)
         if n_wrong == 0:
-            return _Guess(x, True, n_systems)
+            if reached <= accuracy:
+                return _Guess(x, True, n_systems)
+            wanted = accuracy
+            continue
         if n_wrong < fewest:
             fewest, patience = n_wrong, _PATIENCE
         else:
@@ -229,10 +249,73 @@ def _prox_by_active_set(Q, c, ridge, hint, feasible):
         if patience < 0:  # all at once goes round in circles: mend only the worst
             few = max(1, n_wrong // 4)
             wrong[np.argsort(wrong)[:-few]] = 0.0
+            wanted = accuracy
         beyond = np.where(values < 0, -1, 1)
         state = np.where(wrong > 0, np.where(state == 0, beyond, 0), state)
         slab = new_slab
     return _Guess(x, False, n_systems)
+
+
+class _FreeSolver:
+    """Solves ``(Q + ridge I) x = pull`` on the free entries, for one set of them after another.
+
+    Many free entries go by conjugate gradients, which need no second matrix and start at the last
+    solution. Few ones go by a Cholesky factor of their part of Q, and so does everything once the
+    gradients have proved slow, save that the first two sets of more than half the entries are left
+    as they are: a factor of these would cost more than all that follow.
+    """
+
+    def __init__(self, Q, x):
+        self.Q = Q
+        self.x = x
+        self.slope = namespace(Q).zeros_like(x)  # of x in the slab's multiplier
+        self.n_least = _FEW
+        self.n_rough = 2
+
+    def solve(self, pull, free, ridge, *, to_sum, wanted):
+        """Solve with as much of a multiplier nu as brings the sum of x to `to_sum`, if not None.
+
+        Returns x with zeros at the other entries, nu, and the largest residual.
+        """
+        xp = namespace(self.Q)
+        rows = np.flatnonzero(free)
+        if not len(rows):
+            return xp.zeros_like(pull), 0.0, 0.0
+        sides = [pull] if to_sum is None else [pull, xp.ones_like(pull)]
+        reached = math.inf
+        if len(rows) > self.n_least:
+            mask = place_of(self.Q).asarray(free, pull.dtype)
+            starts = (self.x, self.slope)
+            n_steps = len(rows) // 48  # as dear as a Cholesky factor
+            solved = [
+                _conjugate_gradient(
+                    self.Q, side, ridge=ridge, x=start, mask=mask, wanted=wanted, n_steps=n_steps
+                )
+                for side, start in zip(sides, starts, strict=False)
+            ]
+            reached = max(residual for _, residual in solved)
+            columns = [x for x, _ in solved]
+            if reached > wanted and self.n_rough and 2 * len(rows) > len(free):
+                self.n_rough -= 1  # enough to see most of those that will not stay free
+            elif reached > wanted:
+                self.n_least = math.inf
+        if len(rows) <= self.n_least:
+            columns, reached = self._by_factor(sides, rows, ridge), 0.0
+        self.x = columns[0]
+        if to_sum is None:
+            return self.x, 0.0, reached
+        self.slope = columns[1]
+        nu = (float(xp.sum(self.x)) - to_sum) / float(xp.sum(self.slope))
+        return self.x - self.slope * nu, nu, reached
+
+    def _by_factor(self, sides, rows, ridge):
+        xp = namespace(self.Q)
+        right = take_rows(xp.stack(sides, axis=1), rows)
+        solved = spd_solve(_submatrix(self.Q, rows, ridge), right)
+        spread = np.full(self.Q.shape[0], len(rows))
+        spread[rows] = np.arange(len(rows))
+        full = take_rows(xp.concat([solved, xp.zeros_like(solved[:1, :])], axis=0), spread)
+        return [full[:, i] for i in range(len(sides))]
 
 
 def _violations(state, values, pressure, upper):
@@ -254,18 +337,6 @@ def _submatrix(Q, rows, ridge):
     diagonal = xp.reshape(A, (-1,))[:: k + 1]  # a view, since A is contiguous
     diagonal += ridge
     return A
-
-
-def _solve_free(A, pull, slab, low, high, fixed):
-    """Free entries and the slab's multiplier, for a given guess."""
-    xp = namespace(A)
-    k = A.shape[0]
-    if slab == 0:
-        return spd_solve(A, xp.reshape(pull, (k, 1)))[:, 0], 0.0
-    both = spd_solve(A, xp.stack([pull, xp.ones_like(pull)], axis=1))
-    wanted = (low if slab < 0 else high) - float(xp.sum(fixed))
-    nu = (float(xp.sum(both[:, 0])) - wanted) / float(xp.sum(both[:, 1]))
-    return both[:, 0] - both[:, 1] * nu, nu
 
 
 def _slab_state(slab, total, nu, low, high):

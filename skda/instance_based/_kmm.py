@@ -11,7 +11,6 @@ from sklearn.exceptions import ConvergenceWarning
 from .._backend import namespace
 from .._domains import DomainWarning
 from .._kernels import kernel_matrix, kernel_row_means, resolve_gamma
-from .._linalg import device_of
 from ._box_qp import BoxSlab, solve_box_qp
 from ._weighter import BaseWeighter, check_number
 
@@ -46,10 +45,8 @@ def kernel_mean_matching(
     n, m = X_source.shape[0], X_target.shape[0]
     kappa = kernel_row_means(X_source, X_target, **kernel_params) * float(n)
     K = kernel_matrix(X_source, **kernel_params)
-    if reg:
-        K = K + reg * xp.eye(n, dtype=K.dtype, device=device_of(K))
     feasible = BoxSlab(float(upper), n * (1.0 - eps), n * (1.0 + eps))
-    solution = solve_box_qp(K, kappa, feasible, tol=tol, polish=5, max_iter=max_iter)
+    solution = solve_box_qp(K, kappa, feasible, reg=reg, tol=tol, polish=5, max_iter=max_iter)
     return solution, float(xp.max(kappa)) * m / n
 
 
@@ -127,10 +124,11 @@ class KMMWeighter(BaseWeighter):
     source covers the target. Without `sample_domain` all weights are 1. The method weights the
     rows it was fitted on and defines no function of the features.
 
-    Cost: memory of one n_source × n_source matrix and of its part on rows with a weight strictly
-    between the bounds, n_source² n_features operations for the kernel and about ten Cholesky
-    factors of that part. The order of the rows does not matter. Array level (a): runs wholly where
-    the data are.
+    Cost: memory of one n_source × n_source matrix and, where the kernel is wide, of its part on
+    rows with a weight strictly between the bounds (in all 1.04 to 1.3 matrices at 4,000 rows);
+    n_source² n_features operations for the kernel. A narrow kernel takes some dozens of products
+    with it, a wide one about ten Cholesky factors of that part. The order of the rows does not
+    matter. Array level (a): runs wholly where the data are.
 
     References
     ----------

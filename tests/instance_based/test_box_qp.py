@@ -4,7 +4,9 @@ import math
 
 import numpy as np
 import pytest
+from sklearn.metrics.pairwise import rbf_kernel
 
+from skda.instance_based import _box_qp
 from skda.instance_based._box_qp import BoxSlab, solve_box_qp
 
 
@@ -91,3 +93,39 @@ def test_a_start_does_not_change_the_solution():
         start = rng.uniform(-1, 2, size=40)
         found = solve_box_qp(Q, c, BoxSlab(1.0), x=start, tol=1e-8).x
         np.testing.assert_allclose(found, wanted, atol=1e-7)
+
+
+def narrow_kernel_qp(n=1500):
+    X = np.random.default_rng(3).normal(size=(n, 8))
+    kernel = rbf_kernel(X, gamma=1.0)
+    return kernel, 1.5 * kernel[:, : n // 2].sum(axis=1)
+
+
+@pytest.mark.parametrize(
+    "feasible", [BoxSlab(1000.0), BoxSlab(2.0), BoxSlab(1000.0, 1800.0, 1800.0)]
+)
+def test_conjugate_gradients_and_factors_find_the_same_solution(feasible, monkeypatch):
+    Q, c = narrow_kernel_qp()
+    with monkeypatch.context() as patch:
+        patch.setattr(_box_qp, "_FEW", len(c))
+        wanted = solve_box_qp(Q, c, feasible, tol=1e-7)
+    with monkeypatch.context() as patch:  # no factor is taken: no second matrix in memory
+        patch.delattr(_box_qp, "spd_solve")
+        found = solve_box_qp(Q, c, feasible, tol=1e-7)
+    assert wanted.converged and found.converged
+    assert feasible.residual(found.x, Q @ found.x - c) <= 1e-7
+    np.testing.assert_allclose(found.x, wanted.x, atol=1e-6)
+
+
+def test_slow_gradients_give_way_to_factors(monkeypatch):
+    n = 1500
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(n, 3))
+    Q = rbf_kernel(X, gamma=0.02) + 1e-6 * np.eye(n)  # condition number about 1e9
+    c = rbf_kernel(X, 1.0 + 0.7 * rng.normal(size=(n, 3)), gamma=0.02).sum(axis=1)
+    sizes = []
+    factor = _box_qp.spd_solve
+    monkeypatch.setattr(_box_qp, "spd_solve", lambda A, B: sizes.append(len(A)) or factor(A, B))
+    found = solve_box_qp(Q, c, BoxSlab(1000.0))
+    assert found.converged and found.residual <= 1e-5
+    assert sizes and max(sizes) < n
