@@ -101,6 +101,15 @@ _ROOM_OF = {name: room for room, names in _PUBLIC.items() for name in names}
 __all__ = sorted(name for name, room in _ROOM_OF.items() if room not in _EXTRAS)
 
 
+def _not_installed(name, room, error):
+    """Return the error that says which extra brings what a name of a room needs."""
+    return ModuleNotFoundError(
+        f"skda.{name} needs {error.name}, which is not installed: "
+        f"pip install 'skda[{_EXTRAS[room]}]'",
+        name=error.name,
+    )
+
+
 def __getattr__(name):
     if name in _ROOMS:
         return import_module(f"skda.{name}")
@@ -112,11 +121,7 @@ def __getattr__(name):
     except ModuleNotFoundError as error:
         if room not in _EXTRAS or (error.name or "").startswith("skda"):
             raise
-        raise ImportError(
-            f"skda.{name} needs {error.name}, which is not installed: "
-            f"pip install 'skda[{_EXTRAS[room]}]'",
-            name=error.name,
-        ) from error
+        raise _not_installed(name, room, error) from error
     globals()[name] = value
     return value
 

@@ -1,5 +1,15 @@
 """Networks that learn aligned features, on torch and skorch."""
 
+from importlib import import_module
+
+from .. import _not_installed
+
+try:
+    for _needed in ("torch", "skorch"):
+        import_module(_needed)
+except ModuleNotFoundError as error:
+    raise _not_installed("deep", "deep", error) from error
+
 from ._adabn import AdaBNClassifier, AdaBNRegressor
 from ._adda import ADDAClassifier
 from ._afn import AFNClassifier

@@ -409,13 +409,23 @@ def test_data_of_one_call_can_be_lists():
     assert net.predict([[0.0, 1.0]]).shape == (1,)
 
 
-def test_a_name_without_torch_is_an_error_that_names_the_extra():
+@pytest.mark.parametrize(
+    "statement, name",
+    [
+        ("import skda; skda.DANClassifier", "skda.DANClassifier"),
+        ("from skda import DANClassifier", "skda.DANClassifier"),
+        ("import skda.deep", "skda.deep"),
+        ("from skda.deep import DANClassifier", "skda.deep"),
+    ],
+)
+@pytest.mark.parametrize("missing", ["torch", "skorch"])
+def test_without_the_extra_the_error_names_it(statement, name, missing):
     code = (
-        "import sys; sys.modules['torch'] = None\n"
+        f"import sys; sys.modules[{missing!r}] = None\n"
         "import skda; skda.stack_domains\n"
-        "try: skda.DANClassifier\n"
-        "except ImportError as error: print(error)"
+        f"try: {statement}\n"
+        "except ImportError as error: print(error, error.name)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "skda.DANClassifier needs torch" in done.stdout
-    assert "pip install 'skda[deep]'" in done.stdout
+    assert f"{name} needs {missing}, which is not installed" in done.stdout
+    assert f"pip install 'skda[deep]' {missing}" in done.stdout
