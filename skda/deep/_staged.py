@@ -10,7 +10,8 @@ import torch
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 
-from ._estimator import BaseDeep, domain_codes, seeded
+from ._estimator import BaseDeep, domain_codes
+from ._fitted import seeded
 from ._net import PairedNet
 
 
