@@ -1,6 +1,42 @@
-"""Where the data sets are that are too large, or not ours, to ship."""
+"""Where the data sets are that are too large, or not ours, to ship, and where they come from."""
 
 import os
 from pathlib import Path
 
 DEFAULT = Path(os.environ.get("SKDA_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+
+ORIGINS = {
+    "amazon_reviews_5000": (
+        "<category>_train.svmlight and <category>_test.svmlight",
+        "github.com/GRAAL-Research/domain_adversarial_neural_network",
+    ),
+    "corn_nir": ("corn.mat", "Eigenvector Research, a copy in github.com/B-Analytics/di-PLS"),
+    "mnist_usps": (
+        "mnist_usps.npz with X_mnist, y_mnist, X_usps and y_usps",
+        "MNIST_vs_USPS.mat of github.com/chamwen/JPDA",
+    ),
+    "mushrooms": ("agaricus-lepiota.data with a header row", "UCI, data set 73"),
+    "music_mgr_msd": ("MGR.npy", "github.com/eddardd/WBTransport"),
+    "office_caltech10_decaf6": (
+        "two of dslr.mat and webcam.mat, amazon.mat, caltech.mat",
+        "github.com/jindongwang/transferlearning",
+    ),
+    "office_caltech10_surf": (
+        "two of amazon_, Caltech10_, dslr_ and webcam_SURF_L10.mat",
+        "github.com/jindongwang/transferlearning",
+    ),
+    "reuters21578_da": (
+        "<pair>_src.mat and <pair>_tar.mat of OrgsPeople, OrgsPlaces or PeoplePlaces",
+        "github.com/cswhjiang/Transfer-Spectral-Clustering",
+    ),
+    "school_ilea": ("school.mat", "github.com/jiayuzhou/MALSAR"),
+    "student_performance": ("student-mat.csv and student-por.csv", "UCI, data set 320"),
+    "uci_heart_disease": ("processed.<hospital>.data", "UCI, data set 45"),
+    "wine_quality": ("winequality-red.csv and winequality-white.csv", "UCI, data set 186"),
+}
+
+
+def origin(folder):
+    """One sentence on what a task wants in a folder of the data, and where that comes from."""
+    files, place = ORIGINS[folder]
+    return f"It wants, in {folder}: {files} ({place})."

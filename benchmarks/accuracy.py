@@ -132,9 +132,12 @@ def main(argv=None):
     if unknown:
         parser.error(f"no task {', '.join(unknown)}; there are {', '.join(sorted(known))}")
     chosen = [known[name] for name in options.tasks or sorted(known)]
+    unknown = set(options.methods or []) - {name for task in chosen for name in task.methods}
+    if unknown:
+        parser.error(f"no method {', '.join(sorted(unknown))} in these tasks; --list names them")
     if options.list:
         for task in chosen:
-            print(f"{task.name}: {', '.join(task.methods)}")
+            print(f"{task.name}: {' | '.join(task.methods)}")
         return
     rows = []
     with sklearn.config_context(enable_metadata_routing=True):

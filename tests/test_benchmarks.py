@@ -41,6 +41,12 @@ def test_a_task_without_its_files_says_what_it_wants(tmp_path, capsys):
     assert "winequality-red.csv" in printed and "student-mat.csv" in printed
 
 
+def test_a_method_that_no_task_has_is_named(capsys):
+    with pytest.raises(SystemExit):
+        accuracy.main(["students", "--methods", "CORAL", "nonsense"])
+    assert "no method nonsense" in capsys.readouterr().err
+
+
 def test_an_unknown_task_is_named_with_those_that_there_are(capsys):
     with pytest.raises(SystemExit):
         accuracy.main(["nonsense"])

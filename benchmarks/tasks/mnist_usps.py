@@ -5,6 +5,7 @@ from sklearn.preprocessing import Normalizer
 
 from skda import GFKTransformer, JDATransformer, MEDAClassifier, TJMTransformer, stack_domains
 
+from .._data import origin
 from .._task import Task, target_accuracy
 from .office_caltech import components, nearest, tca
 
@@ -55,5 +56,6 @@ TASKS = [
             name: dict(zip(("U>M", "M>U"), scores, strict=True))
             for name, scores in PUBLISHED.items()
         },
+        origin=origin("mnist_usps"),
     )
 ]

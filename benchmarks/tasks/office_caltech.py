@@ -22,6 +22,7 @@ from skda import (
     stack_domains,
 )
 
+from .._data import origin
 from .._task import Task, target_accuracy
 
 SURF = {
@@ -137,6 +138,7 @@ TASKS = [
         load=_load("office_caltech10_surf", SURF, "fts"),
         methods=METHODS,
         published=PUBLISHED_SURF,
+        origin=origin("office_caltech10_surf"),
     ),
     Task(
         name="office-caltech-decaf",
@@ -146,5 +148,6 @@ TASKS = [
         methods=METHODS,
         published=PUBLISHED_DECAF
         | {f"{name}, unit rows": PUBLISHED_DECAF[name] for name in ("TCA", "JDA")},
+        origin=origin("office_caltech10_decaf6"),
     ),
 ]

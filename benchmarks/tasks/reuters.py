@@ -14,6 +14,7 @@ from skda import (
     stack_domains,
 )
 
+from .._data import origin
 from .._task import Task, target_accuracy
 
 FOLDER = "reuters21578_da"
@@ -80,6 +81,6 @@ the mapped rows, fitted on all source and unlabelled target rows; accuracy (%) o
         load=_load,
         methods=METHODS,
         published=PUBLISHED,
-        origin=f"It wants <task>_src.mat and <task>_tar.mat of {TASK_NAMES} in {FOLDER}.",
+        origin=origin(FOLDER),
     )
 ]

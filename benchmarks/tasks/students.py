@@ -21,6 +21,7 @@ from skda import (
     stack_domains,
 )
 
+from .._data import origin
 from .._task import Task
 
 COURSES = {"maths": "student-mat.csv", "Portuguese": "student-por.csv"}
@@ -124,7 +125,7 @@ cross-validation within that course. In brackets: the data set's own checks.""",
         digits=2,
         tolerance=0.1,
         higher_is_better=False,
-        origin="It wants student-mat.csv and student-por.csv (UCI) in student_performance.",
+        origin=origin("student_performance"),
     ),
     Task(
         name="schools",
@@ -138,6 +139,6 @@ check.""",
         published={"source only": {"all>one": 102.4}},
         tolerance=2.0,
         higher_is_better=False,
-        origin="It wants school.mat (MALSAR's copy) in school_ilea.",
+        origin=origin("school_ilea"),
     ),
 ]

@@ -8,6 +8,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skda import stack_domains
 
+from .._data import origin
 from .._task import Task
 from .._weighting import balanced_score_of, weighted
 
@@ -50,6 +51,6 @@ TASKS = [
         methods=METHODS,
         digits=3,
         higher_is_better=False,
-        origin=f"It wants winequality-red.csv and winequality-white.csv (UCI) in {FOLDER}.",
+        origin=origin(FOLDER),
     )
 ]
