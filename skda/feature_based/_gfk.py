@@ -121,16 +121,16 @@ class GFKTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer):
     def _fit(self, data):
         d = data.X.shape[1]
         sides = [data.X_source, data.X_target] if data.adapts else [data.X]
-        axes = [principal_axes(X, data.xp.mean(X, axis=0)) for X in sides]
+        axes = [principal_axes(X, data.xp.mean(X, axis=0), self.n_components) for X in sides]
         k = resolve_n_components(
             self.n_components,
-            [variances for variances, _ in axes],
+            [side.variances for side in axes],
             d,
             most=d if isinstance(self.n_components, Integral) else max(1, d // 2),
             name=type(self).__name__,
         )
         self.n_components_ = k
-        self.factor_ = data.keep(geodesic_flow_factor(axes[0][1][:, :k], axes[-1][1][:, :k]))
+        self.factor_ = data.keep(geodesic_flow_factor(axes[0].first(k), axes[-1].first(k)))
 
     def _map(self, X, domain, place):
         return X @ place.asarray(self.factor_, X.dtype)

@@ -220,16 +220,16 @@ class MEDAClassifier(DomainRouting, DomainClassifierMixin, BaseEstimator):
 
     def _geodesic_factor(self, data):
         sides = [data.X_source, data.X_target] if data.adapts else [data.X]
-        axes = [principal_axes(X, data.xp.mean(X, axis=0)) for X in sides]
+        axes = [principal_axes(X, data.xp.mean(X, axis=0), self.n_components) for X in sides]
         k = resolve_n_components(
             self.n_components,
-            [variances for variances, _ in axes],
+            [side.variances for side in axes],
             data.X.shape[1],
             most=20 if self.n_components is None else data.X.shape[1],
             name=type(self).__name__,
         )
         self.n_components_ = k
-        return geodesic_flow_factor(axes[0][1][:, :k], axes[-1][1][:, :k])
+        return geodesic_flow_factor(axes[0].first(k), axes[-1].first(k))
 
     def _fit_rows(self, Z, ids, codes):
         source, target = np.flatnonzero(ids >= 0), np.flatnonzero(ids < 0)

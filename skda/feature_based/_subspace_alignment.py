@@ -2,27 +2,48 @@
 
 import warnings
 from numbers import Integral, Real
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
 from .._backend import namespace
 from .._base import BaseDomainTransformer
-from .._linalg import fix_signs, spd_eigen
+from .._linalg import fix_signs, spd_eigen, top_eigenpairs
 
 
-def principal_axes(X, mean):
-    """Principal axes (d x r, r = min(n, d)) of rows and the variance along each, descending."""
+class PrincipalAxes(NamedTuple):
+    """Variance along each principal axis, descending, and what gives the axes themselves."""
+
+    variances: Any
+    vectors: Any
+    rows: Any
+
+    def first(self, k):
+        """The first k axes, orthonormal columns of shape (d, k)."""
+        if self.rows is None:
+            return fix_signs(self.vectors[:, :k])
+        # In descending order of length, so that the long ones are kept and the short ones mended.
+        Q, _ = namespace(self.rows).linalg.qr(self.rows.T @ self.vectors[:, :k], mode="reduced")
+        return fix_signs(Q)
+
+
+def principal_axes(X, mean, n_components=None):
+    """Principal axes of rows, from the products on the smaller side.
+
+    All min(n, d) of them, or only as many as are asked for where `n_components` is an integer.
+    """
     xp = namespace(X)
     n, d = X.shape
     C = X - mean
-    if d <= n:
-        values, vectors = spd_eigen(C.T @ C)
-        values, axes = xp.flip(values), xp.flip(vectors, axis=1)
+    products = C @ C.T if d > n else C.T @ C
+    if isinstance(n_components, Integral) and 1 <= n_components < min(n, d):
+        values, vectors = top_eigenpairs(products, int(n_components))
+        values = xp.clip(values, min=0.0)
     else:
-        _, singular, transposed = xp.linalg.svd(C, full_matrices=False)
-        values, axes = singular**2, transposed.T
-    return values / max(n - 1, 1), fix_signs(axes)
+        values, vectors = spd_eigen(products)
+        values, vectors = xp.flip(values), xp.flip(vectors, axis=1)
+    return PrincipalAxes(values / max(n - 1, 1), vectors, C if d > n else None)
 
 
 def axes_for_share(variances, share):
@@ -154,24 +175,23 @@ class SubspaceAlignmentTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTr
         xp, d = data.xp, data.X.shape[1]
         X_target = data.X_target if data.adapts else data.X
         mean_t = xp.mean(X_target, axis=0)
-        var_t, axes_t = principal_axes(X_target, mean_t)
+        target = principal_axes(X_target, mean_t, self.n_components)
         sources = {i: data.X_of(i) for i in data.source_domains} if data.adapts else {}
         means = {i: xp.mean(X, axis=0) for i, X in sources.items()}
-        axes = {i: principal_axes(X, means[i]) for i, X in sources.items()}
+        found = {i: principal_axes(X, means[i], self.n_components) for i, X in sources.items()}
         k = resolve_n_components(
             self.n_components,
-            [var_t] + [variances for variances, _ in axes.values()],
+            [target.variances] + [axes.variances for axes in found.values()],
             d,
             most=d,
             name=type(self).__name__,
         )
-        P_t = axes_t[:, :k]
+        P_t = target.first(k)
         self.n_components_ = k
         self.target_mean_, self.target_axes_ = data.keep(mean_t), data.keep(P_t)
         self.source_means_ = {i: data.keep(mean) for i, mean in means.items()}
-        self.source_axes_ = {
-            i: data.keep(P[:, :k] @ (P[:, :k].T @ P_t)) for i, (_, P) in axes.items()
-        }
+        bases = {i: axes.first(k) for i, axes in found.items()}
+        self.source_axes_ = {i: data.keep(P @ (P.T @ P_t)) for i, P in bases.items()}
 
     def _map(self, X, domain, place):
         mean = self.source_means_.get(domain, self.target_mean_)

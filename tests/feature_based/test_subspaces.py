@@ -9,6 +9,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from skda import GFKTransformer, SubspaceAlignmentTransformer
 from skda.feature_based._gfk import geodesic_flow_factor
+from skda.feature_based._subspace_alignment import principal_axes
 
 
 def rotated_domains(seed, n=150, angle=0.9):
@@ -38,6 +39,20 @@ def test_subspace_alignment_is_its_formula():
     )
     plain = SubspaceAlignmentTransformer(3, center=False).fit(X, sample_domain=ids)
     np.testing.assert_allclose(np.abs(plain.transform(Xt)), np.abs(Xt @ P_t), atol=1e-10)
+
+
+@pytest.mark.parametrize("n_components", [5, None])
+@pytest.mark.parametrize(("n", "d"), [(300, 600), (600, 300)])
+def test_principal_axes_are_the_singular_vectors(n, d, n_components):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, d)) * 0.97 ** np.arange(d) + rng.normal(size=d)
+    found = principal_axes(X, X.mean(axis=0), n_components)
+    _, singular, axes = np.linalg.svd(X - X.mean(axis=0), full_matrices=False)
+    k = n_components or 50
+    np.testing.assert_allclose(found.variances[:k], singular[:k] ** 2 / (n - 1), rtol=1e-10)
+    P = found.first(k)
+    np.testing.assert_allclose(P.T @ P, np.eye(k), atol=1e-12)
+    np.testing.assert_allclose(np.abs((axes[:k] * P.T).sum(axis=1)), 1.0, atol=1e-10)
 
 
 def test_subspace_alignment_of_one_domain_is_pca():
