@@ -12,13 +12,15 @@ import itertools
 import json
 from pathlib import Path
 
+from .speed import exponents, label
+
 HEAD = """\
 # Figures
 
 This page is written by `python -m benchmarks report` from the output of the benchmarks; no figure
 in it is typed by hand. Scores are ours, with the published ones in brackets; **!** marks a score
 that is worse than the published one by more than the task's tolerance. Speeds are medians of
-runs in turns; read the ratios, since machines are noisy.
+runs in turns (*times ours*: how much longer than skda); read the ratios, since machines are noisy.
 """
 NOTES = Path(__file__).with_name("notes.md")
 
@@ -65,26 +67,34 @@ def accuracy_part(run):
 
 
 def speed_part(run):
-    """One table per case and size: contenders down."""
+    """One table per case: sizes and contenders down, and how the time of each grows."""
     parts = []
-    groups = itertools.groupby(run["rows"], key=lambda row: (row["case"], row["size"]))
-    for (case, size), rows in groups:
+    for (group, case), rows in itertools.groupby(
+        run["rows"], key=lambda row: (row["group"], row["case"])
+    ):
         rows = list(rows)
-        header = ["", "seconds", "ours / it"]
         optional = [
             (key, title)
             for key, title in (("objective", "objective"), ("peak_mb", "peak MB"))
             if any(row.get(key) is not None for row in rows)
         ]
-        body = []
+        body, before = [], None
         for row in rows:
-            cells = [row["contender"], f"{row['seconds']:.3g}", f"{row['ours_over_it']:.2f}"]
-            for key, _ in optional:
-                cells.append("" if row.get(key) is None else f"{row[key]:.5g}")
+            size = label(row["size"])
+            cells = ["" if size == before else size, row["contender"]]
+            cells += [f"{row['seconds']:.3g}", f"{1 / row['ours_over_it']:.3g}"]
+            cells += ["" if row.get(k) is None else f"{row[k]:.5g}" for k, _ in optional]
             body.append(cells)
-        label = ", ".join(f"{key} = {value}" for key, value in size.items())
-        title = f"### {rows[0]['group']}: {case}, {label}"
-        parts.append(title + "\n\n" + table(header + [title for _, title in optional], body))
+            before = size
+        header = ["size", "", "seconds", "times ours"] + [title for _, title in optional]
+        parts.append(f"### {group}: {case}\n\n" + table(header, body))
+        growth = {}
+        for name, size, fixed, power in exponents(rows):
+            at = f" at {label(fixed)}" if fixed else ""
+            growth.setdefault(name, []).append(f"{size}^{power:.1f}{at}")
+        if growth:
+            each = "; ".join(f"{name} {', '.join(powers)}" for name, powers in growth.items())
+            parts.append(f"Time grows as: {each}.")
     return "\n\n".join(parts)
 
 

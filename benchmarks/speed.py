@@ -99,25 +99,36 @@ def given_sizes(texts, case):
 
 
 def exponents(rows):
-    """Yield contender, size and p such that seconds grow as size^p, all other sizes equal."""
+    """Yield contender, size, what is held fixed, and p such that seconds grow as size^p.
+
+    What is held fixed is said only of sizes that vary.
+    """
+    varied = {name for name in rows[0]["size"] if len({row["size"].get(name) for row in rows}) > 1}
     for contender in dict.fromkeys(row["contender"] for row in rows):
-        mine = [row for row in rows if row["contender"] == contender]
-        for name in mine[0]["size"]:
-            others = {tuple(v for k, v in row["size"].items() if k != name) for row in mine}
-            values = [row["size"][name] for row in mine]
-            if len(others) > 1 or len(set(values)) < 2 or not isinstance(values[0], int | float):
-                continue
-            first, last = (f(mine, key=lambda row: row["size"][name]) for f in (min, max))
-            growth = math.log(last["seconds"] / first["seconds"])
-            yield contender, name, growth / math.log(last["size"][name] / first["size"][name])
+        for name in sorted(varied):
+            groups = {}
+            for row in rows:
+                if row["contender"] == contender:
+                    fixed = tuple((k, v) for k, v in row["size"].items() if k != name)
+                    groups.setdefault(fixed, []).append((row["size"][name], row["seconds"]))
+            for fixed, points in groups.items():
+                (first, before), (last, after) = min(points), max(points)
+                if first == last or not isinstance(first, int):
+                    continue
+                power = math.log(after / before) / math.log(last / first)
+                yield contender, name, {k: v for k, v in fixed if k in varied}, power
+
+
+def label(size):
+    """Sizes as text."""
+    return ", ".join(f"{key}={value}" for key, value in size.items())
 
 
 def run(case, sizes, *, peers, memory, repeats, threads):
     """Print one block per size, and how the time grows; return the rows."""
     rows = []
     for size in sizes:
-        label = ", ".join(f"{key}={value}" for key, value in size.items())
-        print(f"\n{case.group}: {case.name} ({label})")
+        print(f"\n{case.group}: {case.name} ({label(size)})")
         contenders = case.contenders(**size)
         contenders = {n: work for n, work in contenders.items() if peers or not peer(n)}
         medians, values = time_in_turns(contenders, repeats or case.repeats)
@@ -138,8 +149,8 @@ def run(case, sizes, *, peers, memory, repeats, threads):
             extra += f"  peak {row['peak_mb']:.0f} MB" if memory else ""
             ratio = row["ours_over_it"]
             print(f"  {name:<28}{spent:10.4f} s   ours/it {ratio:6.2f}{extra}", flush=True)
-    for name, size, power in exponents(rows):
-        print(f"  {name:<28}grows as {size}^{power:.1f}")
+    for name, size, fixed, power in exponents(rows):
+        print(f"  {name:<28}grows as {size}^{power:.1f}" + (f" ({label(fixed)})" if fixed else ""))
     return rows
 
 

@@ -77,9 +77,18 @@ def test_sizes_can_be_replaced():
 
 def test_growth_is_that_of_the_seconds():
     rows = [
-        {"contender": "skda", "size": {"n": n, "d": 5}, "seconds": 1e-3 * n**2} for n in (10, 40)
+        {"contender": "skda", "size": {"n": n, "d": 5, "width": w}, "seconds": 1e-3 * n**w}
+        for n in (10, 40)
+        for w in (1.0, 2.0)
     ]
-    assert [(c, s, round(p, 6)) for c, s, p in speed.exponents(rows)] == [("skda", "n", 2.0)]
+    found = [
+        (name, fixed, round(power, 6))
+        for _, name, fixed, power in speed.exponents(rows)
+        if name == "n"
+    ]
+    assert found == [("n", {"width": 1.0}, 1.0), ("n", {"width": 2.0}, 2.0)]
+    rows = [row for row in rows if row["size"]["width"] == 2.0]
+    assert [fixed for *_, fixed, _ in speed.exponents(rows)] == [{}]
 
 
 def test_where_there_is_no_such_device_nothing_is_measured(capsys):
@@ -102,5 +111,5 @@ def test_the_page_is_written_from_the_figures(task, tmp_path, capsys):
     report.main([str(tmp_path / "a.json"), str(tmp_path / "s.json"), "--output", str(page)])
     text = page.read_text()
     assert "| steady | 50.0 (54.0) **!** |" in text
-    assert "| skda | 2 | 1.00 |" in text
+    assert "| skda | 2 | 1 |" in text
     assert "2026-01-01, m, 2 thread(s), Python 3; numpy 2." in text
