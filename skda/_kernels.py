@@ -56,12 +56,9 @@ def kernel_matrix(X, Y=None, *, kernel="rbf", gamma=1.0, degree=3, coef0=1.0):
         return X @ (X if Y is None else Y).T
     xp = namespace(X)
     if kernel == "rbf":  # exp(2γ xᵀy − γ‖x‖² − γ‖y‖²) is the exponential of one product
-
-        def prepare(X, Y):
-            left, right = gaussian_factors(X, Y, gamma=gamma)
-            return (left,), (right,)
-
-        return _fill(X, Y, lambda A, B: xp.exp(A[0] @ B[0].T), prepare, diagonal=1.0)
+        left, right, tile = gaussian_tiles(X, Y, gamma=gamma)
+        sides = (left,), (right,)
+        return _fill(X, Y, lambda A, B: tile(A[0], B[0]), lambda *_: sides, diagonal=1.0)
     if kernel == "laplacian":
         return _fill(X, Y, lambda A, B: xp.exp(_l1_tile(A[0], B[0]) * -gamma), _plain)
     if kernel == "poly":
@@ -105,7 +102,21 @@ def _centred(X, Y):
     return left, left if Y is None else _with_norms(Y - shift)
 
 
-def gaussian_factors(X, Y=None, *, gamma):
+def gaussian_tiles(X, Y=None, *, gamma):
+    """Rows of X, rows of Y, and the function that makes ``exp(-gamma ‖x-y‖²)`` of a tile of them.
+
+    The exponents are products of these rows. Rounding can make one positive, by ``eps gamma ‖x‖²``
+    at the most, so they are cut at 0 where that is more than a trifle.
+    """
+    xp = namespace(X)
+    left, right = _gaussian_factors(X, Y, gamma=gamma)
+    longest = -min(float(xp.min(left[:, -2])), float(xp.min(right[:, -1])))
+    if longest * float(xp.finfo(X.dtype).eps) < 1e-3:
+        return left, right, lambda A, B: xp.exp(A @ B.T)
+    return left, right, lambda A, B: xp.exp(xp.clip(A @ B.T, max=0.0))
+
+
+def _gaussian_factors(X, Y, *, gamma):
     """Left rows of X and right rows of Y whose products are the exponents ``-gamma ‖x-y‖²``."""
     xp = namespace(X)
     shift = xp.mean(X if Y is None else Y, axis=0)
@@ -198,7 +209,7 @@ def median_sq_dist(X, *, max_rows=1000, random_state=None):
     Where more than half of the pairs coincide, the mean squared distance stands in; where all
     do, 1.
     """
-    return _median_pair(_subsample(X, max_rows, random_state), pairwise_sq_dists, square=True)
+    return _median_pair(subsample(X, max_rows, random_state), pairwise_sq_dists, square=True)
 
 
 def _median_pair(X, distances, *, square):
@@ -219,7 +230,8 @@ def _median_pair(X, distances, *, square):
     return mean if mean > 0 else 1.0
 
 
-def _subsample(X, max_rows, random_state):
+def subsample(X, max_rows, random_state):
+    """Return X, or a draw of ``max_rows`` of its rows in their order."""
     n = X.shape[0]
     if n <= max_rows:
         return X
@@ -240,7 +252,7 @@ def resolve_gamma(gamma, X, *, kernel="rbf", max_rows=1000, random_state=None) -
         if gamma == "median" and kernel == "rbf":
             return 0.5 / median_sq_dist(X, max_rows=max_rows, random_state=random_state)
         if gamma == "median" and kernel == "laplacian":
-            part = _subsample(X, max_rows, random_state)
+            part = subsample(X, max_rows, random_state)
             return 1.0 / _median_pair(part, lambda Z: _l1_tile(Z, Z), square=False)
         if gamma in ("median", "scale"):
             variance = float(namespace(X).var(X))

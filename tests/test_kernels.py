@@ -56,6 +56,18 @@ def test_kernels_equal_scikit_learn(xp, rows, kernel, params):
     assert got.dtype == xp.asarray(X).dtype
 
 
+@pytest.mark.parametrize("gamma", [1e9, 1e16, 1e20, 1e300])
+def test_a_narrow_gaussian_is_no_more_than_one_but_for_a_trifle(xp, rows, gamma):
+    X, _ = rows
+    X = xp.asarray(X)
+    if xp.dtype == "float32" and gamma > 1e30:
+        pytest.skip("beyond the largest number of float32")
+    for K in (ks.kernel_matrix(X, X + 0.0, gamma=gamma), ks.kernel_matrix(X, gamma=gamma)):
+        K = xp.to_numpy(K)
+        assert np.isfinite(K).all()
+        assert K.max() < 1.001
+
+
 def test_tiles_do_not_change_the_matrix(monkeypatch, rows):
     _, Y = rows
     whole = ks.kernel_matrix(Y, gamma=0.2)

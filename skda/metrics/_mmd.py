@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from .._backend import namespace, to_numpy
-from .._kernels import gaussian_factors, kernel_matrix, resolve_gamma, tile_side
+from .._kernels import gaussian_tiles, kernel_matrix, resolve_gamma, tile_side
 from .._linalg import as_like, device_of, row_tiles
 from ._samples import two_samples
 
@@ -24,12 +24,11 @@ class TwoSampleTestResult(NamedTuple):
 
 def kernel_tiles(Z, *, kernel, gamma, **kernel_params):
     """Yield the tiles of the kernel matrix of Z on and above its diagonal: rows, columns, tile."""
-    xp = namespace(Z)
     if kernel == "rbf":
-        left, right = gaussian_factors(Z, gamma=gamma)
+        left, right, gaussian = gaussian_tiles(Z, gamma=gamma)
 
         def tile(rows, columns):
-            return xp.exp(left[rows, :] @ right[columns, :].T)
+            return gaussian(left[rows, :], right[columns, :])
 
     else:
 
