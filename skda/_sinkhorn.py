@@ -124,7 +124,7 @@ def sinkhorn_plan(
     K *= xp.reshape(u, (-1, 1))
     K *= xp.reshape(v, (1, -1))
     if warn and not error <= tol:
-        what = "of the mass is misplaced" if marginal_reg is None else "change of the log scalings"
+        what = "of the mass misplaced" if marginal_reg is None else "change of the log scalings"
         warnings.warn(
             f"Sinkhorn stopped after {n_iter} iterations with {error:.1e} {what} (tol={tol:.1e}). "
             "Raise max_iter, reg or tol.",
