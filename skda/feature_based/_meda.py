@@ -10,7 +10,7 @@ from .._linalg import as_like
 from ._checks import check_count, check_positive, check_share
 from ._gfk import geodesic_flow_factor
 from ._graph import knn_laplacian
-from ._spectral import joint_differences, nearest_codes
+from ._spectral import joint_differences, nearest_codes, warn_if_degenerate
 from ._subspace_alignment import principal_axes, resolve_n_components
 
 
@@ -235,6 +235,7 @@ class MEDAClassifier(DomainRouting, DomainClassifierMixin, BaseEstimator):
         source, target = np.flatnonzero(ids >= 0), np.flatnonzero(ids < 0)
         n_classes, adapts = len(self.classes_), len(target) > 0 and len(source) > 0
         K = kernel_matrix(Z, gamma=self.gamma)
+        warn_if_degenerate(K, gamma=self.gamma, stacklevel=4)
         Y = as_like((codes[:, None] == np.arange(n_classes)).astype(float), Z)
         is_source = as_like((ids >= 0).astype(float)[:, None], Z)
         manifold = None

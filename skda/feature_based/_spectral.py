@@ -25,6 +25,7 @@ from .._kernels import (
     nystroem_map,
     pairwise_sq_dists,
     resolve_gamma,
+    subsample,
 )
 from .._linalg import (
     device_of,
@@ -38,6 +39,7 @@ from .._linalg import (
 from ._checks import check_count, check_option
 
 SOLVERS = ("exact", "nystroem", "fourier")
+_ROWS_TO_JUDGE = 200  # whose kernel matrix tells whether a bandwidth is of use
 
 
 class KernelProblem:
@@ -138,6 +140,9 @@ def build_problem(
         return KernelProblem((X + X.T) * 0.5, None), params
     if kernel == "linear" and d < n and not dual:
         return FeatureProblem(X, lambda rows: rows, None, None, d), params
+    if solver != "exact":
+        sample = subsample(X, _ROWS_TO_JUDGE, 0)
+        warn_if_degenerate(kernel_matrix(sample, **params), **params)
     if solver == "nystroem":
         phi = nystroem_map(X, n_basis, random_state=random_state, **params)
         L = phi.landmarks
@@ -147,7 +152,7 @@ def build_problem(
         phi = fourier_map(X, n_basis, kernel=kernel, gamma=gamma, random_state=random_state)
         return FeatureProblem(X, phi, None, phi.frequencies, n_basis), params
     K = kernel_matrix(X, **params)
-    warn_if_degenerate(K, params)
+    warn_if_degenerate(K, **params)
     return KernelProblem(K, X), params
 
 
@@ -165,9 +170,9 @@ def check_precomputed(K, solver):
         )
 
 
-def warn_if_degenerate(K, params):
+def warn_if_degenerate(K, *, gamma, kernel="rbf", stacklevel=6, **_):
     """Warn where the bandwidth makes all rows alike, or each row like no other."""
-    if params["kernel"] not in ("rbf", "laplacian") or K.shape[0] < 2:
+    if kernel not in ("rbf", "laplacian") or K.shape[0] < 2:
         return
     xp = namespace(K)
     n, eps = K.shape[0], float(xp.finfo(K.dtype).eps)
@@ -179,10 +184,10 @@ def warn_if_degenerate(K, params):
     else:
         return
     warnings.warn(
-        f"With gamma={params['gamma']:.3g} {fault}, and no component means anything. Choose a "
-        f"{mend} gamma, for example 'median'.",
+        f"With gamma={gamma:.3g} {fault}, and nothing can be learnt from it. Choose a {mend} "
+        "gamma; 1 / (2 m²) is usual, m being the median distance between two rows.",
         UserWarning,
-        stacklevel=6,
+        stacklevel=stacklevel,
     )
 
 

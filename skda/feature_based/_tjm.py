@@ -144,7 +144,12 @@ callable, default="rbf"
         values, W, _ = solve(problem, k, F, self.reg, row_scale=row_scale)
         self.source_norms_ = data.keep(row_norms(problem, W)[:, 0])[data.source]
         # The row weights inflate the scale: as a whole it is set by the first component.
-        unit = max(float(values[0]) / len(data.ids), 1e-300) ** -0.5
+        first = problem.embed(W[:, :1])
+        square = float(xp.sum(first * first))
+        variance, n = float(values[0]), len(data.ids)
+        if not variance > float(xp.finfo(W.dtype).eps) * n * square:
+            variance = square or n  # all rows are alike
+        unit = (variance / n) ** -0.5
         self._store(data, problem, values, W * unit)
 
 

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 from skda import (
     DIPLSRegressor,
@@ -117,3 +118,30 @@ def test_bandwidths_that_mean_nothing_raise(method, gamma):
     X, y, ids = data()
     with pytest.raises(ValueError, match="gamma must be a positive number"):
         method(gamma=gamma).fit(X, y, sample_domain=ids)
+
+
+BANDWIDTH = [
+    TCATransformer(3),
+    TCATransformer(3, solver="nystroem", random_state=0),
+    TCATransformer(3, solver="fourier", random_state=0),
+    TCATransformer(3, kernel="laplacian"),
+    JDATransformer(3),
+    TJMTransformer(3),
+    MIDATransformer(3),
+    MEDAClassifier(),
+]
+
+
+@pytest.mark.parametrize("method", BANDWIDTH, ids=repr)
+@pytest.mark.parametrize(
+    ("gamma", "fault"), [(1e-18, "constant"), (1e9, "identity"), (1e20, "identity")]
+)
+def test_bandwidths_far_too_wide_or_narrow_warn_and_stay_finite(method, gamma, fault):
+    X, y, ids = data()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = output(clone(method).set_params(gamma=gamma), X, y, ids)
+    messages = [str(warning.message) for warning in caught]
+    assert fault in messages[0]
+    assert not any("encountered" in message for message in messages), messages  # NumPy's
+    assert np.abs(result).max() < 100  # infinite for narrow ones, and for wide ones in TJM, once
