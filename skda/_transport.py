@@ -126,6 +126,7 @@ def exact_plan(M, a=None, b=None, *, start=None):
     Large problems are solved on the few pairs that the potentials of a rough entropic plan (or of
     `start`) make promising, and pairs whose reduced cost turns out negative are added until
     there are none: that the plan is optimal among all pairs is then proved by its potentials.
+    Where their number does not fall fast, all pairs are solved at once, which is then cheaper.
     Arithmetic on the host.
     """
     place = place_of(M)
@@ -135,14 +136,12 @@ def exact_plan(M, a=None, b=None, *, start=None):
     b = np.full(m, 1.0 / m) if b is None else np.asarray(to_numpy(b), dtype=np.float64)
     solved = None
     if n * m >= _SPARSE_FROM and min(n, m) > 2 * _CANDIDATES and a.min() > 0 and b.min() > 0:
-        if start is not None:
-            start = tuple(to_numpy(p).astype(float) for p in start)
-            solved = _simplex_on_candidates(host, a, b, start, patience=n)
-        if solved is None:
+        if start is None:
             scale = float(np.mean(host)) or 1.0
             options = {"reg": 0.02 * scale, "tol": 1e-2, "warn": False, "max_iter": 300}
-            start = sinkhorn_plan(host, a=a, b=b, start=start, **options).potentials
-            solved = _simplex_on_candidates(host, a, b, start)
+            start = sinkhorn_plan(host, a=a, b=b, **options).potentials
+        start = tuple(to_numpy(p).astype(float) for p in start)
+        solved = _simplex_on_candidates(host, a, b, start)
     coupling, log = solved or _simplex(host, a, b)
     if log["warning"] is not None:
         warnings.warn(
@@ -162,11 +161,11 @@ def _simplex(M, a, b):
     return importlib.import_module("ot.lp").emd(a, b, M, numItermax=10**15, log=True)
 
 
-def _simplex_on_candidates(M, a, b, potentials, *, patience=None):
+def _simplex_on_candidates(M, a, b, potentials):
     """Exact plan by pricing in pairs.
 
-    None where POT cannot do it (before 0.9.7), or where more than `patience` pairs are found
-    missing, because the potentials are far off.
+    None where POT cannot do it (before 0.9.7), or where a round leaves more than half of the
+    missing pairs missing, because the potentials are far off.
     """
     n, m = M.shape
     slack = 1e-10 * float(np.max(np.abs(M)))
@@ -177,6 +176,7 @@ def _simplex_on_candidates(M, a, b, potentials, *, patience=None):
     chosen[(np.arange(n)[:, None] * m + near).ravel()] = True
     chosen[reduced.argmin(axis=0) * m + np.arange(m)] = True
     chosen[_corner_pairs(a, b)] = True
+    before = math.inf
     for _ in range(_PRICING_ROUNDS):
         rows, columns = np.divmod(np.flatnonzero(chosen), m)
         pairs = sparse.coo_matrix((M[rows, columns], (rows, columns)), (n, m))
@@ -191,9 +191,10 @@ def _simplex_on_candidates(M, a, b, potentials, *, patience=None):
         missing = np.flatnonzero(reduced.ravel() < -slack)
         if not len(missing):
             return plan.toarray(), log
-        if patience is not None and len(missing) > patience:
-            return None
         if len(missing) > _CANDIDATES * n:
+            if len(missing) > before / 2:
+                return None
+            before = len(missing)
             worst = np.argpartition(reduced.ravel()[missing], _CANDIDATES * n)[: _CANDIDATES * n]
             missing = missing[worst]
         chosen[missing] = True

@@ -8,6 +8,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.special import logsumexp
 from sklearn.exceptions import ConvergenceWarning
 
+from skda import _transport as transport
 from skda._backend import to_numpy
 from skda._sinkhorn import sinkhorn_plan
 from skda._transport import barycentric_map, cost_matrix, cost_scale, exact_plan
@@ -109,6 +110,26 @@ def test_plans_priced_in_are_as_cheap_as_dense_ones(monkeypatch, n, m, d, seed):
     # a start that knows nothing costs rounds, not the optimum
     lost = (np.zeros(n), np.random.default_rng(0).normal(size=m))
     assert exact_plan(M, start=lost).cost == pytest.approx(dense.cost, rel=1e-9)
+
+
+def test_potentials_that_are_far_off_are_given_up_after_two_rounds(monkeypatch):
+    M = costs(n=200, m=200, d=2)
+    start = exact_plan(M).potentials
+    label = np.arange(200) % 2 == np.ones((200, 1))
+    said = np.random.default_rng(0).random((200, 1)) < 0.9  # not half and half, as the labels are
+    joint, pairs = M + 5.0 * (label != said), []
+    dense = exact_plan(joint).cost
+    simplex = transport._simplex
+
+    def counted(M, *masses):
+        pairs.append(getattr(M, "nnz", M.size))
+        return simplex(M, *masses)
+
+    monkeypatch.setattr(transport, "_SPARSE_FROM", 0)
+    monkeypatch.setattr(transport, "_CANDIDATES", 3)
+    monkeypatch.setattr(transport, "_simplex", counted)
+    assert exact_plan(joint, start=start).cost == pytest.approx(dense, rel=1e-9)
+    assert len(pairs) == 3 and pairs[:2] < [2000, 2000] and pairs[2] == 200 * 200
 
 
 def test_plans_priced_in_respect_unequal_masses(monkeypatch):
