@@ -108,15 +108,15 @@ class LinearTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
 
     Notes
     -----
-    A source row x becomes :math:`x + σ(μ_t + A(x - μ_s) - x)` with
-    :math:`A = C_s^{-1/2}(C_s^{1/2} C_t C_s^{1/2})^{1/2} C_s^{-1/2}`, the Monge map between the
-    Gaussians of these moments [1]_ [2]_. Of all maps that give the source the target's mean
+    A source row x becomes :math:`x + σ(m + A(x - μ_s) - x)` with
+    :math:`A = C_s^{-1/2}(C_s^{1/2} C_t C_s^{1/2})^{1/2} C_s^{-1/2}` and m the target's mean (the
+    source's without `match_mean`), the Monge map between the Gaussians of these moments [1]_ [2]_. Of all maps that give the source the target's mean
     and covariance it displaces rows least, so classes keep their places where they can. Target
     rows stay as they are. Several sources have a map each; several targets are pooled.
 
     It helps when the shift is (nearly) affine with labels carried along: other units, another
     instrument, a drift of level and spread. It moves the mean, so it harms when the balance
-    of classes differs.
+    of classes differs, less so without `match_mean`.
 
     Cost: two covariances, two eigendecompositions and a singular value decomposition,
     :math:`O(nd^2 + d^3)`; with more features than rows (and `reg` a number)
@@ -146,9 +146,10 @@ class LinearTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
 
     _per_source = True
 
-    def __init__(self, *, strength=1.0, reg=0.0):
+    def __init__(self, *, strength=1.0, reg=0.0, match_mean=True):
         self.strength = strength
         self.reg = reg
+        self.match_mean = match_mean
 
     def _fit(self, data):
         check_strength(self.strength)
@@ -188,7 +189,7 @@ class LinearTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         A = self.maps_[domain]
         centred = X - here(self.source_means_[domain])
         moved = A.at(here).apply(centred) if isinstance(A, SpanMap) else centred @ here(A)
-        moved = moved + here(self.target_mean_)
+        moved = moved + here(self.target_mean_ if self.match_mean else self.source_means_[domain])
         return moved if self.strength == 1 else X + (moved - X) * float(self.strength)
 
     def __sklearn_tags__(self):

@@ -49,6 +49,27 @@ def test_source_gets_the_moments_of_the_target_at_any_scale(scale):
     np.testing.assert_array_equal(moved[d < 0], target)
 
 
+def test_without_match_mean_the_source_keeps_its_mean_and_gets_the_covariance():
+    X, d = two_domains()
+    model = LinearTransportTransformer(match_mean=False)
+    source, target = model.fit_transform(X, sample_domain=d)[d > 0], X[d < 0]
+    np.testing.assert_allclose(source.mean(0), X[d > 0].mean(0))
+    np.testing.assert_allclose(np.cov(source.T), np.cov(target.T), rtol=1e-8)
+
+
+def test_other_shares_of_the_classes_are_borne_without_match_mean():
+    rng = np.random.default_rng(0)
+    y = rng.random(600) < np.repeat([0.5, 0.1], 300)
+    X = rng.normal(size=(600, 2)) + 3.0 * y[:, None]
+    d = np.repeat([1, -2], 300)
+    scores = []
+    for match_mean in (True, False):
+        moved = LinearTransportTransformer(match_mean=match_mean).fit_transform(X, sample_domain=d)
+        model = LogisticRegression().fit(moved[d > 0], y[d > 0])
+        scores.append(model.score(X[d < 0], y[d < 0]))
+    assert scores[1] > scores[0] + 0.1
+
+
 def test_features_of_very_different_scales_are_all_aligned():
     # The eigenvalues of C_s^{1/2} C_t C_s^{1/2} span 16 digits here; its root must not lose them.
     X, d = two_domains(n=60, d=3)
