@@ -110,9 +110,10 @@ class LinearTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     -----
     A source row x becomes :math:`x + σ(m + A(x - μ_s) - x)` with
     :math:`A = C_s^{-1/2}(C_s^{1/2} C_t C_s^{1/2})^{1/2} C_s^{-1/2}` and m the target's mean (the
-    source's without `match_mean`), the Monge map between the Gaussians of these moments [1]_ [2]_. Of all maps that give the source the target's mean
-    and covariance it displaces rows least, so classes keep their places where they can. Target
-    rows stay as they are. Several sources have a map each; several targets are pooled.
+    source's without `match_mean`), the Monge map between the Gaussians of these moments [1]_ [2]_.
+    Of all maps that give the source the target's mean and covariance it displaces rows least, so
+    classes keep their places where they can. Target rows stay as they are. Several sources have a
+    map each; several targets are pooled.
 
     It helps when the shift is (nearly) affine with labels carried along: other units, another
     instrument, a drift of level and spread. It moves the mean, so it harms when the balance
