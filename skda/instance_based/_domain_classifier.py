@@ -170,6 +170,7 @@ class DomainClassifierWeighter(FunctionWeighter):
         size = float(np.exp(np.minimum(odds, 100)).mean()) * len(data.source) / len(data.target)
         if size < 0.01:
             n = len(odds)
+            self._told = True
             warnings.warn(
                 f"The classifier tells the domains apart almost without error: hardly any source "
                 f"row resembles a target row (an effective sample size near 0 of {n}, whatever the "
@@ -178,6 +179,11 @@ class DomainClassifierWeighter(FunctionWeighter):
                 stacklevel=3,
             )
         return data.place.asarray(odds)
+
+    def _without_overlap(self, data, raw):
+        if self.classifier is not None:  # rows of any kind, which only it can tell apart
+            return False
+        return super()._without_overlap(data, raw)
 
     def _importance(self, X, place):
         X = to_numpy(X) if is_foreign_array(X) else X

@@ -203,6 +203,7 @@ class KMMWeighter(BaseWeighter):
                 stacklevel=3,
             )
         if 0 <= reach < 1e-8:
+            self._told = True
             warnings.warn(
                 f"No target row is within reach of any source row at gamma={self.gamma_:.3g}: the "
                 f"weights say nothing (effective sample size {n} of {n}). Scale the features or "

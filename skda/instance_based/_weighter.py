@@ -37,8 +37,8 @@ def _flattened(raw, reference, flatten, *, logs):
     xp = namespace(raw)
     if logs:
         ceiling = 0.5 * math.log(float(xp.finfo(raw.dtype).max))
-        raw = xp.clip(raw, min=-1e30)  # times flatten=0 this is 0, as -inf would not be
-        return xp.exp(xp.clip((raw - reference) * flatten, max=ceiling))
+        relative = xp.clip(raw - reference, min=-1e30)  # times flatten=0 this is 0, unlike -inf
+        return xp.exp(xp.clip(relative * flatten, max=ceiling))
     return (raw / reference) ** flatten
 
 
@@ -78,6 +78,35 @@ def effective_sample_size(weights):
     """Kish's ``(sum w)² / sum w²``: as many equally weighted rows have the same variance."""
     xp = namespace(weights)
     return float(xp.sum(weights)) ** 2 / float(xp.sum(weights * weights))
+
+
+def domains_apart(X_source, X_target, *, least=10):
+    """Tell whether all source rows lie on one side of all target rows, between the two means.
+
+    Each row is projected on the difference of the means, in units of the features' spread within
+    domains, taken without that row: rows of one distribution do not come apart by their number of
+    features. With fewer than `least` rows in a domain it is left open (False).
+    """
+    xp = namespace(X_source)
+    n, m = X_source.shape[0], X_target.shape[0]
+    if min(n, m) < least:
+        return False
+    means = xp.mean(X_source, axis=0), xp.mean(X_target, axis=0)
+    Zs, Zt = X_source - means[0], X_target - means[1]
+    largest = xp.maximum(xp.max(xp.abs(Zs), axis=0), xp.max(xp.abs(Zt), axis=0))
+    gap = means[1] - means[0]
+    # A feature that is constant in both domains counts in units of its difference.
+    unit = xp.where(largest > 0, largest, xp.where(gap != 0, xp.abs(gap), xp.ones_like(gap)))
+    Zs, Zt, gap = Zs / unit, Zt / unit, gap / unit
+    spread = (xp.sum(Zs * Zs, axis=0) + xp.sum(Zt * Zt, axis=0)) / (n + m)
+    root = xp.sqrt(xp.where(spread > 0, spread, xp.ones_like(spread)))
+    Zs, Zt, gap = Zs / root, Zt / root, gap / root
+    # Without row i the difference is gap + z_i / (n - 1), or gap - z_j / (m - 1); rows are taken
+    # from the point half way between the means.
+    source, target = Zs - 0.5 * gap, Zt + 0.5 * gap
+    left = source @ gap + xp.sum(source * Zs, axis=1) / (n - 1)
+    right = target @ gap - xp.sum(target * Zt, axis=1) / (m - 1)
+    return float(xp.max(left)) < float(xp.min(right))
 
 
 def check_number(name, value, *, least=None, above=None, most=None, mend):
@@ -130,7 +159,7 @@ class BaseWeighter(DomainRouting, BaseEstimator):
             weights, self._scale = scale_weights(
                 raw, flatten=self.flatten, clip=self.clip, logs=self._logs
             )
-            self._warn_if_degenerate(weights)
+            self._warn_if_degenerate(data, raw, weights)
         else:
             self._scale = None
             dtype = getattr(data.X, "dtype", None) if hasattr(data.X, "device") else None
@@ -153,26 +182,36 @@ class BaseWeighter(DomainRouting, BaseEstimator):
         if self.clip is not None:
             check_number("clip", self.clip, least=1, mend="None does not clip.")
 
-    def _warn_if_degenerate(self, weights):
-        n = weights.shape[0]
+    def _warn_if_degenerate(self, data, raw, weights):
+        if self.__dict__.pop("_told", False):
+            return  # by the method itself
+        n, size = weights.shape[0], effective_sample_size(weights)
         if self._scale is None:
-            warnings.warn(
+            message = (
                 f"{type(self).__name__} found no source row that resembles any target row, so all "
                 f"{n} source rows get weight 1 (effective sample size {n}). Check that the "
-                "features mean the same in both domains, scale them, or make the kernel wider.",
-                DomainWarning,
-                stacklevel=3,
+                "features mean the same in both domains, scale them, or make the kernel wider."
             )
-            return
-        size = effective_sample_size(weights)
-        if size < max(min(3.0, 0.5 * n), 0.01 * n):
-            warnings.warn(
+        elif size < max(min(3.0, 0.5 * n), 0.01 * n):
+            message = (
                 f"The weights of {type(self).__name__} rest on few rows: the effective sample size "
                 f"is {size:.1f} of {n}. The domains hardly overlap. Lower flatten, set clip, or "
-                "use fewer or better scaled features.",
-                DomainWarning,
-                stacklevel=3,
+                "use fewer or better scaled features."
             )
+        elif self._without_overlap(data, raw):
+            message = (
+                f"{type(self).__name__} found no source row in the region of the target rows: the "
+                f"domains do not overlap, and its weights (effective sample size {size:.1f} of "
+                f"{n}) cannot make up for that. Adapt the features first, or drop those that give "
+                "the domain away."
+            )
+        else:
+            return
+        warnings.warn(message, DomainWarning, stacklevel=3)
+
+    def _without_overlap(self, data, raw):
+        """Tell whether the rows show that the domains are apart, whatever the weights."""
+        return domains_apart(data.X_source, data.X_target)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -184,32 +223,24 @@ class FunctionWeighter(BaseWeighter):
     """A weighter whose weights are a function of the features, so that new rows have one too.
 
     A method implements ``_learn(data)`` and ``_importance(X, place)``. Where ``_looks_for_overlap``
-    is true, it warns if no source row is remotely as important as a target row is: equal weights
-    are then no sign of equal domains.
+    is true, it also warns if no source row is remotely as important as a target row is: equal
+    weights are then no sign of equal domains.
     """
 
     _looks_for_overlap = False
 
     def _fit(self, data):
         self._learn(data)
-        raw = self._importance(data.X_source, data.place)
-        if self._looks_for_overlap:
-            typical = self._importance(data.X_target, data.place)
-            self._warn_without_overlap(raw, typical)
-        return raw
+        return self._importance(data.X_source, data.place)
 
-    def _warn_without_overlap(self, raw_source, raw_target):
-        xp = namespace(raw_source)
-        highest, typical = float(xp.max(raw_source)), float(xp.mean(raw_target))
-        if 0 < highest < 1e-2 * typical:
-            warnings.warn(
-                f"{type(self).__name__} found no source row in the region of the target rows: the "
-                f"largest importance of a source row is {highest / typical:.1g} of that of a "
-                "typical target row. The domains hardly overlap, and the weights (their effective "
-                "sample size included) say little. Adapt the features first.",
-                DomainWarning,
-                stacklevel=4,
-            )
+    def _without_overlap(self, data, raw):
+        if super()._without_overlap(data, raw):
+            return True
+        if not self._looks_for_overlap:
+            return False
+        xp = namespace(raw)
+        typical = float(xp.mean(self._importance(data.X_target, data.place)))
+        return float(xp.max(raw)) < 1e-2 * typical
 
     def predict_weights(self, X, *, sample_domain=None):
         """Return the weight that each of these rows has as a source row.
