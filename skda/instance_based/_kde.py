@@ -24,12 +24,22 @@ def log_kernel_density(X, rows, *, gamma):
     return xp.concat(pieces)
 
 
-def scott_gamma(X):
-    """Width ``1 / (2 h²)`` of Scott's rule, h² the mean variance times ``n^(-2/(d+4))``."""
-    xp = namespace(X)
+def scott_gamma(X, everything):
+    """Width ``1 / (2 h²)`` of Scott's rule, h² the mean variance times ``n^(-2/(d+4))``.
+
+    Where all rows of X coincide, the variance is that of everything; where that is 0, it is ½.
+    """
     n, d = X.shape
+    variance = mean_variance(X) or mean_variance(everything) or 0.5
+    return 0.5 * n ** (2.0 / (d + 4)) / variance
+
+
+def mean_variance(X):
+    """Mean of the features' variances, 0 if it is no more than rounding."""
+    xp = namespace(X)
     variance = float(xp.mean(xp.var(X, axis=0)))
-    return 0.5 * n ** (2.0 / (d + 4)) / variance if variance > 0 else 1.0
+    rounding = (10.0 * float(xp.finfo(X.dtype).eps)) ** 2 * float(xp.mean(X * X))
+    return variance if variance > rounding else 0.0
 
 
 class KernelDensityWeighter(FunctionWeighter):
@@ -105,7 +115,8 @@ class KernelDensityWeighter(FunctionWeighter):
 
     def _learn(self, data):
         if isinstance(self.gamma, str) and self.gamma == "scott":
-            self.gammas_ = (scott_gamma(data.X_source), scott_gamma(data.X_target))
+            sides = (data.X_source, data.X_target)
+            self.gammas_ = tuple(scott_gamma(X, data.X) for X in sides)
         else:
             try:
                 gamma = resolve_gamma(self.gamma, data.X, random_state=0)
