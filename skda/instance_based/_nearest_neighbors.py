@@ -10,10 +10,20 @@ from ._weighter import BaseWeighter, check_number
 
 
 def count_votes(X_source, X_target, *, n_neighbors, metric="minkowski"):
-    """Share of the votes of the target rows, each for its nearest source rows, per source row."""
-    index = NearestNeighbors(n_neighbors=n_neighbors, metric=metric).fit(X_source)
+    """Share of the votes of the target rows, each for its nearest source rows, per source row.
+
+    The search is among the distinct source rows, of which each stands for all rows like it. If
+    only some of these are among the nearest, all of them share what these would get.
+    """
+    distinct, group, size = np.unique(
+        X_source, axis=0, return_inverse=True, return_counts=True, equal_nan=False
+    )
+    index = NearestNeighbors(n_neighbors=min(n_neighbors, len(size)), metric=metric).fit(distinct)
     nearest = index.kneighbors(X_target, return_distance=False)
-    return np.bincount(nearest.ravel(), minlength=X_source.shape[0]) / n_neighbors
+    reached = np.minimum(np.cumsum(size[nearest], axis=1), n_neighbors)
+    votes = np.diff(reached, axis=1, prepend=0)
+    votes = np.bincount(nearest.ravel(), weights=votes.ravel(), minlength=len(size))
+    return (votes / size)[group.ravel()] / n_neighbors  # NumPy 2.0.0 returns it as a column
 
 
 class NearestNeighborsWeighter(BaseWeighter):
@@ -55,8 +65,8 @@ class NearestNeighborsWeighter(BaseWeighter):
     -----
     The weight of a source row is proportional to the number of target rows in its Voronoi cell
     plus `smoothing` [1]_; with `n_neighbors` > 1 each target row gives 1/n_neighbors to each of
-    its neighbours. Rough, but without any density or bandwidth. Of duplicated source rows one
-    gets the votes.
+    its neighbours. Rough, but without any density or bandwidth. Identical source rows share their
+    votes equally; of different ones at the same distance, which get the vote is arbitrary.
 
     It helps when features are shifted and labels given features are not (covariate shift). Scale
     the features first. Without `sample_domain` all weights are 1. The method defines no function

@@ -258,6 +258,34 @@ def test_nearest_neighbour_votes_are_voronoi_counts():
     np.testing.assert_allclose(weighter.weights_, (wanted + 1) / (wanted + 1).mean())
 
 
+@pytest.mark.parametrize("n_neighbors", [1, 3, 7])
+def test_identical_rows_share_the_votes_that_they_get_together(n_neighbors):
+    rng = np.random.default_rng(0)
+    distinct, T = rng.normal(size=(6, 2)), rng.normal(size=(40, 2))
+    S = rng.permutation(np.repeat(distinct, [1, 4, 2, 1, 3, 5], axis=0))
+    wanted = np.zeros(len(S))
+    for row in T:
+        left = n_neighbors
+        for place in np.argsort(((distinct - row) ** 2).sum(axis=1)):
+            alike = (S == distinct[place]).all(axis=1)
+            votes = min(left, alike.sum())
+            wanted += alike * votes / alike.sum() / n_neighbors
+            left -= votes
+    np.testing.assert_allclose(count_votes(S, T, n_neighbors=n_neighbors), wanted)
+    assert wanted.sum() == pytest.approx(len(T))
+
+
+def test_which_of_several_identical_rows_comes_first_does_not_matter():
+    rng = np.random.default_rng(0)
+    S = rng.integers(0, 2, (60, 3)).astype(float)
+    X, _, d = stack_domains(S, None, rng.integers(0, 2, (40, 3)) + 0.1 * rng.normal(size=(40, 3)))
+    weights = NearestNeighborsWeighter().fit(X, sample_domain=d).weights_
+    order = rng.permutation(60)
+    shuffled = np.concatenate([X[:60][order], X[60:]])
+    again = NearestNeighborsWeighter().fit(shuffled, sample_domain=d).weights_
+    np.testing.assert_allclose(again, weights[order])
+
+
 @pytest.mark.parametrize("class_weight", [None, "balanced"])
 def test_domain_classifier_weights_are_its_odds(class_weight):
     X, d, _ = gaussians(2, 0, n=90)
