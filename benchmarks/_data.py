@@ -16,7 +16,10 @@ ORIGINS = {
         "MNIST_vs_USPS.mat of github.com/chamwen/JPDA",
     ),
     "mushrooms": ("agaricus-lepiota.data with a header row", "UCI, data set 73"),
-    "music_mgr_msd": ("MGR.npy", "github.com/eddardd/WBTransport"),
+    "music_mgr_msd": (
+        "MGR.npy and MGR_crossval_index.json",
+        "github.com/eddardd/WBTransport",
+    ),
     "office_caltech10_decaf6": (
         "two of dslr.mat and webcam.mat, amazon.mat, caltech.mat",
         "github.com/jindongwang/transferlearning",

@@ -48,8 +48,11 @@ def score_of(model, metric):
     return score
 
 
-def balanced_score_of(estimator, metric, missing, share=0.05):
-    """Label a share of the target rows, let them weigh as much as the source; score the others."""
+def balanced_score_of(estimator, metric, missing, share=0.05, target_share=0.5):
+    """Label a share of the target rows, let them weigh as much as the source; score the others.
+
+    With ``target_share=None`` they are pooled with the source, each row weighing the same.
+    """
 
     def score(X, y, sample_domain, seed):
         target = np.flatnonzero(sample_domain < 0)
@@ -58,7 +61,7 @@ def balanced_score_of(estimator, metric, missing, share=0.05):
         seen = y.astype(float) if missing is np.nan else y.copy()
         seen[others] = missing
         model = ImportanceWeightedEstimator(
-            clone(estimator), None, use_target_labels=True, target_share=0.5
+            clone(estimator), None, use_target_labels=True, target_share=target_share
         )
         model.fit(X, seen, sample_domain=sample_domain)
         return metric(y[others], model.predict(X[others]))

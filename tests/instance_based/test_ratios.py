@@ -267,7 +267,7 @@ def test_identical_rows_share_the_votes_that_they_get_together(n_neighbors):
     for row in T:
         left = n_neighbors
         for place in np.argsort(((distinct - row) ** 2).sum(axis=1)):
-            alike = (S == distinct[place]).all(axis=1)
+            alike = (distinct[place] == S).all(axis=1)
             votes = min(left, alike.sum())
             wanted += alike * votes / alike.sum() / n_neighbors
             left -= votes
