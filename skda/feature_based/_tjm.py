@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._domains import take_rows
 from .._linalg import as_like
 from ._checks import check_count, check_positive
 from ._spectral import SpectralTransformer, count_components, mean_difference, solve
@@ -142,7 +143,7 @@ callable, default="rbf"
             if change <= self.tol:
                 break
         values, W, _ = solve(problem, k, F, self.reg, row_scale=row_scale)
-        self.source_norms_ = data.keep(row_norms(problem, W)[:, 0])[data.source]
+        self.source_norms_ = data.keep(take_rows(row_norms(problem, W)[:, 0], data.source))
         # The row weights inflate the scale: as a whole it is set by the first component.
         first = problem.embed(W[:, :1])
         square = float(xp.sum(first * first))
@@ -154,9 +155,15 @@ callable, default="rbf"
 
 
 def row_norms(problem, W):
-    """Lengths (n x 1) of the rows of W with its columns scaled to ``WᵀKHKW = I``."""
+    """Lengths (n x 1) of the rows of W with its columns scaled to ``WᵀKHKW = I``.
+
+    Columns whose variance is rounding, which the scaling would blow up, do not count.
+    """
     xp = problem.xp
     variance = xp.sum(W * problem.scatter_times(W), axis=0)
-    tiny = float(xp.finfo(W.dtype).smallest_normal) ** 0.5
-    scaled = W / xp.sqrt(xp.where(variance > tiny, variance, xp.ones_like(variance)))
-    return xp.linalg.vector_norm(scaled, axis=1, keepdims=True)
+    floor = float(xp.finfo(W.dtype).eps) * W.shape[0] * xp.max(variance)
+    varies = variance > floor
+    if bool(xp.any(varies)):
+        root = xp.sqrt(xp.where(varies, variance, xp.ones_like(variance)))
+        W = xp.where(varies, W / root, xp.zeros_like(W))
+    return xp.linalg.vector_norm(W, axis=1, keepdims=True)

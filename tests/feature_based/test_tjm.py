@@ -101,3 +101,12 @@ def test_bad_parameters_raise(params):
     X, ids = two_domains()
     with pytest.raises(ValueError, match=next(iter(params))):
         TJMTransformer(**params).fit(X, sample_domain=ids)
+
+
+@pytest.mark.filterwarnings("ignore:TJMTransformer found only 4 components:UserWarning")
+def test_components_beyond_the_rank_do_not_weigh_rows():
+    X, ids = two_domains()
+    four, many = (TJMTransformer(k, kernel="linear").fit(X, sample_domain=ids) for k in (4, 30))
+    assert many.n_components_ == 4
+    np.testing.assert_allclose(many.source_norms_, four.source_norms_, rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(many.eigenvalues_, four.eigenvalues_, rtol=1e-3)
