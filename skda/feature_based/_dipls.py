@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from .._backend import namespace, to_numpy
+from .._backend import namespace
 from .._base import DomainRegressorMixin, DomainRouting, data_for_fit, data_for_use
 from .._linalg import as_like
 from ._checks import check_count, check_positive
@@ -123,15 +123,15 @@ class DIPLSRegressor(DomainRouting, DomainRegressorMixin, BaseEstimator):
 
     Attributes
     ----------
-    coef_ : ndarray of shape (n_features,)
+    coef_ : array of shape (n_features,)
         Coefficients on the features of target rows, less their mean.
-    source_coef_ : ndarray of shape (n_features,)
+    source_coef_ : array of shape (n_features,)
         Coefficients on the features of source rows, less theirs.
     intercept_ : float
         Mean of the source targets.
-    target_mean_, source_mean_ : ndarray of shape (n_features,)
+    target_mean_, source_mean_ : array of shape (n_features,)
         Means of the target and of the source rows.
-    x_weights_ : ndarray of shape (n_features, n_components_)
+    x_weights_ : array of shape (n_features, n_components_)
         Directions of the latent variables.
     reg_ : list of float
         λ of each latent variable.
@@ -234,9 +234,9 @@ class DIPLSRegressor(DomainRouting, DomainRegressorMixin, BaseEstimator):
         b_t = regression_vector(W, found.target_loadings, c)
         if Q is not None:
             W, b_s, b_t = Q @ W, Q @ b_s, Q @ b_t
-        self.x_weights_ = to_numpy(W)
-        self.source_coef_, self.coef_ = to_numpy(b_s)[:, 0], to_numpy(b_t)[:, 0]
-        self.source_mean_, self.target_mean_ = to_numpy(mean_s), to_numpy(mean_t)
+        self.x_weights_ = data.keep(W)
+        self.source_coef_, self.coef_ = data.keep(b_s[:, 0]), data.keep(b_t[:, 0])
+        self.source_mean_, self.target_mean_ = data.keep(mean_s), data.keep(mean_t)
         self.intercept_, self.reg_ = y_mean, found.penalties
         self.n_components_ = W.shape[1]
         return self
@@ -253,14 +253,23 @@ class DIPLSRegressor(DomainRouting, DomainRegressorMixin, BaseEstimator):
 
         Returns
         -------
-        y : ndarray of shape (n_samples,)
-            Predicted values.
+        y : array of shape (n_samples,)
+            Predicted values, in the array library of `X`.
         """
-        data = data_for_use(self, X, sample_domain)
-        rows = to_numpy(data.X)
-        source = (data.ids >= 0)[:, None]
-        target_part = (rows - self.target_mean_) @ self.coef_
-        if not source.any():
-            return target_part + self.intercept_
-        source_part = (rows - self.source_mean_) @ self.source_coef_
-        return np.where(source[:, 0], source_part, target_part) + self.intercept_
+        data = data_for_use(self, X, sample_domain, method="predict")
+        source = data.ids >= 0
+        predicted = self._of_side(data, self.target_mean_, self.coef_)
+        if source.any():
+            of_source = self._of_side(data, self.source_mean_, self.source_coef_)
+            predicted = data.xp.where(data.place.asarray(source), of_source, predicted)
+        return data.home.asarray(predicted + self.intercept_)
+
+    @staticmethod
+    def _of_side(data, mean, coef):
+        dtype = data.X.dtype
+        return (data.X - data.place.asarray(mean, dtype)) @ data.place.asarray(coef, dtype)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.array_api_support = True
+        return tags

@@ -3,12 +3,12 @@
 import numpy as np
 from scipy import sparse
 from scipy.optimize import linprog
-from sklearn.base import BaseEstimator
 
-from .._backend import to_numpy
-from .._base import DomainClassifierMixin, DomainRouting, class_labels, data_for_fit, data_for_use
+from .._backend import namespace, to_numpy
+from .._base import class_labels, data_for_fit
 from .._kernels import pairwise_sq_dists
 from .._linalg import as_like
+from ._class_scores import ClassScoresClassifier
 
 
 def class_means(X, codes, n_classes):
@@ -67,7 +67,7 @@ def _widest_margin(D, winner):
     return solution.x[:n_classes]
 
 
-class EasyTLClassifier(DomainRouting, DomainClassifierMixin, BaseEstimator):
+class EasyTLClassifier(ClassScoresClassifier):
     """Give target rows the class of the nearest source class mean, leaving no class empty.
 
     Easy transfer learning has no parameters [1]_: the distances of the target rows to the means of
@@ -83,7 +83,7 @@ class EasyTLClassifier(DomainRouting, DomainClassifierMixin, BaseEstimator):
         Mean of the source rows of each class.
     class_bonus_ : ndarray of shape (n_classes,)
         What is taken off the distance to each class so that none stays empty among the target rows
-        of ``fit``; all 0 if none would.
+        of ``fit``; all 0 if none would. ``decision_function`` is this less the distance.
     n_features_in_ : int
         Number of features seen in ``fit``.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -146,51 +146,14 @@ class EasyTLClassifier(DomainRouting, DomainClassifierMixin, BaseEstimator):
         means = class_means(data.X, codes, len(self.classes_))
         self.class_bonus_ = np.zeros(len(self.classes_))
         if data.adapts:
-            self.class_bonus_ = class_bonuses(self._distances(data.X_target, means))
+            self.class_bonus_ = class_bonuses(to_numpy(self._distances(data.X_target, means)))
         self.class_means_ = data.keep(means)
         return self
 
     @staticmethod
     def _distances(X, means):
-        return np.sqrt(to_numpy(pairwise_sq_dists(X, means)))
+        return namespace(X).sqrt(pairwise_sq_dists(X, means))
 
-    def _scores(self, X, sample_domain):
-        data = data_for_use(self, X, sample_domain)
-        means = data.place.asarray(self.class_means_, data.X.dtype)
-        return self.class_bonus_ - self._distances(data.X, means)
-
-    def decision_function(self, X, *, sample_domain=None):
-        """Return the negative distance to each class mean, plus the class's bonus.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows to score.
-        sample_domain : array-like of int of shape (n_samples,), default=None
-            Not used: rows of all domains are treated alike.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples, n_classes) or (n_samples,)
-            With two classes, the second's less the first's.
-        """
-        scores = self._scores(X, sample_domain)
-        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
-
-    def predict(self, X, *, sample_domain=None):
-        """Return the class of each row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows to predict.
-        sample_domain : array-like of int of shape (n_samples,), default=None
-            Not used: rows of all domains are treated alike.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,)
-            Labels, of the type given to ``fit``.
-        """
-        scores = self._scores(X, sample_domain)
-        return self.classes_[scores.argmax(axis=1)]
+    def _class_scores(self, X, place):
+        bonus = place.asarray(self.class_bonus_, X.dtype)
+        return bonus - self._distances(X, place.asarray(self.class_means_, X.dtype))

@@ -87,3 +87,8 @@ class FeatureAugmentationTransformer(BaseDomainTransformer):
         sources = [f"source{i}" for i in range(1, len(self.source_domains_) + 1)]
         blocks = ["shared", *(sources if self.target_domains_ else []), "target"]
         return np.asarray([f"{name}_{block}" for block in blocks for name in names], dtype=object)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.array_api_support = True
+        return tags

@@ -1,13 +1,13 @@
 """Manifold embedded distribution alignment: a kernel classifier on geodesic-flow features."""
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
 from .._backend import namespace, to_numpy
-from .._base import DomainClassifierMixin, DomainRouting, class_labels, data_for_fit, data_for_use
+from .._base import class_labels, data_for_fit
 from .._kernels import kernel_apply, kernel_matrix
 from .._linalg import as_like
 from ._checks import check_count, check_positive, check_share
+from ._class_scores import ClassScoresClassifier
 from ._gfk import geodesic_flow_factor
 from ._graph import knn_laplacian
 from ._spectral import joint_differences, nearest_codes, warn_if_degenerate
@@ -66,7 +66,7 @@ def aligned_coefficients(risk, K, Y, E, is_source, *, alignment_weight):
     return namespace(K).linalg.solve(left, is_source * Y)
 
 
-class MEDAClassifier(DomainRouting, DomainClassifierMixin, BaseEstimator):
+class MEDAClassifier(ClassScoresClassifier):
     """Classify on geodesic-flow features, bringing domains and classes together in the classifier.
 
     Rows are mapped by the geodesic flow kernel and scaled to unit length. A kernel least-squares
@@ -106,7 +106,8 @@ class MEDAClassifier(DomainRouting, DomainClassifierMixin, BaseEstimator):
     basis_ : array of shape (n_rows, 2 * n_components_)
         Mapped rows of ``fit``, of unit length.
     dual_coef_ : array of shape (n_rows, n_classes)
-        Coefficients of the kernel classifier.
+        Coefficients of the kernel classifier, whose scores (``decision_function``) are near 1 for
+        the right class and near 0 for the others.
     balance_ : float
         Balance used in the last round.
     pseudo_labels_ : ndarray of shape (n_target,)
@@ -262,30 +263,10 @@ class MEDAClassifier(DomainRouting, DomainClassifierMixin, BaseEstimator):
                 break
         return coef, pseudo
 
-    def _scores(self, X, sample_domain):
-        data = data_for_use(self, X, sample_domain)
-        dtype, place = data.X.dtype, data.place
-        Z = unit_rows(data.X @ place.asarray(self.factor_, dtype))
-        basis, coef = place.asarray(self.basis_, dtype), place.asarray(self.dual_coef_, dtype)
-        return to_numpy(kernel_apply(Z, basis, coef, gamma=self.gamma))
-
-    def decision_function(self, X, *, sample_domain=None):
-        """Return the least-squares score of each class, near 1 for the right one and 0 for others.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows to score.
-        sample_domain : array-like of int of shape (n_samples,), default=None
-            Not used: rows of all domains are treated alike.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples, n_classes) or (n_samples,)
-            With two classes, the second's less the first's.
-        """
-        scores = self._scores(X, sample_domain)
-        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
+    def _class_scores(self, X, place):
+        Z = unit_rows(X @ place.asarray(self.factor_, X.dtype))
+        basis, coef = place.asarray(self.basis_, X.dtype), place.asarray(self.dual_coef_, X.dtype)
+        return kernel_apply(Z, basis, coef, gamma=self.gamma)
 
     def predict_proba(self, X, *, sample_domain=None):
         """Return the scores of the classes, those below 0 set to 0, as shares of their sum.
@@ -299,31 +280,15 @@ class MEDAClassifier(DomainRouting, DomainClassifierMixin, BaseEstimator):
 
         Returns
         -------
-        probabilities : ndarray of shape (n_samples, n_classes)
-            Estimates, not calibrated.
+        probabilities : array of shape (n_samples, n_classes)
+            Estimates, not calibrated. In the array library of `X`.
         """
-        scores = np.clip(self._scores(X, sample_domain), 0.0, None)
-        total = scores.sum(axis=1, keepdims=True)
-        uniform = np.full_like(scores, 1.0 / scores.shape[1])
-        return np.where(total > 0, scores / np.where(total > 0, total, 1.0), uniform)
-
-    def predict(self, X, *, sample_domain=None):
-        """Return the class with the highest score.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows to predict.
-        sample_domain : array-like of int of shape (n_samples,), default=None
-            Not used: rows of all domains are treated alike.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,)
-            Labels, of the type given to ``fit``.
-        """
-        scores = self._scores(X, sample_domain)
-        return self.classes_[scores.argmax(axis=1)]
+        scores, home = self._scores(X, sample_domain, "predict_proba")
+        xp = namespace(scores)
+        scores = xp.clip(scores, min=0.0)
+        total = xp.sum(scores, axis=1, keepdims=True)
+        shares = scores / xp.where(total > 0, total, xp.ones_like(total))
+        return home.asarray(xp.where(total > 0, shares, xp.ones_like(shares) / shares.shape[1]))
 
 
 def unit_rows(X):

@@ -387,5 +387,6 @@ class SpectralTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.pairwise = self.kernel == "precomputed"
+        tags.array_api_support = True
         tags.non_deterministic = getattr(self, "solver", "exact") != "exact"
         return tags
