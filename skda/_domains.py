@@ -4,7 +4,6 @@
 equal. Nothing else about an id has a meaning.
 """
 
-import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from scipy import sparse
 
 from ._backend import Place, is_foreign_array, namespace, to_numpy
+from ._warnings import warn_user
 
 _HELPERS = "with skda.stack_domains or skda.encode_domains"
 
@@ -166,12 +166,11 @@ def check_both_sides(ids):
 def domains_for_fit(sample_domain, n_samples, *, estimator, one_sided=False):
     """Return the id of each row to fit on; without any, every row is source, with a warning."""
     if sample_domain is None:
-        warnings.warn(
+        warn_user(
             f"{type(estimator).__name__} was fitted without sample_domain: every row is taken as "
             "source and nothing is adapted. Pass sample_domain to fit (with "
             "sklearn.set_config(enable_metadata_routing=True) a Pipeline hands it on).",
             DomainWarning,
-            stacklevel=4,
         )
         return np.zeros(n_samples, dtype=np.int64)
     ids = check_sample_domain(sample_domain, n_samples)

@@ -5,7 +5,6 @@ and of low rank for more features than rows), and leading eigenpairs of a symmet
 """
 
 import math
-import warnings
 from typing import Any, NamedTuple
 
 from scipy import linalg
@@ -13,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from ._backend import namespace, place_of
+from ._warnings import warn_user
 
 _TILE_BYTES = 2 * 2**20
 
@@ -421,11 +421,10 @@ def _block_lanczos(apply, k, *, n, like, start, tol, block, max_iter, rng):
             if worst <= tol * scale:
                 break
             if products == max_iter:
-                warnings.warn(
+                warn_user(
                     f"The leading {k} eigenvectors did not converge in {max_iter} products: "
                     f"relative residual {worst / scale:.2g}, wanted {tol:.2g}.",
                     ConvergenceWarning,
-                    stacklevel=4,
                 )
                 break
             if warm:

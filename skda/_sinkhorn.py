@@ -4,12 +4,12 @@ Written in the Python array API; runs on the device of the cost matrix.
 """
 
 import math
-import warnings
 from typing import Any, NamedTuple
 
 from sklearn.exceptions import ConvergenceWarning
 
 from ._backend import namespace, place_of
+from ._warnings import warn_user
 
 _ABSORB = math.log(1e6)  # scalings beyond this factor are moved into the potentials
 _PLAIN_STEPS = 10  # over which the rate of convergence is measured
@@ -125,11 +125,10 @@ def sinkhorn_plan(
     K *= xp.reshape(v, (1, -1))
     if warn and not error <= tol:
         what = "of the mass misplaced" if marginal_reg is None else "change of the log scalings"
-        warnings.warn(
+        warn_user(
             f"Sinkhorn stopped after {n_iter} iterations with {error:.1e} {what} (tol={tol:.1e}). "
             "Raise max_iter, reg or tol.",
             ConvergenceWarning,
-            stacklevel=3,
         )
     potentials = (f + xp.log(u) * reg, g + xp.log(v) * reg)
     return Plan(K, float(xp.sum(K * M)), potentials, n_iter, error)

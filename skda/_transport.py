@@ -5,7 +5,6 @@ The exact plan is POT's network simplex on the host, imported on first use.
 
 import importlib
 import math
-import warnings
 
 import numpy as np
 from scipy import sparse
@@ -14,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from ._backend import namespace, place_of, to_numpy
 from ._kernels import pairwise_sq_dists
 from ._sinkhorn import Plan, sinkhorn_plan, uniform_mass
+from ._warnings import warn_user
 
 _SPARSE_FROM = 250_000  # pairs from which the exact plan is priced in
 _CANDIDATES = 20  # pairs per row to begin with
@@ -144,11 +144,10 @@ def exact_plan(M, a=None, b=None, *, start=None):
         solved = _simplex_on_candidates(host, a, b, start)
     coupling, log = solved or _simplex(host, a, b)
     if log["warning"] is not None:
-        warnings.warn(
+        warn_user(
             f"Exact transport did not finish: {log['warning']} Scale the features, or pass reg > 0 "
             "for the entropic plan.",
             ConvergenceWarning,
-            stacklevel=2,
         )
     error = float(np.abs(coupling.sum(1) - a).sum() + np.abs(coupling.sum(0) - b).sum())
     coupling = place.asarray(coupling, M.dtype)

@@ -1,12 +1,12 @@
 """Fine-tuning: go on training a source network on the few target rows that have a label."""
 
 import copy
-import warnings
 
 import numpy as np
 import torch
 
 from .._domains import DomainWarning
+from .._warnings import warn_user
 from ._heads import BaseNetClassifier, BaseNetRegressor
 from ._net import AlignmentLoss, PairedNet
 from ._staged import BaseStaged
@@ -118,11 +118,10 @@ class _FineTuning(BaseStaged):
     def _adapt(self, data, X, y):
         rows = data.target[data.labelled[data.target]]
         if not len(rows):
-            warnings.warn(
+            warn_user(
                 f"{type(self).__name__} got no label on a target row, so the source network is "
                 "used as it is. Put the labels you have into y, missing values on the other rows.",
                 DomainWarning,
-                stacklevel=4,
             )
             return
         module = copy.deepcopy(self.net_.module_)

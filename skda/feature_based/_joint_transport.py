@@ -3,7 +3,6 @@
 What :class:`JDOTClassifier` and :class:`JDOTRegressor` share.
 """
 
-import warnings
 from numbers import Real
 from typing import Any, NamedTuple
 
@@ -13,6 +12,7 @@ from .._backend import namespace, to_numpy
 from .._linalg import as_like
 from .._sinkhorn import sinkhorn_plan
 from .._transport import cost_matrix, cost_scale, exact_plan
+from .._warnings import warn_user
 from ._checks import check_count, check_positive
 
 
@@ -77,11 +77,10 @@ def joint_alternation(costs, labels, fit, label_cost, *, alpha, solve, max_iter=
                 break
     else:
         if max_iter > 1:
-            warnings.warn(
+            warn_user(
                 f"The alternation stopped after max_iter={max_iter} rounds with its objective "
                 f"still changing by {abs(change):.1e}. Raise max_iter or tol.",
                 ConvergenceWarning,
-                stacklevel=4,
             )
     return Alternation(model, carried, objectives)
 

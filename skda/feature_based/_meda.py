@@ -236,7 +236,7 @@ class MEDAClassifier(ClassScoresClassifier):
         source, target = np.flatnonzero(ids >= 0), np.flatnonzero(ids < 0)
         n_classes, adapts = len(self.classes_), len(target) > 0 and len(source) > 0
         K = kernel_matrix(Z, gamma=self.gamma)
-        warn_if_degenerate(K, gamma=self.gamma, stacklevel=4)
+        warn_if_degenerate(K, gamma=self.gamma)
         Y = as_like((codes[:, None] == np.arange(n_classes)).astype(float), Z)
         is_source = as_like((ids >= 0).astype(float)[:, None], Z)
         manifold = None

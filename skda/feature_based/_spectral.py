@@ -7,7 +7,6 @@ features: ``KHK`` becomes ``R(FᵀHF)R`` with ``R = (FᵀF)^{1/2}``.
 """
 
 import math
-import warnings
 from functools import partial
 
 import numpy as np
@@ -36,6 +35,7 @@ from .._linalg import (
     spd_eigen,
     top_eigenpairs,
 )
+from .._warnings import warn_user
 from ._checks import check_count, check_option
 
 SOLVERS = ("exact", "nystroem", "fourier")
@@ -170,7 +170,7 @@ def check_precomputed(K, solver):
         )
 
 
-def warn_if_degenerate(K, *, gamma, kernel="rbf", stacklevel=6, **_):
+def warn_if_degenerate(K, *, gamma, kernel="rbf", **_):
     """Warn where the bandwidth makes all rows alike, or each row like no other."""
     if kernel not in ("rbf", "laplacian") or K.shape[0] < 2:
         return
@@ -183,11 +183,10 @@ def warn_if_degenerate(K, *, gamma, kernel="rbf", stacklevel=6, **_):
         fault, mend = "the kernel matrix is constant: all rows are alike", "larger"
     else:
         return
-    warnings.warn(
+    warn_user(
         f"With gamma={gamma:.3g} {fault}, and nothing can be learnt from it. Choose a {mend} "
         "gamma; 1 / (2 m²) is usual, m being the median distance between two rows.",
         UserWarning,
-        stacklevel=stacklevel,
     )
 
 
@@ -305,11 +304,10 @@ def drop_empty(values, W, n_components, *, name):
     floor = float(xp.finfo(values.dtype).eps) * W.shape[0] * np.abs(host).max()
     kept = max(1, int((host > floor).sum()))
     if n_components is not None and kept < n_components:
-        warnings.warn(
+        warn_user(
             f"{name} found only {kept} components with any variance, n_components={n_components} "
             f"were asked for; n_components_ is {kept}.",
             UserWarning,
-            stacklevel=5,
         )
     return values[:kept], W[:, :kept]
 

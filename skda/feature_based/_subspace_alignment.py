@@ -1,6 +1,5 @@
 """Subspace alignment: rotate the source's principal subspace onto the target's."""
 
-import warnings
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
@@ -10,6 +9,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from .._backend import namespace
 from .._base import BaseDomainTransformer
 from .._linalg import fix_signs, spd_eigen, top_eigenpairs
+from .._warnings import warn_user
 
 
 class PrincipalAxes(NamedTuple):
@@ -83,11 +83,10 @@ def resolve_n_components(n_components, spectra, d, *, most, name):
             f"'auto' or None; got {n_components!r}."
         )
     if n_components > available:
-        warnings.warn(
+        warn_user(
             f"n_components={n_components} is more than the {available} axes that {name} can use "
             f"here (rank of the source and target rows: {ranks}); n_components_ is {available}.",
             UserWarning,
-            stacklevel=5,
         )
     return min(int(n_components), available)
 

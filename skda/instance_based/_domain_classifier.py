@@ -1,6 +1,5 @@
 """Weights from a classifier that tells target rows from source rows: its odds are the ratio."""
 
-import warnings
 from numbers import Integral
 
 import numpy as np
@@ -21,6 +20,7 @@ from .._domains import (
     n_rows,
     take_rows,
 )
+from .._warnings import warn_user
 from ._weighter import FunctionWeighter
 
 
@@ -171,12 +171,11 @@ class DomainClassifierWeighter(FunctionWeighter):
         if size < 0.01:
             n = len(odds)
             self._told = True
-            warnings.warn(
+            warn_user(
                 f"The classifier tells the domains apart almost without error: hardly any source "
                 f"row resembles a target row (an effective sample size near 0 of {n}, whatever the "
                 "weights say). Drop the features that give the domain away, or lower flatten.",
                 DomainWarning,
-                stacklevel=3,
             )
         return data.place.asarray(odds)
 

@@ -4,13 +4,13 @@ The weights solve one convex quadratic programme over a box cut by a slab.
 """
 
 import math
-import warnings
 
 from sklearn.exceptions import ConvergenceWarning
 
 from .._backend import namespace
 from .._domains import DomainWarning
 from .._kernels import kernel_matrix, kernel_row_means, resolve_gamma
+from .._warnings import warn_user
 from ._box_qp import BoxSlab, solve_box_qp
 from ._weighter import BaseWeighter, check_number
 
@@ -196,20 +196,18 @@ class KMMWeighter(BaseWeighter):
         self.kkt_residual_ = solution.residual
         self.n_iter_ = solution.n_iter
         if not solution.converged:
-            warnings.warn(
+            warn_user(
                 f"KMMWeighter stopped after max_iter={self.max_iter} steps at a KKT residual of "
                 f"{solution.residual:.1e}, tol={self.tol:.1e}. Raise max_iter or tol.",
                 ConvergenceWarning,
-                stacklevel=3,
             )
         if 0 <= reach < 1e-8:
             self._told = True
-            warnings.warn(
+            warn_user(
                 f"No target row is within reach of any source row at gamma={self.gamma_:.3g}: the "
                 f"weights say nothing (effective sample size {n} of {n}). Scale the features or "
                 "lower gamma.",
                 DomainWarning,
-                stacklevel=3,
             )
         return solution.x
 

@@ -4,8 +4,6 @@ The target's class shares are read off the classifier's own outputs on unlabelle
 its probabilities are corrected for them.
 """
 
-import warnings
-
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.exceptions import ConvergenceWarning
@@ -21,6 +19,7 @@ from .._base import (
     data_for_use,
 )
 from .._domains import DomainWarning, take_rows
+from .._warnings import warn_user
 from ._class_shares import (
     bbse_ratio,
     corrected_proba,
@@ -239,11 +238,10 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         )
         if self.n_iter_ > self.max_iter:
             self.n_iter_ = self.max_iter
-            warnings.warn(
+            warn_user(
                 f"Expectation maximisation did not converge in max_iter={self.max_iter} steps. "
                 "Raise max_iter or tol.",
                 ConvergenceWarning,
-                stacklevel=3,
             )
         return priors
 
@@ -265,13 +263,12 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
             ratio = bbse_ratio(self.confusion_, shares)
         if np.linalg.matrix_rank(self.confusion_, tol=1e-10) < n_classes:
             never = self.classes_[self.confusion_.sum(axis=1) == 0].tolist()
-            warnings.warn(
+            warn_user(
                 "The confusion matrix on held-out source rows is singular"
                 + (f" (never predicted: {never})" if never else "")
                 + ": the shares of some classes cannot be told apart and stay near the source's. "
                 "Use a classifier that separates the classes better, or method='em'.",
                 DomainWarning,
-                stacklevel=3,
             )
         priors = ratio * self.source_priors_
         return priors / priors.sum()
@@ -279,13 +276,12 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
     def _warn_of_absent_classes(self, priors, n_target):
         absent = (priors * n_target < 1.0) & (priors < 0.1 * self.source_priors_)
         if absent.any():
-            warnings.warn(
+            warn_user(
                 f"By method={self.method!r} the target has no rows of the classes "
                 f"{self.classes_[absent].tolist()}. If they are known to occur there, more than "
                 "the class shares has shifted: compare the predictions with estimator_'s, lower "
                 "strength, or adapt the features first.",
                 DomainWarning,
-                stacklevel=3,
             )
 
     def _held_out_predictions(self, X, y, codes, given):

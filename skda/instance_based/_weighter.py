@@ -5,7 +5,6 @@ rows; the constants are kept, so that weights of new rows are on the same scale.
 """
 
 import math
-import warnings
 from numbers import Real
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ from sklearn.base import BaseEstimator
 from .._backend import namespace
 from .._base import DomainRouting, data_for_fit, data_for_use
 from .._domains import DomainWarning
+from .._warnings import warn_user
 
 
 class WeightScale(NamedTuple):
@@ -207,7 +207,7 @@ class BaseWeighter(DomainRouting, BaseEstimator):
             )
         else:
             return
-        warnings.warn(message, DomainWarning, stacklevel=3)
+        warn_user(message, DomainWarning)
 
     def _without_overlap(self, data, raw):
         """Tell whether the rows show that the domains are apart, whatever the weights."""

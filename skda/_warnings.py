@@ -1,0 +1,23 @@
+"""Warnings that point at the line of the user, however many layers lie between."""
+
+import sys
+import warnings
+
+INSIDE = frozenset({"skda", "sklearn", "skorch", "joblib"})
+
+
+def warn_user(message, category=UserWarning):
+    """Warn at the nearest line that is not in this package or one that calls it.
+
+    An estimator does not know how deep it is inside pipelines and searches, so that no fixed
+    ``stacklevel`` would do. (From Python 3.12 on ``skip_file_prefixes`` does this.)
+    """
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and _package(frame) in INSIDE:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
+
+
+def _package(frame):
+    """Return the name of the top-level package whose code runs in a frame."""
+    return frame.f_globals.get("__name__", "").partition(".")[0]
