@@ -7,7 +7,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import get_routing_for_object
-from sklearn.utils.validation import _check_sample_weight, has_fit_parameter
+from sklearn.utils.validation import has_fit_parameter
 
 from .._backend import is_foreign_array, place_of, to_numpy
 from .._delegate import DelegatingEstimator, routing_enabled, slice_params
@@ -20,6 +20,7 @@ from .._domains import (
     take_rows,
     tidy_labels,
 )
+from ._inner import check_row_weights
 from ._weighter import check_number, effective_sample_size
 
 
@@ -53,7 +54,8 @@ def check_takes_weights(estimator):
     if keyword is not None:
         return keyword
     name = type(estimator).__name__
-    if isinstance(estimator, Pipeline):
+    is_pipeline = isinstance(estimator, Pipeline)
+    if is_pipeline and has_fit_parameter(estimator.steps[-1][1], "sample_weight"):
         last = type(estimator.steps[-1][1]).__name__
         mend = (
             f"Weight its last step: make_pipeline(..., ImportanceWeightedEstimator({last}(...), "
@@ -67,6 +69,8 @@ def check_takes_weights(estimator):
             f"{inner}(...).set_fit_request(sample_weight=True), if it takes them."
         )
     else:
+        if is_pipeline:
+            name = f"its last step {type(estimator.steps[-1][1]).__name__}"
         mend = (
             "Use an estimator whose fit has the parameter sample_weight, for example "
             "LogisticRegression, SVC, RandomForestClassifier, HistGradientBoostingClassifier or "
@@ -115,7 +119,8 @@ class ImportanceWeightedEstimator(DelegatingEstimator):
     Raises
     ------
     ValueError
-        In ``fit``, if the estimator cannot take weights, if ``sample_domain`` is not one signed
+        In ``fit``, if the estimator cannot take weights, if ``sample_weight`` has a negative one,
+        if ``sample_domain`` is not one signed
         integer per row or names one side only, and if `target_share` finds no labelled target row.
 
     See Also
@@ -190,6 +195,7 @@ class ImportanceWeightedEstimator(DelegatingEstimator):
             domains_for_fit(None, 0, estimator=self)  # warns
             params = self._params_for("fit", None, params)
             if sample_weight is not None:
+                check_row_weights(sample_weight, _num_rows(X))
                 params[keyword] = sample_weight
             self.estimator_.fit(X, y, **params)
             self._learn_weights(X, None)
@@ -201,11 +207,9 @@ class ImportanceWeightedEstimator(DelegatingEstimator):
             raise ValueError(
                 f"y must have one label per row of X; got {given} for {n_samples} rows."
             )
+        weights = check_row_weights(sample_weight, n_samples)
         self._learn_weights(X, ids)
-        weights = np.ones(n_samples)
-        weights[ids >= 0] = self.weights_
-        if sample_weight is not None:
-            weights = weights * to_numpy(_check_sample_weight(to_numpy(sample_weight), weights))
+        weights[ids >= 0] *= self.weights_
         rows = self._rows_to_fit(y, ids)
         weights = self._balanced(weights, ids, rows)[rows]
         params = self._params_for("fit", ids[rows], slice_params(params, rows, n_samples))

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import has_fit_parameter
 
+from .._backend import to_numpy
 from .._domains import as_labels
 
 
@@ -28,7 +29,7 @@ def check_takes_weights(estimator, owner):
     if get_routing_for_object(estimator).consumes("fit", ["sample_weight"]):
         return  # a composite, with metadata routing switched on
     name = type(estimator).__name__
-    if hasattr(estimator, "steps"):
+    if hasattr(estimator, "steps") and has_fit_parameter(estimator.steps[-1][1], "sample_weight"):
         last = type(estimator.steps[-1][1]).__name__
         mend = (
             "A Pipeline hands it on with sklearn.set_config(enable_metadata_routing=True) and "
@@ -47,7 +48,7 @@ def check_row_weights(sample_weight, n_samples):
     """Return the user's weights as a new array, ones if there are none."""
     if sample_weight is None:
         return np.ones(n_samples)
-    weights = np.array(sample_weight, dtype=np.float64)
+    weights = np.array(to_numpy(sample_weight), dtype=np.float64)
     if weights.ndim == 0:
         return np.full(n_samples, float(weights))
     if weights.shape != (n_samples,):

@@ -194,7 +194,7 @@ def test_an_estimator_that_cannot_take_weights_is_refused_with_the_mend():
     with pytest.raises(ValueError, match=r"KNeighborsClassifier.fit takes no sample_weight"):
         cannot.fit(X, y, sample_domain=d)
     pipe = make_pipeline(StandardScaler(), KNeighborsClassifier())
-    with pytest.raises(ValueError, match=r"ImportanceWeightedEstimator\(KNeighborsClassifier"):
+    with pytest.raises(ValueError, match=r"its last step KNeighborsClassifier.fit takes no"):
         ImportanceWeightedEstimator(pipe, GaussianWeighter()).fit(X, y, sample_domain=d)
     with sklearn.config_context(enable_metadata_routing=True):
         pipe = make_pipeline(StandardScaler(), LogisticRegression())
@@ -260,8 +260,21 @@ def test_wrong_sizes_are_named():
     model = ImportanceWeightedEstimator(LogisticRegression(), GaussianWeighter(flatten=0.1))
     with pytest.raises(ValueError, match="one label per row"):
         model.fit(X, y[:-1], sample_domain=d)
-    with pytest.raises(ValueError, match="sample_weight"):
+    with pytest.raises(ValueError, match="sample_weight must have one value per row"):
         model.fit(X, y, sample_weight=np.ones(3), sample_domain=d)
+
+
+@pytest.mark.filterwarnings("ignore:.*fitted without sample_domain:skda.DomainWarning")
+@pytest.mark.parametrize("wrong", [-1.0, np.nan, np.inf])
+def test_negative_and_missing_weights_are_refused(wrong):
+    X, y, d, *_ = crossing(0, n=20)
+    own = np.ones(len(X))
+    own[3] = wrong
+    for ids in (d, None):
+        with pytest.raises(ValueError, match=f"finite and not negative; got {wrong}"):
+            ImportanceWeightedEstimator(LogisticRegression(), GaussianWeighter()).fit(
+                X, y, sample_weight=own, sample_domain=ids
+            )
 
 
 def test_behind_a_scaler_the_weights_are_those_of_scaled_rows():
