@@ -57,7 +57,17 @@ def _gibbs_kernel(M, f, g, log_a, log_b, reg):
 
 
 def sinkhorn_plan(
-    M, *, reg, a=None, b=None, marginal_reg=None, max_iter=2000, tol=1e-6, start=None, warn=True
+    M,
+    *,
+    reg,
+    a=None,
+    b=None,
+    marginal_reg=None,
+    max_iter=2000,
+    tol=1e-6,
+    start=None,
+    warn=True,
+    mend="Raise max_iter, reg or tol.",
 ):
     """Entropic plan: least ``⟨P, M⟩ + reg KL(P | abᵀ)`` with marginals a and b.
 
@@ -81,6 +91,8 @@ def sinkhorn_plan(
         Potentials of a similar problem, to start from.
     warn : bool, default=True
         Whether to warn when `tol` was not reached.
+    mend : str, default="Raise max_iter, reg or tol."
+        What the user of the caller can do about it.
 
     Returns
     -------
@@ -127,7 +139,7 @@ def sinkhorn_plan(
         what = "of the mass misplaced" if marginal_reg is None else "change of the log scalings"
         warn_user(
             f"Sinkhorn stopped after {n_iter} iterations with {error:.1e} {what} (tol={tol:.1e}). "
-            "Raise max_iter, reg or tol.",
+            f"{mend}",
             ConvergenceWarning,
         )
     potentials = (f + xp.log(u) * reg, g + xp.log(v) * reg)

@@ -89,7 +89,8 @@ class JDOTClassifier(DomainClassifierMixin, JointTransportMixin, TargetClassifie
     Warns
     -----
     ConvergenceWarning
-        If `max_iter` rounds were not enough.
+        If `max_iter` rounds were not enough, or `reg` is too small for Sinkhorn to converge; it
+        names what is left.
 
     See Also
     --------
@@ -223,7 +224,8 @@ class JDOTRegressor(DomainRegressorMixin, JointTransportMixin, TargetModel, Base
     Warns
     -----
     ConvergenceWarning
-        If `max_iter` rounds were not enough.
+        If `max_iter` rounds were not enough, or `reg` is too small for Sinkhorn to converge; it
+        names what is left.
 
     See Also
     --------

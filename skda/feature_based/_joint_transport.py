@@ -15,6 +15,8 @@ from .._transport import cost_matrix, cost_scale, exact_plan
 from .._warnings import warn_user
 from ._checks import check_count, check_positive
 
+_MISPLACED = 1e-4  # share of the mass of the last plan that is worth a word
+
 
 class Alternation(NamedTuple):
     """Where the alternation ended: the model, the labels it was fitted to, and the way there."""
@@ -22,6 +24,8 @@ class Alternation(NamedTuple):
     model: Any
     carried: Any
     objectives: list
+    marginal_error: float
+    """Largest share of the mass that a last plan has in the wrong place."""
 
 
 def joint_alternation(costs, labels, fit, label_cost, *, alpha, solve, max_iter=100, tol=1e-5):
@@ -59,11 +63,12 @@ def joint_alternation(costs, labels, fit, label_cost, *, alpha, solve, max_iter=
     m = costs[0].shape[1]
     joint, starts, objectives = list(costs), [None] * len(costs), []
     for n_round in range(1, max_iter + 1):
-        carried, plans = 0.0, []
+        carried, plans, left_over = 0.0, [], 0.0
         for k, share in enumerate(shares):
             plan = solve(joint[k], starts[k])
             starts[k] = plan.potentials
             plans.append(plan.coupling)
+            left_over = max(left_over, plan.marginal_error)
             carried = carried + (plan.coupling.T @ labels[k]) * (share * m)
         model, said = fit(carried)
         objective = 0.0
@@ -82,7 +87,7 @@ def joint_alternation(costs, labels, fit, label_cost, *, alpha, solve, max_iter=
                 f"still changing by {abs(change):.1e}. Raise max_iter or tol.",
                 ConvergenceWarning,
             )
-    return Alternation(model, carried, objectives)
+    return Alternation(model, carried, objectives, left_over)
 
 
 class JointTransportMixin:
@@ -121,6 +126,12 @@ class JointTransportMixin:
             max_iter=self.max_iter,
             tol=self.tol,
         )
+        if end.marginal_error > _MISPLACED:
+            warn_user(
+                f"reg={self.reg!r} is too small for Sinkhorn: {end.marginal_error:.1e} of the mass "
+                "of the last plan is misplaced. Raise reg, or set None for exact plans.",
+                ConvergenceWarning,
+            )
         self.estimator_ = end.model
         self.objectives_ = end.objectives
         self.n_iter_ = len(end.objectives)
@@ -129,7 +140,7 @@ class JointTransportMixin:
     def _solve(self, cost, start):
         if self.reg is None:
             return exact_plan(cost, start=start)
-        return sinkhorn_plan(cost, reg=float(self.reg), start=start)
+        return sinkhorn_plan(cost, reg=float(self.reg), start=start, warn=False)
 
     def _check_params(self):
         if not isinstance(self.alpha, Real) or not 0 <= self.alpha <= 1:

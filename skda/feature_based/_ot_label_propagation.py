@@ -52,6 +52,11 @@ class OTLabelPropagationClassifier(DomainClassifierMixin, TargetClassifier, Base
         In ``fit``, if a parameter is out of range, or `estimator` takes no ``sample_weight`` and
         the labels are soft.
 
+    Warns
+    -----
+    ConvergenceWarning
+        If `reg` is too small for Sinkhorn to converge; it names the misplaced share of the mass.
+
     See Also
     --------
     JDOTClassifier : Lets the classifier's opinion change the plan, in turns.
@@ -138,4 +143,4 @@ class OTLabelPropagationClassifier(DomainClassifierMixin, TargetClassifier, Base
         M /= cost_scale(M, self.cost_norm)
         if self.reg is None:
             return exact_plan(M).coupling
-        return sinkhorn_plan(M, reg=float(self.reg)).coupling
+        return sinkhorn_plan(M, reg=float(self.reg), mend="Raise reg.").coupling

@@ -1,11 +1,11 @@
 """What methods share that end in a scikit-learn model of the target, fitted on the host."""
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import has_fit_parameter
 
-from .._backend import to_numpy
+from .._backend import namespace, to_numpy
 from .._base import DomainRouting, data_for_fit, data_for_use
 
 
@@ -100,14 +100,19 @@ class TargetModel(DomainRouting):
 
         Returns
         -------
-        y_pred : ndarray of shape (n_samples,)
-            Predictions.
+        y_pred : array of shape (n_samples,)
+            Predictions: labels in NumPy, numbers in the array library of `X`.
         """
-        X = self._rows(X, sample_domain, "predict")
-        return self.estimator_.predict(X)
+        if is_classifier(self):
+            data = data_for_use(self, X, sample_domain, method="predict")
+            return self.estimator_.predict(to_numpy(data.X))
+        return self._answer("predict", X, sample_domain)
 
-    def _rows(self, X, sample_domain, method):
-        return to_numpy(data_for_use(self, X, sample_domain, method=method).X)
+    def _answer(self, method, X, sample_domain, tidy=None):
+        """Ask the model of the target, on the host; its numbers go where X came from."""
+        data = data_for_use(self, X, sample_domain, method=method)
+        values = getattr(self.estimator_, method)(to_numpy(data.X))
+        return data.home.asarray(values if tidy is None else tidy(values))
 
 
 class TargetClassifier(TargetModel):
@@ -126,11 +131,10 @@ class TargetClassifier(TargetModel):
 
         Returns
         -------
-        proba : ndarray of shape (n_samples, n_classes)
+        proba : array of shape (n_samples, n_classes)
             Columns in the order of ``classes_``.
         """
-        X = self._rows(X, sample_domain, "predict_proba")
-        return self._all_classes(self.estimator_.predict_proba(X))
+        return self._answer("predict_proba", X, sample_domain, tidy=self._all_classes)
 
     @available_if(inner_has("predict_log_proba"))
     def predict_log_proba(self, X, *, sample_domain=None):
@@ -145,11 +149,12 @@ class TargetClassifier(TargetModel):
 
         Returns
         -------
-        log_proba : ndarray of shape (n_samples, n_classes)
+        log_proba : array of shape (n_samples, n_classes)
             Columns in the order of ``classes_``.
         """
+        proba = self.predict_proba(X, sample_domain=sample_domain)
         with np.errstate(divide="ignore"):
-            return np.log(self.predict_proba(X, sample_domain=sample_domain))
+            return namespace(proba).log(proba)
 
     @available_if(inner_has("decision_function"))
     def decision_function(self, X, *, sample_domain=None):
@@ -164,11 +169,10 @@ class TargetClassifier(TargetModel):
 
         Returns
         -------
-        values : ndarray of shape (n_samples,) or (n_samples, n_classes)
+        values : array of shape (n_samples,) or (n_samples, n_classes)
             Decision values.
         """
-        X = self._rows(X, sample_domain, "decision_function")
-        return self.estimator_.decision_function(X)
+        return self._answer("decision_function", X, sample_domain)
 
     def _all_classes(self, proba):
         """Return the columns of all classes, also of those that no target row was given."""

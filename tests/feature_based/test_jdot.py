@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsClassifier
@@ -221,3 +222,29 @@ def test_sabotage_a_regressor_of_the_source_gains_nothing(monkeypatch):
 
     monkeypatch.setattr(JDOTRegressor, "_fit", plain)
     assert regression_gain(JDOTRegressor()) < 0.5
+
+
+@pytest.mark.filterwarnings("ignore:The alternation stopped")
+def test_a_penalty_too_small_for_sinkhorn_is_told_once_with_the_residual():
+    X, y, d = classes_that_move()
+    with pytest.warns(ConvergenceWarning, match=r"reg=1e-05 .* \d\.\de.\d\d of the mass") as told:
+        JDOTClassifier(reg=1e-5, max_iter=3).fit(X * 100, y, sample_domain=d)
+    assert sum("too small" in str(warning.message) for warning in told) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "names"),
+    [
+        (JDOTClassifier(), ["predict_proba", "predict_log_proba", "decision_function"]),
+        (JDOTRegressor(), ["predict"]),
+    ],
+)
+def test_numbers_come_back_in_the_library_of_the_rows(xp, method, names):
+    X, y, d = classes_that_move()
+    here = clone(method).fit(X, y, sample_domain=d)
+    there = clone(method).fit(xp.asarray(X), y, sample_domain=d)
+    for name in names:
+        got = getattr(there, name)(xp.asarray(X))
+        assert type(got) is type(xp.asarray(X)), name
+        atol = 1e-2 if xp.dtype == "float32" else 1e-8
+        np.testing.assert_allclose(xp.to_numpy(got), getattr(here, name)(X), atol=atol)
