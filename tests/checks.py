@@ -72,6 +72,7 @@ EXAMPLES = {
         skda.LinearTransportTransformer(),
         skda.LinearTransportTransformer(reg="oas", strength=0.5),
     ],
+    "MIDATransformer": [skda.MIDATransformer(), skda.MIDATransformer(domain_columns=[0])],
     "OTLabelPropagationClassifier": [
         skda.OTLabelPropagationClassifier(),
         skda.OTLabelPropagationClassifier(reg=0.1, label_kind="hard"),

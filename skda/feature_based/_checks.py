@@ -3,6 +3,8 @@
 import math
 from numbers import Integral, Real
 
+import numpy as np
+
 
 def check_strength(strength):
     """Raise unless strength is a number in [0, 1]."""
@@ -52,3 +54,29 @@ def check_enough_rows(estimator, data, least, why):
                 f"{name} has {count} sample{'' if count == 1 else 's'}. Add rows or leave that "
                 "domain out."
             )
+
+
+def column_positions(name, columns, estimator, n_features):
+    """Return columns of X, given by position or by name, as sorted positions.
+
+    Raises
+    ------
+    ValueError
+        If one of them is no column of X.
+    """
+    names = [str(feature) for feature in getattr(estimator, "feature_names_in_", [])]
+    found = set()
+    for column in [] if columns is None else columns:
+        if isinstance(column, str) and column in names:
+            found.add(names.index(column))
+        elif isinstance(column, Integral) and -n_features <= column < n_features:
+            found.add(int(column) % n_features)
+        else:
+            there = names or f"positions 0 to {n_features - 1}"
+            raise ValueError(f"{name} must be columns of X ({there}); got {column!r}.")
+    return sorted(found)
+
+
+def take_columns(X, columns, place):
+    """Return these columns of an array at a place."""
+    return place.xp.take(X, place.asarray(np.asarray(columns, dtype=np.int64)), axis=1)

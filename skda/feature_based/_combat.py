@@ -1,6 +1,5 @@
 """ComBat: harmonise sites by location and scale, with empirical-Bayes shrinkage over features."""
 
-from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +9,14 @@ from .._backend import namespace, place_of, to_numpy
 from .._base import BaseDomainTransformer
 from .._domains import take_rows
 from .._linalg import as_like, device_of
-from ._checks import check_count, check_option, check_positive, check_strength
+from ._checks import (
+    check_count,
+    check_option,
+    check_positive,
+    check_strength,
+    column_positions,
+    take_columns,
+)
 
 
 class SiteModel(NamedTuple):
@@ -234,7 +240,7 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     def _fit(self, data):
         self._check_params()
         xp = data.xp
-        covariates = self._covariate_columns(data.X.shape[1])
+        covariates = column_positions("covariates", self.covariates, self, data.X.shape[1])
         adjusted = [j for j in range(data.X.shape[1]) if j not in covariates]
         self._covariates, self._adjusted = covariates, adjusted
         self.site_locations_, self.site_variances_, self.n_iter_ = {}, {}, 1
@@ -325,26 +331,7 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
 
     def _split(self, X, place):
         """Return the adjusted columns and the covariates."""
-        return tuple(
-            place.xp.take(X, place.asarray(np.asarray(columns, dtype=np.int64)), axis=1)
-            for columns in (self._adjusted, self._covariates)
-        )
-
-    def _covariate_columns(self, n_features):
-        """Return the covariates as sorted positions."""
-        if self.covariates is None:
-            return []
-        names = [str(name) for name in getattr(self, "feature_names_in_", [])]
-        found = set()
-        for column in self.covariates:
-            if isinstance(column, str) and column in names:
-                found.add(names.index(column))
-            elif isinstance(column, Integral) and -n_features <= column < n_features:
-                found.add(int(column) % n_features)
-            else:
-                there = names or f"positions 0 to {n_features - 1}"
-                raise ValueError(f"covariates must be columns of X ({there}); got {column!r}.")
-        return sorted(found)
+        return take_columns(X, self._adjusted, place), take_columns(X, self._covariates, place)
 
     def _check_params(self):
         check_strength(self.strength)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .._linalg import as_like
-from ._checks import check_positive
+from ._checks import check_positive, column_positions, take_columns
 from ._spectral import SpectralTransformer, count_components, solve
 from ._tca import label_columns
 
@@ -40,6 +40,12 @@ callable, default="rbf"
     augment : bool, default=True
         Whether the domain of a row (one column per domain, ``domain_scale_`` on its own rows)
         joins its features, so that a component can correct each domain by its own offset.
+    domain_columns : list of int or str, or None, default=None
+        Columns of X (by position, or by name where X has names) that say in numbers where a row
+        comes from, such as the time of a measurement, the age of a sensor or the temperature. They
+        are taken out of the features and, scaled to mean 0 and variance 1, stand beside the
+        domains: components are to be independent of both. ``sample_domain`` still says whose labels
+        may be used.
 
     Attributes
     ----------
@@ -69,13 +75,15 @@ callable, default="rbf"
 
     Notes
     -----
-    With K the kernel matrix over all rows, H the centring matrix and D the one-hot domains, W
-    maximises ``tr(Wᵀ K H (μI - DDᵀ + γ YYᵀ) H K W)`` subject to ``WᵀW = I``: the leading
-    eigenvectors of a matrix that is never formed. Those with a negative eigenvalue, which depend on
-    the domain more than they vary, are left out. ``YYᵀ`` is the label kernel, zero on target rows.
-    A domain not seen in ``fit`` gets the average of the known domains of its side.
+    With K the kernel matrix over all rows, H the centring matrix and D the one-hot domains beside
+    the ``domain_columns``, W maximises ``tr(Wᵀ K H (μI - DDᵀ + γ YYᵀ) H K W)`` subject to
+    ``WᵀW = I``: the leading eigenvectors of a matrix that is never formed. Those with a negative
+    eigenvalue, which depend on the domain more than they vary, are left out. ``YYᵀ`` is the label
+    kernel, zero on target rows. A domain not seen in ``fit`` gets the average of the known domains
+    of its side.
 
-    Assumes that what the domains differ in is an offset in the feature space of the kernel.
+    Assumes that what the domains differ in is an offset in the feature space of the kernel, which
+    with ``domain_columns`` may drift in proportion to them.
 
     Without ``sample_domain`` it is kernel PCA.
 
@@ -113,6 +121,7 @@ callable, default="rbf"
         mu=1.0,
         label_weight=0.0,
         augment=True,
+        domain_columns=None,
     ):
         self.n_components = n_components
         self.kernel = kernel
@@ -122,6 +131,7 @@ callable, default="rbf"
         self.mu = mu
         self.label_weight = label_weight
         self.augment = augment
+        self.domain_columns = domain_columns
 
     @property
     def _labels(self):
@@ -130,19 +140,25 @@ callable, default="rbf"
     def _fit(self, data):
         check_positive("mu", self.mu)
         check_positive("label_weight", self.label_weight, zero=True)
-        if self.augment and self.kernel == "precomputed":
+        if self.kernel == "precomputed" and (self.augment or self.domain_columns is not None):
             raise ValueError(
-                "augment=True adds columns to the rows, which kernel='precomputed' does not have. "
-                "Pass augment=False, and add the domains to the rows before the kernel is taken."
+                "augment=True adds columns to the rows, and domain_columns takes some away, which "
+                "kernel='precomputed' does not have. Pass augment=False and domain_columns=None, "
+                "and add the domains to the rows before the kernel is taken."
             )
-        codes = np.stack([self._domain_columns(i) for i in data.ids.tolist()])
-        X = data.X
+        xp = data.xp
+        self._find_columns(data)
+        X, said = self._split(data.X, data.place)
+        codes = np.stack([self._domain_code(i) for i in data.ids.tolist()])
+        D = xp.concat([as_like(codes, X), said], axis=1)
         if self.augment and data.adapts:
-            variance = float(data.xp.mean(data.xp.var(X, axis=0)))
+            variance = float(xp.mean(xp.var(X, axis=0)))
             self.domain_scale_ = variance**0.5 if variance > 0 else 1.0
-            X = data.xp.concat([X, as_like(codes * self.domain_scale_, X)], axis=1)
+            X = xp.concat([X, D * self.domain_scale_], axis=1)
         problem = self._problem(data, X=X)
-        D = problem.columns(as_like(codes - codes.mean(axis=0), problem.like))
+        # Without sample_domain there is nothing to be independent of.
+        D = D - xp.mean(D, axis=0) if data.adapts else xp.zeros_like(D)
+        D = problem.columns(D)
         terms = [(-1.0, D)]
         if self.label_weight:
             Y = label_columns(data.ids, data.y_source)
@@ -156,7 +172,35 @@ callable, default="rbf"
         )
         self._store(data, problem, values, W)
 
-    def _domain_columns(self, domain):
+    def _find_columns(self, data):
+        """Note which columns describe the domain, and what scales them."""
+        n_features = data.X.shape[1]
+        described = column_positions("domain_columns", self.domain_columns, self, n_features)
+        if len(described) == n_features:
+            raise ValueError(
+                f"domain_columns={self.domain_columns!r} leaves nothing of the {n_features} feature(s) "
+                "of X. Name the columns that say where a row comes from, and no others."
+            )
+        kept = [column for column in range(n_features) if column not in described]
+        self._columns = kept, described
+        if not described:
+            return
+        said = take_columns(data.X, described, data.place)
+        xp = data.xp
+        mean, spread = xp.mean(said, axis=0), xp.std(said, axis=0)
+        varies = spread > xp.abs(mean) * (10.0 * float(xp.finfo(said.dtype).eps))
+        spread = xp.where(varies, spread, xp.ones_like(spread))
+        self._description = data.keep(mean), data.keep(spread)
+
+    def _split(self, X, place):
+        """Return the features, and the columns that describe the domain, standardised."""
+        kept, described = self._columns
+        if not described:
+            return X, X[:, :0]
+        mean, spread = (place.asarray(part, X.dtype) for part in self._description)
+        return take_columns(X, kept, place), (take_columns(X, described, place) - mean) / spread
+
+    def _domain_code(self, domain):
         """One-hot code of a domain; the average of its side for one not seen in fit."""
         known = self.source_domains_ + self.target_domains_
         if domain in known:
@@ -165,8 +209,9 @@ callable, default="rbf"
         return np.asarray(side, dtype=float) / max(sum(side), 1)
 
     def _map(self, X, domain, place):
+        X, said = self._split(X, place)
         if self.augment and self.target_domains_:
-            code = self._domain_columns(domain) * self.domain_scale_
-            code = np.tile(code, (X.shape[0], 1))
-            X = place.xp.concat([X, as_like(code, X)], axis=1)
+            code = np.tile(self._domain_code(domain), (X.shape[0], 1))
+            D = place.xp.concat([as_like(code, X), said], axis=1)
+            X = place.xp.concat([X, D * self.domain_scale_], axis=1)
         return super()._map(X, domain, place)

@@ -86,3 +86,69 @@ def test_precomputed_kernel_cannot_be_augmented():
     Z = MIDATransformer(2, kernel="precomputed", augment=False).fit_transform(K, sample_domain=ids)
     other = MIDATransformer(2, gamma=0.1, augment=False).fit_transform(X, sample_domain=ids)
     np.testing.assert_allclose(Z, other, atol=1e-8)
+
+
+def drifting(seed, n=150):
+    """Rows that drift with the time in the last column, within each domain and between them."""
+    rng = np.random.default_rng(seed)
+    time = np.r_[rng.uniform(0.0, 0.7, n), rng.uniform(0.3, 1.0, n)]
+    ids, y = np.repeat([1, -2], n), rng.integers(0, 2, 2 * n)
+    X = rng.normal(size=(2 * n, 4))
+    X[:, 0] += 3 * y
+    drift = np.r_[2.0, rng.normal(size=3)]
+    return np.c_[X + np.outer(8 * time, drift / np.linalg.norm(drift)), 2020 + time], y, ids
+
+
+@pytest.mark.parametrize("augment", [True, False])
+def test_columns_that_describe_the_domain_join_its_code(augment):
+    X, _, ids = drifting(0, n=40)
+    mida = MIDATransformer(2, domain_columns=[-1], augment=augment, mu=2.0)
+    Z = mida.fit_transform(X, sample_domain=ids)
+    own, time = X[:, :4], X[:, 4]
+    D = np.c_[ids > 0, ids < 0, (time - time.mean()) / time.std()]
+    rows = np.hstack([own, D * own.var(axis=0).mean() ** 0.5]) if augment else own
+    K = kernel_matrix(rows, gamma=mida.gamma_)
+    H = np.eye(80) - 1 / 80
+    values, W = eigh(K @ H @ (2.0 * np.eye(80) - D @ D.T) @ H @ K)
+    np.testing.assert_allclose(mida.eigenvalues_, values[::-1][:2], rtol=1e-9)
+    assert subspace_angles(Z, K @ W[:, ::-1][:, :2]).max() < 1e-6
+
+
+def test_columns_by_name_are_those_by_position():
+    pd = pytest.importorskip("pandas")
+    X, _, ids = drifting(0, n=20)
+    frame = pd.DataFrame(X, columns=["a", "b", "c", "d", "time"])
+    named = MIDATransformer(2, domain_columns=["time"]).fit(frame, sample_domain=ids)
+    placed = MIDATransformer(2, domain_columns=[4]).fit(X, sample_domain=ids)
+    np.testing.assert_allclose(named.transform(frame[:3]), placed.transform(X[:3]))
+
+
+def test_a_drift_in_time_is_removed_with_the_time_and_not_without():
+    scores = []
+    for seed in range(5):
+        X, y, ids = drifting(seed)
+
+        def score(mida, X=X, y=y, ids=ids):
+            Z = mida.fit_transform(X, sample_domain=ids)
+            model = LogisticRegression(max_iter=1000).fit(Z[ids > 0], y[ids > 0])
+            return model.score(Z[ids < 0], y[ids < 0])
+
+        told = MIDATransformer(2, kernel="linear", domain_columns=[4])
+        scores.append([score(told), score(MIDATransformer(2, kernel="linear"))])
+    with_time, without = np.mean(scores, axis=0)
+    assert with_time > without + 0.05
+
+
+@pytest.mark.parametrize(
+    ("params", "match"),
+    [
+        ({"domain_columns": [7]}, r"domain_columns must be columns of X .*; got 7"),
+        ({"domain_columns": ["time"]}, "got 'time'"),
+        ({"domain_columns": range(5)}, "leaves nothing of the 5"),
+        ({"domain_columns": [4], "kernel": "precomputed", "augment": False}, "precomputed"),
+    ],
+)
+def test_columns_that_are_not_there_are_named(params, match):
+    X, _, ids = drifting(0, n=10)
+    with pytest.raises(ValueError, match=match):
+        MIDATransformer(**params).fit(X, sample_domain=ids)
