@@ -178,8 +178,8 @@ callable, default="rbf"
         described = column_positions("domain_columns", self.domain_columns, self, n_features)
         if len(described) == n_features:
             raise ValueError(
-                f"domain_columns={self.domain_columns!r} leaves nothing of the {n_features} feature(s) "
-                "of X. Name the columns that say where a row comes from, and no others."
+                f"domain_columns={self.domain_columns!r} leaves nothing of the {n_features} "
+                "feature(s) of X. Name the columns that say where a row comes from, and no others."
             )
         kept = [column for column in range(n_features) if column not in described]
         self._columns = kept, described
