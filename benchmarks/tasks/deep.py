@@ -16,6 +16,7 @@ from sklearn.preprocessing import MinMaxScaler, Normalizer
 import skda
 from skda import stack_domains
 
+from .._data import origin
 from .._task import Task
 from .mnist_usps import _load as load_digits
 
@@ -82,6 +83,7 @@ def task(name, protocol, folder, pairs, load, **settings):
         pairs=pairs_if(folder, pairs),
         load=load,
         methods={name: partial(score, name, settings) for name in METHODS},
+        origin=origin(folder),
     )
 
 

@@ -36,6 +36,7 @@ from skda.datasets import (
 )
 from skda.model_selection import DomainShuffleSplit
 
+from .._data import origin
 from .._task import Task
 
 SHIFTS = {
@@ -289,6 +290,6 @@ they come. Base classifier: SVC() on standardised rows.""",
         published=_published(PUBLISHED_MUSHROOMS, DIRECTIONS),
         digits=3,
         tolerance=0.01,
-        origin="It wants mushrooms/agaricus-lepiota.data of the UCI repository, with a header row.",
+        origin=origin("mushrooms"),
     ),
 ]
