@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 from scipy.linalg import eigh, subspace_angles
+from sklearn.neighbors import KNeighborsClassifier
 
 from skda import JDATransformer, TJMTransformer
 from skda._kernels import kernel_matrix
+from skda.datasets import make_subspace_shift
 
 
 def two_domains(seed=0, n=60, d=4):
@@ -110,3 +112,20 @@ def test_components_beyond_the_rank_do_not_weigh_rows():
     assert many.n_components_ == 4
     np.testing.assert_allclose(many.source_norms_, four.source_norms_, rtol=1e-3, atol=1e-6)
     np.testing.assert_allclose(many.eigenvalues_, four.eigenvalues_, rtol=1e-3)
+
+
+def test_classes_that_a_shift_mirrors_are_recovered():
+    plain, adapted, off = [], [], []
+    for seed in range(3):
+        X, y, ids = make_subspace_shift(random_state=seed)
+        tjm = TJMTransformer(2, kernel="linear", reg=0.1)
+        sabotaged = TJMTransformer(2, kernel="linear", reg=1e9)  # nothing is adapted
+        for scores, Z in (
+            (plain, X),
+            (adapted, tjm.fit_transform(X, sample_domain=ids)),
+            (off, sabotaged.fit_transform(X, sample_domain=ids)),
+        ):
+            model = KNeighborsClassifier(1).fit(Z[ids > 0], y[ids > 0])
+            scores.append(model.score(Z[ids < 0], y[ids < 0]))
+    assert np.mean(adapted) > np.mean(plain) + 0.5
+    assert np.mean(adapted) > np.mean(off) + 0.5
