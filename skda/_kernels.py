@@ -78,10 +78,12 @@ def check_kernel(kernel):
 def _checked_callable(kernel, X, Y):
     K = kernel(X, Y)
     expected = (X.shape[0], Y.shape[0])
-    if tuple(K.shape) != expected:
+    shape = getattr(K, "shape", None)
+    if shape is None or tuple(shape) != expected:
+        got = f"a {type(K).__name__}" if shape is None else f"shape {tuple(shape)}"
         raise ValueError(
-            f"kernel must return the matrix between all rows, of shape {expected}; got shape "
-            f"{tuple(K.shape)}. A function of two single rows can be wrapped with "
+            f"kernel must return the matrix between all rows, of shape {expected}; got {got}. "
+            "A function of two single rows can be wrapped with "
             "sklearn.metrics.pairwise_distances(X, Y, metric=function)."
         )
     return K

@@ -164,3 +164,10 @@ def test_fourier_features_approach_the_kernel(xp, rows, kernel):
 def test_fourier_features_of_other_kernels_are_refused(rows):
     with pytest.raises(ValueError, match="Random Fourier features exist for"):
         ks.fourier_map(rows[0], 10, kernel="poly")
+
+
+def test_a_kernel_function_that_returns_no_matrix_is_named(rows):
+    X, Y = rows
+    for wrong, got in ((lambda a, b: 1.0, "a float"), (lambda a, b: a, r"shape \(70, 5\)")):
+        with pytest.raises(ValueError, match=f"matrix between all rows.*got {got}"):
+            ks.kernel_matrix(X, Y, kernel=wrong)

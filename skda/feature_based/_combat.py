@@ -7,9 +7,7 @@ from sklearn.base import OneToOneFeatureMixin
 
 from .._backend import namespace, place_of, to_numpy
 from .._base import BaseDomainTransformer
-from .._domains import take_rows
-from .._linalg import as_like, device_of
-from ._checks import (
+from .._checks import (
     check_count,
     check_option,
     check_positive,
@@ -17,6 +15,8 @@ from ._checks import (
     column_positions,
     take_columns,
 )
+from .._domains import take_rows
+from .._linalg import as_like, device_of
 
 
 class SiteModel(NamedTuple):
@@ -133,7 +133,7 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     strength : float, default=1.0
         How far to go, in [0, 1]: every row moves this share of its way. 0 returns the rows
         themselves.
-    covariates : list of int or str, or None, default=None
+    covariates : int, str, list of these, or None, default=None
         Columns of X (by position, or by name where X has names) whose effect on the other columns
         is real and to be preserved: age, sex, anything that differs between sites for a reason.
         They pass through unchanged.

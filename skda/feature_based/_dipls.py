@@ -7,8 +7,8 @@ from sklearn.base import BaseEstimator
 
 from .._backend import namespace
 from .._base import DomainRegressorMixin, DomainRouting, data_for_fit, data_for_use
+from .._checks import check_count, check_positive
 from .._linalg import as_like
-from ._checks import check_count, check_positive
 
 
 class LatentVariables(NamedTuple):

@@ -4,7 +4,7 @@ from sklearn.base import OneToOneFeatureMixin
 
 from .._backend import namespace
 from .._base import BaseDomainTransformer
-from ._checks import check_strength
+from .._checks import check_strength
 
 
 def location_and_spread(X, *, robust=False):

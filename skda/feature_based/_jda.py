@@ -3,8 +3,8 @@
 import numpy as np
 
 from .._base import class_labels
+from .._checks import check_count, check_positive, check_share
 from .._linalg import as_like
-from ._checks import check_count, check_positive, check_share
 from ._spectral import (
     SpectralTransformer,
     count_components,

@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from .._backend import namespace, to_numpy
 from .._base import DomainClassifierMixin, DomainRegressorMixin, class_labels
-from ._checks import check_option
+from .._checks import check_option
 from ._joint_transport import JointTransportMixin
 from ._target_model import TargetClassifier, TargetModel, fit_on_soft_labels
 

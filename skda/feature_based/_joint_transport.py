@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 from sklearn.exceptions import ConvergenceWarning
 
 from .._backend import namespace, to_numpy
+from .._checks import check_count, check_positive
 from .._linalg import as_like
 from .._sinkhorn import sinkhorn_plan
 from .._transport import cost_matrix, cost_scale, exact_plan
 from .._warnings import warn_user
-from ._checks import check_count, check_positive
 
 _MISPLACED = 1e-4  # share of the mass of the last plan that is worth a word
 

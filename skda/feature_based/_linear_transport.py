@@ -6,8 +6,8 @@ from sklearn.base import OneToOneFeatureMixin
 
 from .._backend import namespace
 from .._base import BaseDomainTransformer
+from .._checks import check_enough_rows, check_option, check_positive, check_strength
 from .._linalg import SHRINKAGE_RULES, covariance, device_of, spd_eigen
-from ._checks import check_enough_rows, check_option, check_positive, check_strength
 
 
 def gaussian_transport_map(C_source, C_target):

@@ -4,9 +4,9 @@ import numpy as np
 
 from .._backend import namespace, to_numpy
 from .._base import class_labels, data_for_fit
+from .._checks import check_count, check_positive, check_share
 from .._kernels import kernel_apply, kernel_matrix
 from .._linalg import as_like
-from ._checks import check_count, check_positive, check_share
 from ._class_scores import ClassScoresClassifier
 from ._gfk import geodesic_flow_factor
 from ._graph import knn_laplacian

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from .._checks import check_positive, column_positions, take_columns
 from .._linalg import as_like
-from ._checks import check_positive, column_positions, take_columns
 from ._spectral import SpectralTransformer, count_components, solve
 from ._tca import label_columns
 
@@ -40,7 +40,7 @@ callable, default="rbf"
     augment : bool, default=True
         Whether the domain of a row (one column per domain, ``domain_scale_`` on its own rows)
         joins its features, so that a component can correct each domain by its own offset.
-    domain_columns : list of int or str, or None, default=None
+    domain_columns : int, str, list of these, or None, default=None
         Columns of X (by position, or by name where X has names) that say in numbers where a row
         comes from, such as the time of a measurement, the age of a sensor or the temperature. They
         are taken out of the features and, scaled to mean 0 and variance 1, stand beside the

@@ -6,9 +6,9 @@ from sklearn.linear_model import LogisticRegression
 
 from .._backend import to_numpy
 from .._base import DomainClassifierMixin, class_labels
+from .._checks import check_option, check_positive
 from .._sinkhorn import sinkhorn_plan
 from .._transport import cost_matrix, cost_scale, exact_plan
-from ._checks import check_option, check_positive
 from ._target_model import TargetClassifier, fit_on_soft_labels
 
 

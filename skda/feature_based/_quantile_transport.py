@@ -4,8 +4,8 @@ from sklearn.base import OneToOneFeatureMixin
 
 from .._backend import namespace
 from .._base import BaseDomainTransformer
+from .._checks import check_strength
 from .._linalg import device_of
-from ._checks import check_strength
 
 
 def quantile_images(x, t):

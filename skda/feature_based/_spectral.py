@@ -15,6 +15,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, clone
 
 from .._backend import namespace, to_numpy
 from .._base import BaseDomainTransformer
+from .._checks import check_count, check_option
 from .._domains import take_rows
 from .._kernels import (
     check_kernel,
@@ -36,7 +37,6 @@ from .._linalg import (
     top_eigenpairs,
 )
 from .._warnings import warn_user
-from ._checks import check_count, check_option
 
 SOLVERS = ("exact", "nystroem", "fourier")
 _ROWS_TO_JUDGE = 200  # whose kernel matrix tells whether a bandwidth is of use

@@ -3,8 +3,8 @@
 import numpy as np
 from sklearn.utils.multiclass import type_of_target
 
+from .._checks import check_count, check_positive, check_share
 from .._linalg import as_like
-from ._checks import check_count, check_positive, check_share
 from ._graph import knn_laplacian
 from ._spectral import SpectralTransformer, count_components, mean_difference, solve
 

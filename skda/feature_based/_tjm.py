@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from .._checks import check_count, check_positive
 from .._domains import take_rows
 from .._linalg import as_like
-from ._checks import check_count, check_positive
 from ._spectral import SpectralTransformer, count_components, mean_difference, solve
 
 

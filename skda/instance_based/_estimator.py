@@ -10,6 +10,7 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import has_fit_parameter
 
 from .._backend import is_foreign_array, place_of, to_numpy
+from .._checks import check_number
 from .._delegate import DelegatingEstimator, routing_enabled, slice_params
 from .._domains import (
     DomainWarning,
@@ -21,7 +22,7 @@ from .._domains import (
     tidy_labels,
 )
 from ._inner import check_row_weights
-from ._weighter import check_number, effective_sample_size
+from ._weighter import effective_sample_size
 
 
 def weights_keyword(estimator):
@@ -77,6 +78,16 @@ def check_takes_weights(estimator):
             "Ridge."
         )
     raise ValueError(f"estimator cannot be weighted: {name}.fit takes no sample_weight. {mend}")
+
+
+def check_weighter(weighter):
+    """Raise unless this is None or an object with ``fit``, which is to learn ``weights_``."""
+    if weighter is None or (hasattr(weighter, "fit") and not isinstance(weighter, type)):
+        return
+    raise ValueError(
+        f"weighter must be a weighter, such as KMMWeighter(), or None; got {weighter!r}. Pass an "
+        "object, not its class or its name."
+    )
 
 
 def _num_rows(X):
@@ -190,6 +201,7 @@ class ImportanceWeightedEstimator(DelegatingEstimator):
             The fitted estimator.
         """
         keyword = check_takes_weights(self.estimator)
+        check_weighter(self.weighter)
         self.estimator_ = clone(self.estimator)
         if sample_domain is None:
             domains_for_fit(None, 0, estimator=self)  # warns

@@ -4,8 +4,9 @@ import math
 from typing import Any, NamedTuple
 
 from .._backend import namespace
+from .._checks import check_number
 from .._linalg import SHRINKAGE_RULES, covariance, device_of, gram_sums, spd_eigen
-from ._weighter import FunctionWeighter, check_number
+from ._weighter import FunctionWeighter
 
 
 class GaussianDensity(NamedTuple):

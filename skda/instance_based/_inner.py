@@ -62,16 +62,3 @@ def check_row_weights(sample_weight, n_samples):
             f"{weights[~np.isfinite(weights) | (weights < 0)][0]}."
         )
     return weights
-
-
-def check_count(name, value, minimum):
-    """Raise unless a parameter is an integer of at least this size."""
-    is_integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not is_integer or value < minimum:
-        raise ValueError(f"{name} must be an integer of at least {minimum}; got {value!r}.")
-
-
-def check_choice(name, value, choices):
-    """Raise unless a parameter is one of its choices."""
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {list(choices)}; got {value!r}.")

@@ -5,16 +5,16 @@ the gradient itself certifies how far the optimum is.
 """
 
 import math
-from numbers import Integral
 
 import numpy as np
 from sklearn.utils import check_random_state
 
 from .._backend import namespace
+from .._checks import check_count, check_number
 from .._kernels import kernel_matrix, kernel_row_means, take_rows
 from ._basis import draw_centers, gamma_candidates
 from ._box_qp import BoxSlab, solve_box_qp
-from ._weighter import FunctionWeighter, check_number
+from ._weighter import FunctionWeighter
 
 
 def mixture_proportions(L, *, start=None, tol=1e-4, max_iter=100, n_em=5):
@@ -238,9 +238,7 @@ class KLIEPWeighter(FunctionWeighter):
 
     def _check_params(self):
         for name, least in (("n_basis", 1), ("cv", 2), ("max_iter", 1)):
-            value = getattr(self, name)
-            if not isinstance(value, Integral) or value < least:
-                raise ValueError(f"{name} must be an integer >= {least}; got {value!r}.")
+            check_count(name, getattr(self, name), least=least)
         check_number("tol", self.tol, above=0, mend="The default is 1e-4.")
 
     def _importance(self, X, place):

@@ -8,11 +8,12 @@ import math
 from sklearn.exceptions import ConvergenceWarning
 
 from .._backend import namespace
+from .._checks import check_number
 from .._domains import DomainWarning
 from .._kernels import kernel_matrix, kernel_row_means, resolve_gamma
 from .._warnings import warn_user
 from ._box_qp import BoxSlab, solve_box_qp
-from ._weighter import BaseWeighter, check_number
+from ._weighter import BaseWeighter
 
 
 def kernel_mean_matching(

@@ -18,6 +18,7 @@ from .._base import (
     data_for_fit,
     data_for_use,
 )
+from .._checks import check_count, check_number, check_option
 from .._domains import DomainWarning, take_rows
 from .._warnings import warn_user
 from ._class_shares import (
@@ -29,8 +30,6 @@ from ._class_shares import (
     rlls_ratio,
 )
 from ._inner import (
-    check_choice,
-    check_count,
     check_row_weights,
     check_takes_weights,
     class_columns,
@@ -347,14 +346,14 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         return LogisticRegression(max_iter=1000) if self.estimator is None else self.estimator
 
     def _check_params(self, sample_weight):
-        check_choice("method", self.method, ("em", "bbse", "rlls"))
-        check_count("max_iter", self.max_iter, 1)
-        if not 0 <= self.strength <= 1:
-            raise ValueError(f"strength must be in [0, 1]; got {self.strength!r}.")
-        if not self.reg >= 0:
-            raise ValueError(f"reg must not be negative; got {self.reg!r}.")
+        check_option("method", self.method, ("em", "bbse", "rlls"))
+        check_count("max_iter", self.max_iter)
+        mend = "0 leaves the source's shares, 1 takes the estimated ones."
+        check_number("strength", self.strength, least=0, most=1, mend=mend)
+        check_number("reg", self.reg, least=0, mend="The default is 0.01.")
+        check_number("tol", self.tol, least=0, mend="The default is 1e-6.")
         if isinstance(self.cv, int | np.integer):
-            check_count("cv", self.cv, 2)
+            check_count("cv", self.cv, least=2)
         if not hasattr(self._inner(), "predict_proba"):
             name = type(self._inner()).__name__
             raise ValueError(

@@ -6,7 +6,8 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from .._backend import to_numpy
-from ._weighter import BaseWeighter, check_number
+from .._checks import check_number
+from ._weighter import BaseWeighter
 
 
 def count_votes(X_source, X_target, *, n_neighbors, metric="minkowski"):

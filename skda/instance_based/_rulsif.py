@@ -4,15 +4,14 @@ uLSIF fits the ratio p_t / p_s, RuLSIF the bounded ratio p_t / (α p_t + (1 - α
 penalty are chosen by an exact leave-one-out criterion that needs no refitting.
 """
 
-from numbers import Integral
-
 import numpy as np
 from sklearn.utils import check_random_state
 
 from .._backend import namespace
+from .._checks import check_count, check_number
 from .._kernels import kernel_matrix
 from ._basis import candidates, draw_centers, gamma_candidates
-from ._weighter import FunctionWeighter, check_number
+from ._weighter import FunctionWeighter
 
 _REGS = [10.0 ** (half / 2) for half in range(-6, 3)]
 
@@ -89,8 +88,7 @@ class _LeastSquaresWeighter(FunctionWeighter):
 
     def _learn(self, data):
         alpha = self._relative()
-        if not isinstance(self.n_basis, Integral) or self.n_basis < 1:
-            raise ValueError(f"n_basis must be an integer >= 1; got {self.n_basis!r}.")
+        check_count("n_basis", self.n_basis)
         rng = check_random_state(self.random_state)
         gammas = gamma_candidates(self.gamma, data.X, rng)
         regs = candidates("reg", self.reg, _REGS)

@@ -9,6 +9,7 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import check_random_state
 
 from .._base import DomainClassifierMixin, class_labels, data_for_fit, data_for_use
+from .._checks import check_count, check_option
 from ._boosting import (
     BaseTransferBoosting,
     Rounds,
@@ -20,8 +21,6 @@ from ._boosting import (
     updated_weights,
 )
 from ._inner import (
-    check_choice,
-    check_count,
     check_takes_weights,
     class_columns,
     predicted_codes,
@@ -314,9 +313,9 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
         return DecisionTreeClassifier(max_depth=3) if self.estimator is None else self.estimator
 
     def _check_params(self):
-        check_count("n_estimators", self.n_estimators, 1)
-        check_choice("initial_weights", self.initial_weights, ("uniform", "balanced"))
-        check_choice("error", self.error, ("hard", "soft"))
+        check_count("n_estimators", self.n_estimators)
+        check_option("initial_weights", self.initial_weights, ("uniform", "balanced"))
+        check_option("error", self.error, ("hard", "soft"))
         check_takes_weights(self._learner(), self)
         if self.error == "soft" and not hasattr(self._learner(), "predict_proba"):
             raise ValueError(

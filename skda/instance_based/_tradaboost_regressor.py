@@ -8,6 +8,7 @@ from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils import check_array, check_random_state
 
 from .._base import DomainRegressorMixin, data_for_fit, data_for_use
+from .._checks import check_count, check_option
 from .._domains import as_labels
 from ._boosting import (
     BaseTransferBoosting,
@@ -19,7 +20,7 @@ from ._boosting import (
     updated_weights,
     weighted_median,
 )
-from ._inner import check_choice, check_count, check_takes_weights
+from ._inner import check_takes_weights
 
 # ---------------------------------------------------------------------------------------------
 # Formulas
@@ -151,9 +152,9 @@ class BaseTrAdaBoostRegressor(DomainRegressorMixin, BaseTransferBoosting):
         return DecisionTreeRegressor(max_depth=3) if self.estimator is None else self.estimator
 
     def _check_params(self):
-        check_count("n_estimators", self.n_estimators, 1)
-        check_choice("initial_weights", self.initial_weights, ("uniform", "balanced"))
-        check_choice("loss", self.loss, ("linear", "square", "exponential"))
+        check_count("n_estimators", self.n_estimators)
+        check_option("initial_weights", self.initial_weights, ("uniform", "balanced"))
+        check_option("loss", self.loss, ("linear", "square", "exponential"))
         check_takes_weights(self._learner(), self)
 
 

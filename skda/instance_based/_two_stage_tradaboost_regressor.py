@@ -8,9 +8,9 @@ from scipy.optimize import brentq
 from sklearn.model_selection import KFold, check_cv
 from sklearn.utils import check_random_state
 
+from .._checks import check_count
 from .._domains import as_labels, take_rows
 from ._boosting import target_factor, weighted_median, with_sum
-from ._inner import check_count
 from ._tradaboost_regressor import BaseTrAdaBoostRegressor, adjusted_errors
 
 # ---------------------------------------------------------------------------------------------
@@ -249,6 +249,6 @@ class TwoStageTrAdaBoostRegressor(BaseTrAdaBoostRegressor):
 
     def _check_params(self):
         super()._check_params()
-        check_count("n_steps", self.n_steps, 1)
+        check_count("n_steps", self.n_steps)
         if isinstance(self.cv, int | np.integer):
-            check_count("cv", self.cv, 2)
+            check_count("cv", self.cv, least=2)

@@ -5,13 +5,13 @@ rows; the constants are kept, so that weights of new rows are on the same scale.
 """
 
 import math
-from numbers import Real
 from typing import NamedTuple
 
 from sklearn.base import BaseEstimator
 
 from .._backend import namespace
 from .._base import DomainRouting, data_for_fit, data_for_use
+from .._checks import check_number
 from .._domains import DomainWarning
 from .._warnings import warn_user
 
@@ -107,18 +107,6 @@ def domains_apart(X_source, X_target, *, least=10):
     left = source @ gap + xp.sum(source * Zs, axis=1) / (n - 1)
     right = target @ gap - xp.sum(target * Zt, axis=1) / (m - 1)
     return float(xp.max(left)) < float(xp.min(right))
-
-
-def check_number(name, value, *, least=None, above=None, most=None, mend):
-    """Return value as a float if it is a number in the range, or say what is wrong with it."""
-    ok = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-    ok = ok and (least is None or value >= least) and (above is None or value > above)
-    ok = ok and (most is None or value <= most)
-    if not ok:
-        low = f">= {least}" if least is not None else f"> {above}"
-        rule = low if most is None else f"{low} and <= {most}"
-        raise ValueError(f"{name} must be a number {rule}; got {value!r}. {mend}")
-    return float(value)
 
 
 class BaseWeighter(DomainRouting, BaseEstimator):

@@ -109,6 +109,14 @@ def test_covariates_by_name_are_those_by_position():
     np.testing.assert_allclose(by_name, by_position)
 
 
+def test_a_single_covariate_needs_no_list():
+    X, d = np.random.default_rng(0).normal(size=(40, 3)), np.repeat([1, -2], 20)
+    alone, listed = (
+        ComBatTransformer(covariates=given).fit_transform(X, sample_domain=d) for given in (1, [1])
+    )
+    np.testing.assert_array_equal(alone, listed)
+
+
 def test_with_the_target_as_reference_its_rows_stay_and_sources_come():
     X, _, ids = sites()
     combat = ComBatTransformer(reference="target", shrinkage=False)

@@ -255,6 +255,13 @@ def test_missing_values_and_categories_pass_through():
     assert model.fit(frame, y, sample_domain=d).predict(frame).shape == (120,)
 
 
+@pytest.mark.parametrize("weighter", ["kmm", KMMWeighter, 3])
+def test_what_is_no_weighter_is_named(weighter):
+    X, y, d, *_ = crossing(0, n=20)
+    with pytest.raises(ValueError, match="weighter must be a weighter, such as KMMWeighter"):
+        ImportanceWeightedEstimator(LogisticRegression(), weighter).fit(X, y, sample_domain=d)
+
+
 def test_wrong_sizes_are_named():
     X, y, d, *_ = crossing(0, n=20)
     model = ImportanceWeightedEstimator(LogisticRegression(), GaussianWeighter(flatten=0.1))

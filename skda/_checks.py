@@ -1,4 +1,4 @@
-"""Rules for the parameters that alignments share, one function per rule."""
+"""Rules for the parameters that estimators share, one function per rule."""
 
 import math
 from numbers import Integral, Real
@@ -23,6 +23,18 @@ def check_positive(name, value, *, zero=False, none=False, hint=""):
     if not good or value < 0 or (value == 0 and not zero):
         rule = f"a {'non-negative' if zero else 'positive'} number{' or None' if none else ''}"
         raise ValueError(f"{name} must be {rule}; got {value!r}.{' ' + hint if hint else ''}")
+
+
+def check_number(name, value, *, least=None, above=None, most=None, mend):
+    """Return value as a float if it is a number in the range, or say what is wrong with it."""
+    ok = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    ok = ok and (least is None or value >= least) and (above is None or value > above)
+    ok = ok and (most is None or value <= most)
+    if not ok:
+        low = f">= {least}" if least is not None else f"> {above}"
+        rule = low if most is None else f"{low} and <= {most}"
+        raise ValueError(f"{name} must be a number {rule}; got {value!r}. {mend}")
+    return float(value)
 
 
 def check_share(name, value):
@@ -66,6 +78,8 @@ def column_positions(name, columns, estimator, n_features):
     """
     names = [str(feature) for feature in getattr(estimator, "feature_names_in_", [])]
     found = set()
+    if isinstance(columns, str | Integral):
+        columns = [columns]
     for column in [] if columns is None else columns:
         if isinstance(column, str) and column in names:
             found.add(names.index(column))
