@@ -90,6 +90,7 @@ def run(task, data, *, methods=None, pairs=None, seeds=1):
                     "spread": float(np.std(scores)),
                     "seeds": len(scores),
                     "published": task.published.get(name, {}).get(pair),
+                    "digits": task.digits,
                 }
             )
         seconds = time.perf_counter() - start

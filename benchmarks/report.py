@@ -44,7 +44,7 @@ def table(header, rows):
 
 def score(row):
     """Our score, its spread over seeds, the published one and the flag."""
-    digits = 1 if abs(row["score"]) >= 10 else 3
+    digits = row["digits"]
     text = f"{row['score']:.{digits}f}"
     if row["seeds"] > 1:
         text += f" ± {row['spread']:.{digits}f}"
