@@ -22,6 +22,9 @@ from ._modules import build_module, check_module, has_batch_norm
 from ._net import SCHEDULES, Batch, PairedBatches, PairedNet
 from ._parameters import PREFIXES, WHOLE, join_doc, join_signature
 
+_LOOPS = ("fused", "foreach", "differentiable")  # arguments that say how weights are updated
+_FUSED_ON = ("cpu", "cuda")
+
 
 class BaseDeep(DomainRouting, FittedNet, BaseEstimator):
     """A scikit-learn estimator that trains a `PairedNet`.
@@ -320,6 +323,8 @@ class BaseDeep(DomainRouting, FittedNet, BaseEstimator):
             "warm_start": True,
         }
         given = {n: v for n, v in self._net_params.items() if not n.startswith("module__")}
+        if not any(name.startswith("optimizer__") and name[11:] in _LOOPS for name in given):
+            settings |= _fused(self.optimizer, module)
         return net_class(module, **(settings | given | options)).initialize()
 
     def _make_alignment(self, module, X):
@@ -331,6 +336,16 @@ class BaseDeep(DomainRouting, FittedNet, BaseEstimator):
         tags.target_tags.required = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _fused(optimizer, module):
+    """Return the setting that updates all weights in one kernel, for optimisers that have one.
+
+    One kernel instead of some seven per tensor is a sixth of a step of a small network.
+    """
+    known = optimizer in (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
+    fits = all(p.is_floating_point() and p.device.type in _FUSED_ON for p in module.parameters())
+    return {"optimizer__fused": True} if known and fits else {}
 
 
 def _is_net_param(name):

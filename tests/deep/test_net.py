@@ -403,6 +403,19 @@ def test_several_sources_reach_the_losses_by_position(domains):
     assert net.source_domains_ == [1, 7] and net.target_domains_ == [-2]
 
 
+def test_weights_are_updated_in_one_kernel_unless_the_user_says_how():
+    X, y, d = stack_domains([[0.0, 1.0], [1.0, 0.0]], [0, 1], [[0.5, 0.5]])
+
+    def fused(**params):
+        net = DANClassifier(**SMALL, **params).fit(X, y, sample_domain=d)
+        return net.net_.optimizer_.param_groups[0].get("fused")
+
+    assert fused() and fused(optimizer=torch.optim.SGD)
+    assert fused(optimizer__fused=False) is False
+    assert not fused(optimizer__foreach=True)
+    assert not fused(optimizer=torch.optim.RMSprop)
+
+
 def test_data_of_one_call_can_be_lists():
     X, y, d = stack_domains([[0.0, 1.0], [1.0, 0.0]], ["a", "b"], [[0.5, 0.5]])
     net = DANClassifier(**SMALL).fit(X.tolist(), y.tolist(), sample_domain=d.tolist())
