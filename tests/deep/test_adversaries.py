@@ -191,8 +191,31 @@ def test_joint_transport_plan_is_pots():
     np.testing.assert_allclose(cost.detach(), wanted_cost, atol=1e-10)
     plan = ot.emd(np.full(7, 1 / 7), np.full(5, 1 / 5), wanted_cost)
     np.testing.assert_allclose(transport_plan(cost), plan, atol=1e-12)
-    loss = JointTransportLoss(0.2)(source, target)
+    loss = JointTransportLoss(0.2, None)(source, target)
     assert loss.item() == pytest.approx((plan * wanted_cost).sum(), abs=1e-10)
+
+
+def test_unbalanced_joint_transport_plan_is_pots():
+    ot = pytest.importorskip("ot")
+    cost = joint_cost(*halves(), 0.2).detach()
+    uniform = np.full(7, 1 / 7), np.full(5, 1 / 5)
+    wanted = ot.unbalanced.sinkhorn_unbalanced(
+        *uniform, cost.numpy(), reg=0.05 * 0.8, reg_m=0.8, reg_type="kl", stopThr=1e-12
+    )
+    assert wanted.sum() < 0.9  # mass stays where it is
+    np.testing.assert_allclose(transport_plan(cost, 0.8), wanted, atol=1e-3)
+
+
+def test_the_marginals_become_those_of_the_balanced_plan_as_their_weight_grows():
+    cost = joint_cost(*halves(), 0.2).detach()
+    masses = [transport_plan(cost, weight).sum().item() for weight in (0.1, 1.0, 100.0)]
+    assert masses[0] < masses[1] < masses[2] < 1.01 and masses[2] > 0.95
+
+
+@pytest.mark.parametrize("unbalanced", [0, -1.0])
+def test_a_weight_of_the_marginals_that_is_not_positive_is_refused(unbalanced):
+    with pytest.raises(ValueError, match="unbalanced must be a positive number or None"):
+        JointTransportLoss(0.1, unbalanced)
 
 
 def test_the_penalty_vanishes_for_a_critic_of_slope_one():

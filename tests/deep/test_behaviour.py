@@ -17,6 +17,7 @@ from skda import (  # noqa: E402
     AFNClassifier,
     DANRegressor,
     DeepCORALRegressor,
+    DeepJDOTClassifier,
     FineTuningClassifier,
     FineTuningRegressor,
     SourceOnlyClassifier,
@@ -128,6 +129,25 @@ def test_without_its_loss_it_is_the_source_only_network(name, shift, margin, par
     plain = short | ({"module__batch_norm": True} if name == "AdaBNClassifier" else {})
     wanted = accuracies(SourceOnlyClassifier, shift, (0, 1), **plain)
     assert accuracies(method, shift, (0, 1), **params | short).tolist() == wanted.tolist()
+
+
+def test_soft_marginals_bear_other_shares_of_the_classes():
+    """The target has five of its eight rows in a class that is a third of the source."""
+    found = []
+    for seed in range(3):
+        X_source, y_source, X_target, y_target = shifted_blobs(seed, 300)
+        parts = zip(range(3), (100, 30, 30), strict=True)
+        rows = np.concatenate([np.flatnonzero(y_target == c)[:n] for c, n in parts])
+        X, y, d = stack_domains(X_source, y_source, X_target[rows])
+        nets = [
+            DeepJDOTClassifier(**NET, unbalanced=weight, random_state=seed).fit(
+                X, y, sample_domain=d
+            )
+            for weight in (1.0, None)
+        ]
+        found.append([net.score(X_target[rows], y_target[rows]) for net in nets])
+    soft, hard = np.mean(found, axis=0)
+    assert soft > hard + 0.15
 
 
 def test_feature_norms_of_both_domains_grow():
