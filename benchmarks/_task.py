@@ -19,7 +19,8 @@ class Task:
     """``(X, y, sample_domain)`` of a pair, with the true labels on target rows."""
     methods: dict[str, Callable]
     """``method(X, y, sample_domain)`` returns the score of one pair. A method that draws takes
-    ``seed`` too and is run once per seed."""
+    ``seed`` too and is run once per seed; one that chooses parameters for the pair leaves them in
+    an attribute ``chosen``."""
     published: dict[str, dict[str, float]] = field(default_factory=dict)
     """Published score by method and pair."""
     digits: int = 1

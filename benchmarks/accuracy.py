@@ -91,6 +91,7 @@ def run(task, data, *, methods=None, pairs=None, seeds=1):
                     "seeds": len(scores),
                     "published": task.published.get(name, {}).get(pair),
                     "digits": task.digits,
+                    "chosen": getattr(task.methods[name], "chosen", None),
                 }
             )
         seconds = time.perf_counter() - start
