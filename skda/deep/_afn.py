@@ -30,7 +30,8 @@ class AFNClassifier(BaseDeepClassifier, BaseDeep):
 
     Parameters
     ----------
-    |module|
+    module : torch.nn.Module class or instance, default=None
+        As in :class:`DANClassifier`; None is :class:`~skda.deep.MLP` with batch normalisation.
     |alignment|
     step : float, default=1.0
         By how much each norm is to grow at a step of the training (stepwise AFN).
@@ -50,6 +51,10 @@ class AFNClassifier(BaseDeepClassifier, BaseDeep):
     -----
     Minimises cross-entropy(source) + w Σ_domains mean (‖f‖ − (‖f‖ now + step))², whose gradient
     lengthens every feature vector; or, with `radius`, w Σ_domains (mean ‖f‖ − radius)².
+
+    Batch normalisation before the features, as in the paper, belongs to the method: without it the
+    shortest way to longer features is one common direction, and layers that multiply each other
+    grow without bound while the classes are lost.
 
     Assumption: what goes wrong on the target are features of small norm. Cost: a step adds O(b d)
     for b rows and d features. Arrays: torch; NumPy, data frames, lists, CuPy come in and go
@@ -89,6 +94,11 @@ class AFNClassifier(BaseDeepClassifier, BaseDeep):
         self.alignment_schedule = alignment_schedule
         self.step = step
         self.radius = radius
+
+    def _make_module(self, X):
+        if self.module is not None:
+            return super()._make_module(X)
+        return super()._make_module(X, batch_norm=True)
 
     def _make_alignment(self, module, X):
         return FeatureNormLoss(self.step, self.radius)
