@@ -53,6 +53,11 @@ def score(row):
     return text + (" **!**" if row["falls_short"] else "")
 
 
+def _values(chosen, names):
+    """Chosen values in the order of the names, a dash where a method has no such parameter."""
+    return (f"{chosen[name]:g}" if name in chosen else "–" for name in names)
+
+
 def accuracy_part(run):
     """One table per task: methods down, pairs across."""
     parts = []
@@ -63,6 +68,14 @@ def accuracy_part(run):
         cells = {(row["method"], row["pair"]): score(row) for row in rows}
         body = [[m, *(cells.get((m, pair), "") for pair in pairs)] for m in methods]
         parts.append(f"### {task}\n\n{run['protocols'][task]}\n\n" + table(["", *pairs], body))
+        chosen = {(row["method"], row["pair"]): row["chosen"] for row in rows if row.get("chosen")}
+        if chosen:
+            names = list(dict.fromkeys(name for own in chosen.values() for name in own))
+            body = [
+                [m, *("; ".join(_values(chosen.get((m, p), {}), names)) for p in pairs)]
+                for m in methods
+            ]
+            parts.append(f"Chosen: {', '.join(names)}.\n\n" + table(["", *pairs], body))
     return "\n\n".join(parts)
 
 

@@ -99,6 +99,7 @@ def test_where_there_is_no_such_device_nothing_is_measured(capsys):
 def test_the_page_is_written_from_the_figures(task, tmp_path, capsys):
     where = {"date": "2026-01-01", "machine": "m", "python": "3", "versions": {"numpy": "2"}}
     rows = accuracy.run(task, None, seeds=2)
+    rows[-1]["chosen"] = {"alignment_weight": 0.1}
     (tmp_path / "a.json").write_text(
         json.dumps({"conditions": where, "protocols": {"toy": "None."}, "rows": rows})
     )
@@ -113,3 +114,36 @@ def test_the_page_is_written_from_the_figures(task, tmp_path, capsys):
     assert "| steady | 50.0 (54.0) **!** |" in text
     assert "| skda | 2 | 1 |" in text
     assert "2026-01-01, m, 2 thread(s), Python 3; numpy 2." in text
+
+
+def test_the_first_candidate_within_a_standard_error_of_the_best_is_chosen():
+    pytest.importorskip("torch")
+    from benchmarks.tasks.deep import first_near_best
+
+    assert first_near_best("abc", [0.90, 0.92, 0.91], 100) == "a"
+    assert first_near_best("abc", [0.90, 0.92, 0.91], 10_000) == "b"
+    assert first_near_best("ab", [0.993, 1.0], 157) == "a"  # one row more, however perfect
+    assert first_near_best("ab", [0.5, float("-inf")], 10) == "a"
+
+
+def test_nets_are_chosen_without_target_labels(monkeypatch):
+    pytest.importorskip("torch")
+    from benchmarks.tasks import deep
+
+    monkeypatch.setattr(deep, "STEPS", 20)
+    monkeypatch.setattr(deep, "NETS", deep.NETS[:2])
+    monkeypatch.setattr(deep, "FACTORS", (1.0,))
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 200)
+    X = (rng.normal(size=(200, 3)) + 2.0 * y[:, None]).astype(np.float32)
+    sample_domain = np.repeat([1, -2], 100)
+    X[100:] += 1.0
+    others = np.where(sample_domain < 0, 1 - y, y)
+    choices = [deep.Choice((4,), X, labels, sample_domain) for labels in (y, others)]
+    assert choices[0].net == choices[1].net
+    assert choices[0].score_of_nothing == choices[1].score_of_nothing
+    assert choices[0].own("DAN") == choices[1].own("DAN")
+    assert choices[0].own("SourceOnly") == {}
+    net = deep.Net("DAN", (4,), {})
+    right, wrong = (net(X, labels, sample_domain, seed=0) for labels in (y, others))
+    assert right == pytest.approx(100.0 - wrong)
