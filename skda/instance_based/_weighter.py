@@ -91,21 +91,21 @@ def domains_apart(X_source, X_target, *, least=10):
     n, m = X_source.shape[0], X_target.shape[0]
     if min(n, m) < least:
         return False
-    means = xp.mean(X_source, axis=0), xp.mean(X_target, axis=0)
-    Zs, Zt = X_source - means[0], X_target - means[1]
-    largest = xp.maximum(xp.max(xp.abs(Zs), axis=0), xp.max(xp.abs(Zt), axis=0))
-    gap = means[1] - means[0]
-    # A feature that is constant in both domains counts in units of its difference.
-    unit = xp.where(largest > 0, largest, xp.where(gap != 0, xp.abs(gap), xp.ones_like(gap)))
-    Zs, Zt, gap = Zs / unit, Zt / unit, gap / unit
-    spread = (xp.sum(Zs * Zs, axis=0) + xp.sum(Zt * Zt, axis=0)) / (n + m)
-    root = xp.sqrt(xp.where(spread > 0, spread, xp.ones_like(spread)))
-    Zs, Zt, gap = Zs / root, Zt / root, gap / root
+    mean_s, mean_t = xp.mean(X_source, axis=0), xp.mean(X_target, axis=0)
+    Zs, Zt, gap = X_source - mean_s, X_target - mean_t, mean_t - mean_s
+    squares = Zs * Zs, Zt * Zt
+    spread = (xp.sum(squares[0], axis=0) + xp.sum(squares[1], axis=0)) / (n + m)
+    rounding = (mean_s * mean_s + mean_t * mean_t) * (10.0 * float(xp.finfo(gap.dtype).eps)) ** 2
+    # A feature that is constant in both domains counts in units of its difference, if it has one.
+    differs = xp.where(gap * gap > rounding, gap * gap, xp.zeros_like(gap))
+    unit = xp.where(spread > rounding, spread, differs)
+    inverse = xp.where(unit > 0, 1.0 / xp.where(unit > 0, unit, xp.ones_like(unit)), unit)
+    along = gap * inverse
     # Without row i the difference is gap + z_i / (n - 1), or gap - z_j / (m - 1); rows are taken
     # from the point half way between the means.
-    source, target = Zs - 0.5 * gap, Zt + 0.5 * gap
-    left = source @ gap + xp.sum(source * Zs, axis=1) / (n - 1)
-    right = target @ gap - xp.sum(target * Zt, axis=1) / (m - 1)
+    half, source, target = 0.5 * xp.sum(gap * along), Zs @ along, Zt @ along
+    left = source - half + (squares[0] @ inverse - 0.5 * source) / (n - 1)
+    right = target + half - (squares[1] @ inverse + 0.5 * target) / (m - 1)
     return float(xp.max(left)) < float(xp.min(right))
 
 
