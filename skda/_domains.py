@@ -130,7 +130,7 @@ def check_sample_domain(sample_domain, n_samples):
     if ids.dtype.kind not in "iuf":
         raise ValueError(
             f"sample_domain must be signed integers (source >= 0, target < 0); got values like "
-            f"{ids[0]!r}. Turn names into ids with skda.encode_domains(names, target=...)."
+            f"{ids.tolist()[0]!r}. Turn names into ids with skda.encode_domains(names, target=...)."
         )
     if ids.dtype.kind == "f":
         if not np.isfinite(ids).all():

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from skda import DomainWarning, encode_domains, stack_domains
+from skda import CORALTransformer, DomainWarning, encode_domains, stack_domains
 from skda._domains import (
     as_labels,
     check_both_sides,
@@ -313,3 +313,8 @@ def test_encode_numbers_sources_by_name_and_targets_after_them():
 def test_encode_names_what_does_not_fit(names, target, words):
     with pytest.raises(ValueError, match=words):
         encode_domains(names, target=target)
+
+
+def test_text_in_sample_domain_is_quoted_as_it_was_written():
+    with pytest.raises(ValueError, match="got values like 'Bonn'"):
+        CORALTransformer().fit(np.eye(2), sample_domain=np.array(["Bonn", "Lyon"]))
