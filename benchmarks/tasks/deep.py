@@ -8,11 +8,11 @@ Nothing is chosen by target labels. Per pair of domains, on seed 0, and then kep
 2. The common net: `NETS`, by the accuracy of the source-only network on a quarter of the source
    rows, held out.
 3. Each method's weight: 0, which is the source-only network, and the method's default times
-   `FACTORS`, by circular validation (Zhong 2010; Ganin 2016 chose DANN so): the labels that the
-   net gives to the target train a net of the same kind the way back, which is judged by the
-   labels of the source. It is the one label-free criterion here that no method minimises itself:
-   MCC minimises a kind of entropy, DAN and DeepCORAL distances, and the adversaries take away
-   what a domain classifier sees, on which weighted risks rest.
+   `FACTORS` (with each of its `OTHERS`), by circular validation (Zhong 2010; Ganin 2016 chose
+   DANN so): the labels that the net gives to the target train a net of the same kind the way
+   back, which is judged by the labels of the source. It is the one label-free criterion here that
+   no method minimises itself: MCC minimises a kind of entropy, DAN and DeepCORAL distances, and
+   the adversaries take away what a domain classifier sees, on which weighted risks rest.
 
 Of the candidates within a standard error of the best the first is taken: most dropout and lowest
 rate, smallest weight. So a method adapts where there is evidence that it pays.
@@ -51,6 +51,8 @@ NETS = [
     {"module__dropout": dropout, "lr": lr} for dropout in (0.5, 0.0) for lr in (0.003, 0.01, 0.03)
 ]
 FACTORS = (0.1, 1.0, 10.0)
+# The cost of a distance in units of a cross-entropy: it depends on how long the features are.
+OTHERS = {"DeepJDOT": [{"feature_cost": 0.01}, {"feature_cost": 0.1}]}
 
 # ---------------------------------------------------------------------------------------------
 # The choice
@@ -125,7 +127,11 @@ class Choice:
         if name == "SourceOnly":
             return {}
         default = getattr(skda, f"{name}Classifier")().alignment_weight
-        candidates = [{"alignment_weight": factor * default} for factor in FACTORS]
+        candidates = [
+            {"alignment_weight": factor * default} | others
+            for factor in FACTORS
+            for others in OTHERS.get(name, [{}])
+        ]
         scores = [self._circular(name, candidate) for candidate in candidates]
         return first_near_best(
             [{"alignment_weight": 0.0}, *candidates],
