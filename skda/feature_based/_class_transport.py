@@ -4,7 +4,10 @@ from .._backend import namespace
 from .._sinkhorn import sinkhorn_plan, uniform_mass
 
 
-def lpl1_plan(M, membership, *, reg, class_reg, eps=1.0, max_rounds=10, **options):
+_ROUGH = 1e-4  # misplaced mass up to which a plan is good enough for the next tangent
+
+
+def lpl1_plan(M, membership, *, reg, class_reg, eps=1.0, max_rounds=10, tol=1e-6, **options):
     """Plan in which each target row draws its mass from few classes, by reweighted Sinkhorn.
 
     Least ``⟨P, M⟩ + reg KL(P | abᵀ) + class_reg Σ_j b_j Σ_c ψ(s_cj)``, where ``s_cj`` is the share
@@ -29,6 +32,8 @@ def lpl1_plan(M, membership, *, reg, class_reg, eps=1.0, max_rounds=10, **option
         decides. Courty et al. have 0.001 in masses, ``0.001 m`` here.
     max_rounds : int, default=10
         Largest number of tangents; fewer when the shares stand still.
+    tol : float, default=1e-6
+        Misplaced mass of the last plan; those before are rougher.
     **options
         For :func:`~skda._transport.sinkhorn_plan`.
 
@@ -37,27 +42,23 @@ def lpl1_plan(M, membership, *, reg, class_reg, eps=1.0, max_rounds=10, **option
     plan : Plan
     """
     xp = namespace(M)
-    plan, n_iter, before = None, 0, None
+    plan, cost, n_iter, before = None, M, 0, None
     flat, steep = (1.0 + eps) ** -0.5, eps**-0.5
-    for last in _rounds(max_rounds):
-        cost = M
-        if plan is not None:
-            tangent = ((before + eps) ** -0.5 - flat) * (class_reg / (steep - flat))
-            cost = M + membership @ tangent
+    for _ in range(max_rounds):
         start = None if plan is None else plan.potentials
-        plan = sinkhorn_plan(cost, reg=reg, start=start, warn=last, **options)
+        plan = sinkhorn_plan(
+            cost, reg=reg, start=start, tol=max(tol, _ROUGH), warn=False, **options
+        )
         n_iter += plan.n_iter
         received = xp.sum(plan.coupling, axis=0)
         shares = (membership.T @ plan.coupling) / xp.where(received > 0, received, received + 1.0)
         if before is not None and float(xp.max(xp.abs(shares - before))) < 1e-4:
             break
         before = shares
-    return plan._replace(cost=float(xp.sum(plan.coupling * M)), n_iter=n_iter)
-
-
-def _rounds(count):
-    """Yield ``count`` flags, True with the last."""
-    return (i == count - 1 for i in range(count))
+        tangent = ((shares + eps) ** -0.5 - flat) * (class_reg / (steep - flat))
+        cost = M + membership @ tangent
+    plan = sinkhorn_plan(cost, reg=reg, start=plan.potentials, tol=tol, **options)
+    return plan._replace(cost=float(xp.sum(plan.coupling * M)), n_iter=n_iter + plan.n_iter)
 
 
 def group_lasso_value(P, membership):
