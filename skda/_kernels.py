@@ -222,13 +222,17 @@ def _median_pair(X, distances, *, square):
     D = distances(X)
     # Every pair stands twice in D and the diagonal, set to the least value, comes first.
     D = xp.where(xp.eye(n, dtype=xp.bool, device=device_of(D)), -xp.ones_like(D), D)
-    flat = xp.sort(xp.reshape(D, (-1,)))
-    pairs = n * (n - 1) // 2
-    low, high = float(flat[n + pairs - 1]), float(flat[n + pairs])
+    flat = xp.reshape(D, (-1,))
+    middle = n + n * (n - 1) // 2
+    if isinstance(flat, np.ndarray):
+        flat = np.partition(flat, [middle - 1, middle])  # a tenth of the time of sorting
+    else:
+        flat = xp.sort(flat)
+    low, high = float(flat[middle - 1]), float(flat[middle])
     median = ((math.sqrt(low) + math.sqrt(high)) / 2) ** 2 if square else (low + high) / 2
     if median > 0:
         return median
-    mean = float(xp.mean(flat[n:]))
+    mean = (float(xp.sum(flat)) + n) / (n * (n - 1))
     return mean if mean > 0 else 1.0
 
 
