@@ -3,7 +3,6 @@
 from .._backend import namespace
 from .._sinkhorn import sinkhorn_plan, uniform_mass
 
-
 _ROUGH = 1e-4  # misplaced mass up to which a plan is good enough for the next tangent
 
 
