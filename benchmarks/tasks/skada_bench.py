@@ -128,6 +128,7 @@ def methods(
     loss,
     metrics,
     class_metrics,
+    plain_metrics,
     alphas,
     domain_classifiers,
     n_inner,
@@ -209,7 +210,7 @@ def methods(
             {"n_components": COMPONENTS[: 2 if n_features == 2 else None]},
         ),
         "TCA": (components, {"mu": [0.1, 0.01]}),
-        "OTLabelProp": (propagated, {"metric": metrics, "reg": [None, 0.1, 1.0]}),
+        "OTLabelProp": (propagated, {"metric": plain_metrics, "reg": [None, 0.1, 1.0]}),
         "JDOT": (joint, {"alpha": alphas}),
     }
     searched = {name: search(name, *row) for name, row in rows.items()}
@@ -257,7 +258,7 @@ TASKS = [
         protocol=protocol(
             seeds=" and 5 drawings",
             domain_classifiers="logistic regression, linear and quadratic, and 30 neighbours",
-            fewer="2 for Disc RW, KMM, label shift, MapOT, ClassRegOT, TCA, OTLabelProp and JDOT",
+            fewer="2 for Disc RW, KMM, label shift, ClassRegOT, TCA, OTLabelProp and JDOT",
             final="SVC()",
             other="",
         ),
@@ -270,6 +271,7 @@ TASKS = [
             loss="hinge",
             metrics=METRICS,
             class_metrics=METRICS,
+            plain_metrics=METRICS,
             alphas=[0.1, 0.3, 0.5, 0.7, 0.9],
             domain_classifiers=[LINEAR, QUADRATIC, KNeighborsClassifier(30)],
             n_inner=dict.fromkeys(
@@ -277,7 +279,6 @@ TASKS = [
                     "Disc RW",
                     "KMM",
                     "label shift",
-                    "MapOT",
                     "ClassRegOT",
                     "TCA",
                     "OTLabelProp",
@@ -308,6 +309,7 @@ TASKS = [
             loss="log_loss",
             metrics=["sqeuclidean"],
             class_metrics=[cosine_distances],
+            plain_metrics=["sqeuclidean", cosine_distances],
             alphas=[0.5],
             domain_classifiers=[LINEAR, KNeighborsClassifier(30), TREES],
             n_inner={
