@@ -84,7 +84,7 @@ _PUBLIC = {
     "pipeline": ["PerDomain", "TrainOnSource", "make_pipeline"],
 }
 
-# Rooms that are used by their own name, as in `skda.datasets.make_shifted_dataset`.
+# Rooms that are used by their own name, as in `skda.metrics.mmd`.
 _ROOMS = [
     "datasets",
     "inspection",
@@ -111,7 +111,7 @@ def _not_installed(name, room, error):
 
 
 def __getattr__(name):
-    if name in _ROOMS:
+    if name in _ROOMS or (name in _PUBLIC and not name.startswith("_")):
         return import_module(f"skda.{name}")
     if name not in _ROOM_OF:
         raise AttributeError(f"module 'skda' has no attribute {name!r}")

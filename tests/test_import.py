@@ -62,6 +62,12 @@ def test_dir_and_all_list_the_public_names():
     assert len(skda._ROOM_OF) == sum(len(names) for names in skda._PUBLIC.values())
 
 
+def test_wings_can_be_reached_by_name():
+    assert in_a_new_python(
+        "import skda; result = skda.instance_based.KMMWeighter is skda.KMMWeighter"
+    )
+
+
 def test_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="module 'skda' has no attribute 'CORAL'"):
         skda.CORAL  # noqa: B018

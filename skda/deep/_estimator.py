@@ -18,12 +18,11 @@ from .._base import (
     data_for_fit,
 )
 from ._fitted import FittedNet, seeded
-from ._modules import build_module, check_module, has_batch_norm
+from ._modules import build_module, can_fuse, check_module, has_batch_norm
 from ._net import SCHEDULES, Batch, PairedBatches, PairedNet
 from ._parameters import PREFIXES, WHOLE, join_doc, join_signature
 
 _LOOPS = ("fused", "foreach", "differentiable")  # arguments that say how weights are updated
-_FUSED_ON = ("cpu", "cuda")
 
 
 class BaseDeep(DomainRouting, FittedNet, BaseEstimator):
@@ -344,8 +343,7 @@ def _fused(optimizer, module):
     One kernel instead of some seven per tensor is a sixth of a step of a small network.
     """
     known = optimizer in (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
-    fits = all(p.is_floating_point() and p.device.type in _FUSED_ON for p in module.parameters())
-    return {"optimizer__fused": True} if known and fits else {}
+    return {"optimizer__fused": True} if known and can_fuse(module) else {}
 
 
 def _is_net_param(name):

@@ -7,6 +7,8 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+_FUSED_ON = ("cpu", "cuda")
+
 
 class MLP(nn.Module):
     """Map feature vectors to ``(logits, features)`` by fully connected layers.
@@ -115,6 +117,11 @@ def check_module(module, X, n_outputs):
 def has_batch_norm(module):
     """Tell whether a module has a layer of batch normalisation."""
     return any(isinstance(layer, _BatchNorm) for layer in module.modules())
+
+
+def can_fuse(module):
+    """Tell whether one kernel can update all weights: by their kind and their device."""
+    return all(p.is_floating_point() and p.device.type in _FUSED_ON for p in module.parameters())
 
 
 def head_parameters(module, X):

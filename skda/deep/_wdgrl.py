@@ -4,7 +4,7 @@ import torch
 
 from ._estimator import BaseDeep
 from ._heads import BaseDeepClassifier, BaseDeepRegressor
-from ._modules import adversary, frozen_call
+from ._modules import adversary, can_fuse, frozen_call
 from ._net import AlignmentLoss
 
 
@@ -31,7 +31,9 @@ class WassersteinLoss(AlignmentLoss):
     def before_step(self, source, target):
         """Train the critic on these features."""
         if self.optimizer is None:  # now that the critic is on its device
-            self.optimizer = torch.optim.Adam(self.critic.parameters(), lr=self.critic_lr)
+            self.optimizer = torch.optim.Adam(
+                self.critic.parameters(), lr=self.critic_lr, fused=can_fuse(self.critic) or None
+            )
         s, t = source.features.detach(), target.features.detach()
         for _ in range(self.n_critic):
             mix = torch.rand(min(len(s), len(t)), 1, dtype=s.dtype, device=s.device)

@@ -16,7 +16,9 @@ torch = pytest.importorskip("torch")
 skorch = pytest.importorskip("skorch")
 
 import sklearn  # noqa: E402
+from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
+import skda.deep  # noqa: E402
 from skda import (  # noqa: E402
     DANClassifier,
     DANNClassifier,
@@ -442,3 +444,38 @@ def test_without_the_extra_the_error_names_it(statement, name, missing):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert f"{name} needs {missing}, which is not installed" in done.stdout
     assert f"pip install 'skda[deep]' {missing}" in done.stdout
+
+
+class AnswersAsked(TorchDispatchMode):
+    """Counts the operations that make the host wait for the device."""
+
+    WAITS = {"_local_scalar_dense", "nonzero", "masked_select", "equal", "_unique2"}
+
+    def __init__(self):
+        super().__init__()
+        self.n = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.n += func.overloadpacket.__name__ in self.WAITS
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name in skda.deep.__all__
+        if name.endswith(("Classifier", "Regressor"))
+        and not name.startswith(("SHOT", "FineTuning"))
+    ],
+)
+def test_a_step_asks_nothing_of_the_device(name):
+    counts = []
+    for n in (32, 320):  # one step an epoch, then ten
+        X = np.random.default_rng(0).normal(size=(2 * n, 3)).astype(np.float32)
+        y = X[:, 0] if name.endswith("Regressor") else (X[:, 0] > 0).astype(int)
+        net = getattr(skda, name)(max_epochs=2, batch_size=64, random_state=0)
+        with AnswersAsked() as asked:
+            net.fit(X, y, sample_domain=np.repeat([1, -2], n))
+        counts.append(asked.n)
+    assert counts[0] == counts[1]
