@@ -125,11 +125,11 @@ class KMMWeighter(BaseWeighter):
     source covers the target. Without `sample_domain` all weights are 1. The method weights the
     rows it was fitted on and defines no function of the features.
 
-    Cost: memory of one n_source × n_source matrix and, where the kernel is wide, of its part on
-    rows with a weight strictly between the bounds (in all 1.04 to 1.3 matrices at 4,000 rows);
-    n_source² n_features operations for the kernel. A narrow kernel takes some dozens of products
-    with it, a wide one about ten Cholesky factors of that part. The order of the rows does not
-    matter. Array level (a): runs wholly where the data are.
+    Cost: memory of one n_source × n_source matrix, and of its part on every second row, from which
+    the first guess comes, or on those with a weight strictly between the bounds (in all 1.36
+    matrices at 4,000 rows); n_source² n_features operations for the kernel. A narrow kernel takes
+    some dozens of products with it, a wide one about ten Cholesky factors of that part. The order
+    of the rows does not matter. Array level (a): runs wholly where the data are.
 
     References
     ----------

@@ -44,6 +44,7 @@ def test_projection_with_ties_and_all_entries_at_a_bound():
     np.testing.assert_allclose(BoxSlab(2.0, 0.0, 0.0).project(np.array([3.0, 1.0])), [0.0, 0.0])
 
 
+@pytest.mark.parametrize("coarse", [8, 2048])
 @pytest.mark.parametrize("rank", [3, 30, 60])
 @pytest.mark.parametrize(
     "feasible",
@@ -55,8 +56,9 @@ def test_projection_with_ties_and_all_entries_at_a_bound():
         BoxSlab(2.0, 0.0, 1.0),
     ],
 )
-def test_solution_meets_constraints_and_beats_a_convex_solver(feasible, rank):
+def test_solution_meets_constraints_and_beats_a_convex_solver(feasible, rank, coarse, monkeypatch):
     cvxpy = pytest.importorskip("cvxpy")
+    monkeypatch.setattr(_box_qp, "_COARSE", coarse)  # first guesses from every second entry
     Q, c = random_qp(30, rank, seed=rank)
     if rank < 30:
         c = Q @ np.ones(30)  # else unbounded below
@@ -117,8 +119,10 @@ def test_conjugate_gradients_and_factors_find_the_same_solution(feasible, monkey
     np.testing.assert_allclose(found.x, wanted.x, atol=1e-6)
 
 
-def test_slow_gradients_give_way_to_factors(monkeypatch):
+@pytest.mark.parametrize("coarse", [500, 2048])
+def test_slow_gradients_give_way_to_factors(coarse, monkeypatch):
     n = 1500
+    monkeypatch.setattr(_box_qp, "_COARSE", coarse)
     rng = np.random.default_rng(4)
     X = rng.normal(size=(n, 3))
     Q = rbf_kernel(X, gamma=0.02) + 1e-6 * np.eye(n)  # condition number about 1e9
