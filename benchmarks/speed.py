@@ -105,7 +105,7 @@ def exponents(rows):
     """
     varied = {name for name in rows[0]["size"] if len({row["size"].get(name) for row in rows}) > 1}
     for contender in dict.fromkeys(row["contender"] for row in rows):
-        for name in sorted(varied):
+        for name in counts:
             groups = {}
             for row in rows:
                 if row["contender"] == contender:
@@ -113,7 +113,7 @@ def exponents(rows):
                     groups.setdefault(fixed, []).append((row["size"][name], row["seconds"]))
             for fixed, points in groups.items():
                 (first, before), (last, after) = min(points), max(points)
-                if first == last or not isinstance(first, int):
+                if first == last:
                     continue
                 power = math.log(after / before) / math.log(last / first)
                 yield contender, name, {k: v for k, v in fixed if k in varied}, power

@@ -89,6 +89,8 @@ def test_growth_is_that_of_the_seconds():
     assert found == [("n", {"width": 1.0}, 1.0), ("n", {"width": 2.0}, 2.0)]
     rows = [row for row in rows if row["size"]["width"] == 2.0]
     assert [fixed for *_, fixed, _ in speed.exponents(rows)] == [{}]
+    other = [row | {"size": row["size"] | {"width": None}} for row in rows]  # no number: no growth
+    assert [name for _, name, _, _ in speed.exponents(rows[:1] + other[:1])] == []
 
 
 def test_where_there_is_no_such_device_nothing_is_measured(capsys):
