@@ -103,7 +103,8 @@ def exponents(rows):
 
     What is held fixed is said only of sizes that vary.
     """
-    varied = {name for name in rows[0]["size"] if len({row["size"].get(name) for row in rows}) > 1}
+    varied = [n for n in rows[0]["size"] if len({row["size"].get(n) for row in rows}) > 1]
+    counts = [n for n in varied if all(isinstance(row["size"][n], int) for row in rows)]
     for contender in dict.fromkeys(row["contender"] for row in rows):
         for name in counts:
             groups = {}
