@@ -289,3 +289,12 @@ def test_single_precision_stays(xp):
     ]
     with warnings.catch_warnings():
         assert all(r.dtype == X.dtype for r in results)
+
+
+def test_symmetric_matrix_times_a_vector(xp):
+    rng = np.random.default_rng(0)
+    A, x = _spd(rng, 30), rng.standard_normal(30)
+    for matrix in (xp.asarray(A), xp.asarray(A).T):
+        found = la.symmetric_times(matrix, xp.asarray(x))
+        assert found.dtype == xp.asarray(x).dtype
+        np.testing.assert_allclose(xp.to_numpy(found), A @ x, atol=_tol(xp))

@@ -13,7 +13,7 @@ import numpy as np
 
 from .._backend import namespace, place_of, to_numpy
 from .._kernels import take_rows
-from .._linalg import itemsize, row_tiles, spd_solve
+from .._linalg import itemsize, row_tiles, spd_solve, symmetric_times
 
 _MAX_GUESSES = 40
 _PATIENCE = 4
@@ -113,10 +113,12 @@ def solve_box_qp(Q, c, feasible, *, reg=0.0, x=None, tol=1e-5, polish=0, max_ite
     """
     xp = namespace(Q, c)
     eps = float(xp.finfo(c.dtype).eps)
-    x, hint = _first_guess(Q, c, feasible, reg) if x is None else (x, None)
+    hint, slow = None, False
+    if x is None:
+        x, hint, slow = _first_guess(Q, c, feasible, reg)
     x = feasible.project(x)
-    solver = _FreeSolver(Q, x)
-    gradient = Q @ x + x * reg - c
+    solver = _FreeSolver(Q, x, n_least=math.inf if slow else _FEW)
+    gradient = symmetric_times(Q, x) + x * reg - c
     scale = _largest_row_sum(Q) + reg
     tol = max(tol, 8.0 * eps * float(xp.max(xp.abs(c))))
     least = 100.0 * eps * scale
@@ -134,13 +136,13 @@ def solve_box_qp(Q, c, feasible, *, reg=0.0, x=None, tol=1e-5, polish=0, max_ite
         hint = None
         n_systems += guess.n_systems
         moved = feasible.project(guess.x)
-        gradient_moved = Q @ moved + moved * reg - c
+        gradient_moved = symmetric_times(Q, moved) + moved * reg - c
         value_moved = _objective(moved, gradient_moved, c)
         step = moved - x
         if value_moved + 0.5 * ridge * float(xp.sum(step * step)) > value + 1e-12 * abs(value):
             if ridge > scale:  # the set does not settle: a gradient step always descends
                 x = feasible.project(x - gradient / scale)
-                gradient = Q @ x + x * reg - c
+                gradient = symmetric_times(Q, x) + x * reg - c
                 value, residual = _objective(x, gradient, c), feasible.residual(x, gradient)
                 ridge = 1e-2 * scale
             else:
@@ -158,10 +160,10 @@ def solve_box_qp(Q, c, feasible, *, reg=0.0, x=None, tol=1e-5, polish=0, max_ite
 
 
 def _first_guess(Q, c, feasible, reg):
-    """A start, and a point whose projection says roughly which bounds will hold.
+    """A start, a point whose projection says roughly which bounds hold, and if gradients are slow.
 
-    Either from a few steps without any bound or, where many entries would come down from them to
-    their bounds in costly rounds, from the solution on every second entry.
+    Either from a few steps without any bound or, where conjugate gradients are slow on many
+    entries, from the solution on every second one.
     """
     xp = namespace(Q)
     n = c.shape[0]
@@ -175,9 +177,9 @@ def _first_guess(Q, c, feasible, reg):
             x = solve_box_qp(part, pull, bounds, reg=reg * share, tol=tol).x
             spread = np.where(np.arange(n) % 2, len(rows), np.arange(n) // 2)
             x = take_rows(xp.concat([x, xp.zeros_like(x[:1])]), spread)
-            return x, x - (Q @ x + x * reg - c)
+            return x, x - (symmetric_times(Q, x) + x * reg - c), True
     x, _ = _conjugate_gradient(Q, c, x=xp.ones_like(c), ridge=reg, n_steps=8)
-    return x, x
+    return x, x, False
 
 
 def _settles_fast(Q, c, ridge):
@@ -214,7 +216,7 @@ def _conjugate_gradient(Q, c, *, x, n_steps, ridge=0.0, mask=1.0, wanted=0.0):
     """
     xp = namespace(Q)
     x = x * mask
-    rest = (c - Q @ x - x * ridge) * mask
+    rest = (c - symmetric_times(Q, x) - x * ridge) * mask
     residual = float(xp.max(xp.abs(rest)))
     direction, size = rest, float(xp.sum(rest * rest))
     last = residual
@@ -226,7 +228,7 @@ def _conjugate_gradient(Q, c, *, x, n_steps, ridge=0.0, mask=1.0, wanted=0.0):
             if gained * (n_steps - n_done) < missing * 8:
                 break
             last = residual
-        pull = (Q @ direction + direction * ridge) * mask
+        pull = (symmetric_times(Q, direction) + direction * ridge) * mask
         curvature = float(xp.sum(direction * pull))
         if curvature <= 0:
             break
@@ -257,11 +259,11 @@ def _prox_by_active_set(Q, c, ridge, hint, feasible, solver, accuracy):
     for n_systems in range(1, _MAX_GUESSES + 1):
         at_upper = state == 1
         fixed = place.asarray(np.where(at_upper, upper if at_upper.any() else 0.0, 0.0), c.dtype)
-        pull = c - Q @ fixed if at_upper.any() else c
+        pull = c - symmetric_times(Q, fixed) if at_upper.any() else c
         to_sum = (low if slab < 0 else high) - float(xp.sum(fixed)) if slab else None
         free, nu, reached = solver.solve(pull, state == 0, ridge, to_sum=to_sum, wanted=wanted)
         x = fixed + free
-        pressure = to_numpy(Q @ x + x * ridge - c) + nu
+        pressure = to_numpy(symmetric_times(Q, x) + x * ridge - c) + nu
         values = to_numpy(x)
         wrong = _violations(state, values, pressure, upper)
         new_slab = _slab_state(slab, float(values.sum()), nu, low, high)
@@ -296,11 +298,11 @@ class _FreeSolver:
     as they are: a factor of these would cost more than all that follow.
     """
 
-    def __init__(self, Q, x):
+    def __init__(self, Q, x, *, n_least):
         self.Q = Q
         self.x = x
         self.slope = namespace(Q).zeros_like(x)  # of x in the slab's multiplier
-        self.n_least = _FEW
+        self.n_least = n_least
         self.n_rough = 2
 
     def solve(self, pull, free, ridge, *, to_sum, wanted):
