@@ -79,6 +79,9 @@ class LinearTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         Regularisation of both covariances, in squared units of the features: a float is added
         to their diagonals, a name shrinks each by the intensity of that estimator. A larger
         value bends less. With 0, directions in which the source does not vary are left alone.
+    match_mean : bool, default=True
+        Whether source rows also move towards the target's mean. Without it their own mean stays,
+        which is safer where the balance of classes differs.
 
     Attributes
     ----------
