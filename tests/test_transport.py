@@ -3,15 +3,19 @@
 import warnings
 
 import numpy as np
+import ot
 import pytest
 from scipy.optimize import linear_sum_assignment
 from scipy.special import logsumexp
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.fixes import parse_version
 
 from skda import _transport as transport
 from skda._backend import to_numpy
 from skda._sinkhorn import sinkhorn_plan
 from skda._transport import barycentric_map, cost_matrix, cost_scale, exact_plan
+
+OLD_POT = parse_version(ot.__version__) < parse_version("0.9.7")
 
 
 def costs(n=40, m=30, d=3, seed=0, shift=0.5):
@@ -112,6 +116,7 @@ def test_plans_priced_in_are_as_cheap_as_dense_ones(monkeypatch, n, m, d, seed):
     assert exact_plan(M, start=lost).cost == pytest.approx(dense.cost, rel=1e-9)
 
 
+@pytest.mark.skipif(OLD_POT, reason="POT solves on some of the pairs only since 0.9.7")
 def test_potentials_that_are_far_off_are_given_up_after_two_rounds(monkeypatch):
     M = costs(n=200, m=200, d=2)
     start = exact_plan(M).potentials

@@ -172,3 +172,10 @@ callable, default="rbf"
         balance = 0.0 if pseudo is None else self.balance
         E = joint_differences(ids, codes, pseudo, len(self.classes_), balance=balance)
         return problem.columns(as_like(E, problem.like))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.array_api_support = (
+            False  # scikit-learn 1.8 wants classes_ there too; labels stay here
+        )
+        return tags
