@@ -62,6 +62,7 @@ def joint_alternation(costs, labels, fit, label_cost, *, alpha, solve, max_iter=
     shares = [cost.shape[0] / n_source for cost in costs]
     m = costs[0].shape[1]
     joint, starts, objectives = list(costs), [None] * len(costs), []
+    features = [cost * (1.0 - alpha) for cost in costs]
     for n_round in range(1, max_iter + 1):
         carried, plans, left_over = 0.0, [], 0.0
         for k, share in enumerate(shares):
@@ -73,8 +74,10 @@ def joint_alternation(costs, labels, fit, label_cost, *, alpha, solve, max_iter=
         model, said = fit(carried)
         objective = 0.0
         for k, share in enumerate(shares):
-            joint[k] = costs[k] * (1.0 - alpha) + label_cost(labels[k], said) * alpha
-            objective += share * float(namespace(joint[k]).sum(plans[k] * joint[k]))
+            joint[k] = label_cost(labels[k], said)  # in place: a new matrix costs more than a sum
+            joint[k] *= alpha
+            joint[k] += features[k]
+            objective += share * _inner_product(plans[k], joint[k])
         objectives.append(objective)
         if n_round > 1:
             change = objectives[-2] - objectives[-1]
@@ -88,6 +91,12 @@ def joint_alternation(costs, labels, fit, label_cost, *, alpha, solve, max_iter=
                 ConvergenceWarning,
             )
     return Alternation(model, carried, objectives, left_over)
+
+
+def _inner_product(A, B):
+    """Sum of the products of the entries, without a matrix of them."""
+    xp = namespace(A, B)
+    return float(xp.vecdot(xp.reshape(A, (-1,)), xp.reshape(B, (-1,))))
 
 
 class JointTransportMixin:
