@@ -3,10 +3,12 @@
 What :class:`JDOTClassifier` and :class:`JDOTRegressor` share.
 """
 
+from contextlib import nullcontext
 from numbers import Real
 from typing import Any, NamedTuple
 
 from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
 
 from .._backend import namespace, to_numpy
 from .._checks import check_count, check_positive
@@ -15,6 +17,7 @@ from .._sinkhorn import sinkhorn_plan
 from .._transport import cost_matrix, cost_scale, exact_plan
 from .._warnings import warn_user
 
+_SMALL = 2**20  # entries of a matrix below which threads of the linear algebra wait, not work
 _MISPLACED = 1e-4  # share of the mass of the last plan that is worth a word
 
 
@@ -122,7 +125,9 @@ class JointTransportMixin:
         X_target = to_numpy(data.X_target)
 
         def fit(carried):
-            model, said = self._fit_target(X_target, to_numpy(carried))
+            one_thread = threadpool_limits(1, "blas") if X_target.size < _SMALL else nullcontext()
+            with one_thread:
+                model, said = self._fit_target(X_target, to_numpy(carried))
             return model, as_like(said, data.X)
 
         end = joint_alternation(
