@@ -175,8 +175,7 @@ def _first_guess(Q, c, feasible, reg):
             bounds = feasible._replace(upper=feasible.upper / share)
             tol = _ROUGH * float(xp.max(xp.abs(c)))
             x = solve_box_qp(part, pull, bounds, reg=reg * share, tol=tol).x
-            spread = np.where(np.arange(n) % 2, len(rows), np.arange(n) // 2)
-            x = take_rows(xp.concat([x, xp.zeros_like(x[:1])]), spread)
+            x = _spread(x, rows, n)
             return x, x - (symmetric_times(Q, x) + x * reg - c), True
     x, _ = _conjugate_gradient(Q, c, x=xp.ones_like(c), ridge=reg, n_steps=8)
     return x, x, False
@@ -345,10 +344,7 @@ class _FreeSolver:
         xp = namespace(self.Q)
         right = take_rows(xp.stack(sides, axis=1), rows)
         solved = spd_solve(_submatrix(self.Q, rows, ridge), right)
-        spread = np.full(self.Q.shape[0], len(rows))
-        spread[rows] = np.arange(len(rows))
-        full = take_rows(xp.concat([solved, xp.zeros_like(solved[:1, :])], axis=0), spread)
-        return [full[:, i] for i in range(len(sides))]
+        return [_spread(solved[:, i], rows, self.Q.shape[0]) for i in range(len(sides))]
 
 
 def _violations(state, values, pressure, upper):
@@ -357,6 +353,14 @@ def _violations(state, values, pressure, upper):
     pushed = np.where(state < 0, -pressure, pressure)
     slack = 1e-14 * max(1.0, float(np.abs(pressure).max()))
     return np.where(state == 0, np.maximum(outside, 0.0), np.where(pushed > slack, pushed, 0.0))
+
+
+def _spread(values, rows, n):
+    """Vector of n entries with these values at these rows and zeros elsewhere."""
+    xp = namespace(values)
+    index = np.full(n, len(rows))
+    index[rows] = np.arange(len(rows))
+    return take_rows(xp.concat([values, xp.zeros_like(values[:1])]), index)
 
 
 def _submatrix(Q, rows, ridge):
