@@ -18,7 +18,7 @@ from skda import (
 
 WEIGHTERS = {
     "source only": None,
-    "KMM": KMMWeighter(),
+    "KMM": KMMWeighter(reg=0.0),
     "KMM, reg 1": KMMWeighter(reg=1.0),
     "KLIEP": KLIEPWeighter(random_state=0),
     "uLSIF": ULSIFWeighter(random_state=0),

@@ -82,7 +82,7 @@ def candidates(classifier, first, n_features):
         )
         found[f"TCA {k}"] = lambda k=k: pipe(skda.TCATransformer(n_components=k))
     for name, weighter in (
-        ("KMM", lambda: skda.KMMWeighter()),
+        ("KMM", lambda: skda.KMMWeighter(reg=0.0)),
         ("RuLSIF", lambda: skda.RuLSIFWeighter()),
         ("domain classifier", lambda: skda.DomainClassifierWeighter()),
     ):

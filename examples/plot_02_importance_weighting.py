@@ -55,7 +55,7 @@ def two_clinics(seed):
 
 X, y, sample_domain = two_clinics(seed=0)
 source, target = sample_domain > 0, sample_domain < 0
-weighter = KMMWeighter(reg=1.0).fit(X, sample_domain=sample_domain)
+weighter = KMMWeighter().fit(X, sample_domain=sample_domain)
 print(f"{source.sum()} source rows, {target.sum()} target rows")
 print(f"effective sample size {weighter.effective_sample_size_:.0f}")
 
@@ -98,7 +98,7 @@ plt.show()
 
 WEIGHTERS = {
     "source only": None,
-    "kernel mean matching": KMMWeighter(reg=1.0),
+    "kernel mean matching": KMMWeighter(),
     "relative density ratio": RuLSIFWeighter(random_state=0),
     "domain classifier": DomainClassifierWeighter(random_state=0),
 }
@@ -133,7 +133,7 @@ search = GridSearchCV(
     {
         "importanceweightedestimator__weighter": [
             None,
-            KMMWeighter(reg=1.0),
+            KMMWeighter(),
             KMMWeighter(reg=100.0),
             RuLSIFWeighter(random_state=0),
         ]

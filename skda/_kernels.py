@@ -4,15 +4,16 @@ Matrices are filled a cache-sized tile at a time, so that one n x m buffer is al
 """
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn import get_config
 from sklearn.utils import check_random_state
 
 from ._backend import namespace
 from ._domains import take_rows
 from ._linalg import as_like, device_of, itemsize, row_tiles, spd_eigen
+from ._threads import for_each
 
 KERNELS = ("rbf", "linear", "poly", "laplacian", "cosine", "sigmoid")
 _TILE_BYTES = 2**19  # of a tile: it and its exponential stay in the cache, mapped once
@@ -21,7 +22,8 @@ _GPU_TILE_BYTES = 2**27  # large enough to hide the launch of a kernel
 
 def pairwise_sq_dists(X, Y=None):
     """Squared Euclidean distances between the rows of X and of Y, none negative."""
-    return _fill(X, Y, _sq_dist_tile, _centred, diagonal=0.0)
+    left, right = _centred(X, Y)
+    return _Tiling(left, right, _sq_dist_tile, symmetric=Y is None, diagonal=0.0).matrix()
 
 
 def kernel_matrix(X, Y=None, *, kernel="rbf", gamma=1.0, degree=3, coef0=1.0):
@@ -54,16 +56,7 @@ def kernel_matrix(X, Y=None, *, kernel="rbf", gamma=1.0, degree=3, coef0=1.0):
         if kernel == "cosine":
             X, Y = _unit_rows(X), None if Y is None else _unit_rows(Y)
         return X @ (X if Y is None else Y).T
-    xp = namespace(X)
-    if kernel == "rbf":  # exp(2γ xᵀy − γ‖x‖² − γ‖y‖²) is the exponential of one product
-        left, right, tile = gaussian_tiles(X, Y, gamma=gamma)
-        sides = (left,), (right,)
-        return _fill(X, Y, lambda A, B: tile(A[0], B[0]), lambda *_: sides, diagonal=1.0)
-    if kernel == "laplacian":
-        return _fill(X, Y, lambda A, B: xp.exp(_l1_tile(A[0], B[0]) * -gamma), _plain)
-    if kernel == "poly":
-        return _fill(X, Y, lambda A, B: (A[0] @ B[0].T * gamma + coef0) ** degree, _plain)
-    return _fill(X, Y, lambda A, B: xp.tanh(A[0] @ B[0].T * gamma + coef0), _plain)
+    return kernel_tiling(X, Y, kernel=kernel, gamma=gamma, degree=degree, coef0=coef0).matrix()
 
 
 def check_kernel(kernel):
@@ -89,33 +82,105 @@ def _checked_callable(kernel, X, Y):
     return K
 
 
-# A side of a tile is a tuple of row-aligned arrays: the rows and, for distances, their norms.
+# --------------------------------------------------------------------------------------------------
+# Tiles
 
 
-def _plain(X, Y):
-    return (X,), (X if Y is None else Y,)
+class _Tiling(NamedTuple):
+    """A matrix between rows, made a tile at a time; of rows to themselves where symmetric.
+
+    A side is a tuple of row-aligned arrays: the rows and, for distances, their norms.
+    """
+
+    left: tuple
+    right: tuple
+    function: Callable  # of a part of the left and a part of the right side
+    symmetric: bool
+    diagonal: float | None = None  # what a row is to itself, where rounding would miss it
+    parallel: bool = True  # whether the function may run in several threads
+
+    def tile(self, rows, columns):
+        """Entries in these rows and columns, two slices."""
+        T = self.function(_part(self.left, rows), _part(self.right, columns))
+        if not (self.symmetric and rows == columns):
+            return T
+        T = (T + T.T) * 0.5
+        if self.diagonal is None:
+            return T
+        xp = namespace(T)
+        own = xp.eye(T.shape[0], dtype=T.dtype, device=device_of(T)) > 0
+        return xp.where(own, xp.ones_like(T) * self.diagonal, T)
+
+    def strips(self):
+        """Slices of rows, each with the slices of columns: those from the diagonal if symmetric."""
+        side = tile_side(self.left[0])
+        rows, columns = (
+            row_tiles(part[0].shape[0], 1, tile_bytes=side, least=1)
+            for part in (self.left, self.right)
+        )
+        return [(strip, columns[i:] if self.symmetric else columns) for i, strip in enumerate(rows)]
+
+    def for_each(self, work, tasks):
+        """Call ``work(task)`` for every task, in threads where that helps."""
+        if self.parallel:
+            for_each(work, tasks, like=self.left[0])
+        else:
+            for task in tasks:
+                work(task)
+
+    def matrix(self, out=None):
+        """Return the whole matrix, in `out` if given; of two symmetric tiles one is computed."""
+        X, K = self.left[0], out
+        if K is None:
+            shape = (X.shape[0], self.right[0].shape[0])
+            K = namespace(X).empty(shape, dtype=X.dtype, device=device_of(X))
+
+        def fill(place):
+            rows, columns = place
+            K[rows, columns] = T = self.tile(rows, columns)
+            if self.symmetric and rows != columns:
+                K[columns, rows] = T.T
+
+        self.for_each(fill, [(rows, part) for rows, parts in self.strips() for part in parts])
+        return K
 
 
-def _centred(X, Y):
-    """Shift both by one mean: distances stay, and the expanded square does not cancel."""
+def kernel_tiling(X, Y=None, *, kernel="rbf", gamma=1.0, degree=3, coef0=1.0):
+    """Return what makes the matrix of :func:`kernel_matrix` in tiles; not for "precomputed"."""
     xp = namespace(X)
-    shift = xp.mean(X if Y is None else Y, axis=0)
-    left = _with_norms(X - shift)
-    return left, left if Y is None else _with_norms(Y - shift)
+    symmetric = Y is None
+    if kernel == "rbf":  # exp(2γ xᵀy − γ‖x‖² − γ‖y‖²) is the exponential of one product
+        left, right, function = _gaussian(X, Y, gamma=gamma)
+        return _Tiling(left, right, function, symmetric, diagonal=1.0)
+    if kernel == "cosine":
+        X, Y = _unit_rows(X), None if Y is None else _unit_rows(Y)
+    sides = (X,), (X if Y is None else Y,)
+    if callable(kernel):
+        return _Tiling(
+            *sides, lambda A, B: _checked_callable(kernel, A[0], B[0]), symmetric, parallel=False
+        )
+    function = {
+        "linear": lambda A, B: A[0] @ B[0].T,
+        "cosine": lambda A, B: A[0] @ B[0].T,
+        "laplacian": lambda A, B: xp.exp(_l1_tile(A[0], B[0]) * -gamma),
+        "poly": lambda A, B: (A[0] @ B[0].T * gamma + coef0) ** degree,
+        "sigmoid": lambda A, B: xp.tanh(A[0] @ B[0].T * gamma + coef0),
+    }[kernel]
+    return _Tiling(*sides, function, symmetric)
 
 
-def gaussian_tiles(X, Y=None, *, gamma):
-    """Rows of X, rows of Y, and the function that makes ``exp(-gamma ‖x-y‖²)`` of a tile of them.
+def _gaussian(X, Y=None, *, gamma):
+    """Two sides, and the function that makes ``exp(-gamma ‖x-y‖²)`` of a part of each.
 
-    The exponents are products of these rows. Rounding can make one positive, by ``eps gamma ‖x‖²``
+    The exponents are products of their rows. Rounding can make one positive, by ``eps gamma ‖x‖²``
     at the most, so they are cut at 0 where that is more than a trifle.
     """
     xp = namespace(X)
     left, right = _gaussian_factors(X, Y, gamma=gamma)
     longest = -min(float(xp.min(left[:, -2])), float(xp.min(right[:, -1])))
     if longest * float(xp.finfo(X.dtype).eps) < 1e-3:
-        return left, right, lambda A, B: xp.exp(A @ B.T)
-    return left, right, lambda A, B: xp.exp(xp.clip(A @ B.T, max=0.0))
+        return (left,), (right,), lambda A, B: xp.exp(A[0] @ B[0].T)
+    return (left,), (right,), lambda A, B: xp.exp(xp.clip(A[0] @ B[0].T, max=0.0))
 
 
 def _gaussian_factors(X, Y, *, gamma):
@@ -131,6 +196,14 @@ def _gaussian_factors(X, Y, *, gamma):
 
     left, right = sides(X)
     return left, right if Y is None else sides(Y)[1]
+
+
+def _centred(X, Y):
+    """Shift both by one mean: distances stay, and the expanded square does not cancel."""
+    xp = namespace(X)
+    shift = xp.mean(X if Y is None else Y, axis=0)
+    left = _with_norms(X - shift)
+    return left, left if Y is None else _with_norms(Y - shift)
 
 
 def _with_norms(X):
@@ -170,35 +243,6 @@ def tile_side(X):
     """Rows of a square tile that suits the device of X."""
     tile_bytes = _GPU_TILE_BYTES if "cuda" in str(device_of(X)).lower() else _TILE_BYTES
     return int((tile_bytes / itemsize(X)) ** 0.5)
-
-
-def _fill(X, Y, tile, prepare, *, diagonal=None):
-    """Matrix whose tiles are ``tile(rows of X, rows of Y)``; symmetric tiles are computed once.
-
-    ``diagonal`` is what a row is to itself, where rounding would miss it.
-    """
-    xp = namespace(X)
-    left, right = prepare(X, Y)
-    n, m = left[0].shape[0], right[0].shape[0]
-    K = xp.empty((n, m), dtype=X.dtype, device=device_of(X))
-    side = tile_side(X)
-    below = row_tiles(m, 1, tile_bytes=side, least=1)
-    for i, rows in enumerate(row_tiles(n, 1, tile_bytes=side, least=1)):
-        A = _part(left, rows)
-        for columns in below[i:] if Y is None else below:
-            T = tile(A, _part(right, columns))
-            if Y is not None:
-                K[rows, columns] = T
-            elif rows == columns:
-                T = (T + T.T) * 0.5
-                if diagonal is not None:
-                    own = xp.eye(T.shape[0], dtype=T.dtype, device=device_of(X)) > 0
-                    T = xp.where(own, xp.ones_like(T) * diagonal, T)
-                K[rows, rows] = T
-            else:
-                K[rows, columns] = T
-                K[columns, rows] = T.T
-    return K
 
 
 # --------------------------------------------------------------------------------------------------
@@ -276,20 +320,24 @@ def resolve_gamma(gamma, X, *, kernel="rbf", max_rows=1000, random_state=None) -
 
 def kernel_row_means(X, Y, **kernel_params):
     """Mean of ``k(x, y)`` over the rows y of Y, for each row x: shape (n,), in tiles of memory."""
-    xp = namespace(X)
-    budget = get_config()["working_memory"] * 2**20 // 3
-    tiles = row_tiles(X.shape[0], Y.shape[0] * itemsize(X), tile_bytes=budget, least=1)
-    return xp.concat(
-        [xp.mean(kernel_matrix(X[rows, :], Y, **kernel_params), axis=1) for rows in tiles]
-    )
+    return kernel_apply(X, Y, namespace(Y).ones_like(Y[:, 0]) / Y.shape[0], **kernel_params)
 
 
-def kernel_apply(X, Y, coef, **kernel_params):
+def kernel_apply(X, Y, coef, *, kernel="rbf", **kernel_params):
     """``k(X, Y) coef`` in tiles of memory, without the n x m matrix."""
-    budget = get_config()["working_memory"] * 2**20 // 16
-    tiles = row_tiles(X.shape[0], Y.shape[0] * itemsize(X), tile_bytes=budget)
-    parts = [kernel_matrix(X[rows, :], Y, **kernel_params) @ coef for rows in tiles]
-    return parts[0] if len(parts) == 1 else namespace(X).concat(parts, axis=0)
+    if kernel == "precomputed":
+        return X @ coef
+    check_kernel(kernel)
+    tiling = kernel_tiling(X, Y, kernel=kernel, **kernel_params)
+    strips = tiling.strips()
+    parts = [None] * len(strips)
+
+    def apply(i):
+        rows, columns = strips[i]
+        parts[i] = sum(tiling.tile(rows, part) @ coef[part] for part in columns)
+
+    tiling.for_each(apply, range(len(strips)))
+    return namespace(X).concat(parts, axis=0)
 
 
 def kernel_mean(X, Y, **kernel_params) -> float:

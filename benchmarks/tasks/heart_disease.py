@@ -36,16 +36,17 @@ from .._weighting import balanced_score_of
 HOSPITALS = {"Clev": "cleveland", "Hung": "hungarian", "Switz": "switzerland", "VA": "va"}
 PAIRS = [f"{source}>{target}" for source, target in permutations(HOSPITALS, 2)]
 CHOLESTEROL = 4
-WEIGHTERS = (
-    DomainClassifierWeighter,
-    GaussianWeighter,
-    KernelDensityWeighter,
-    KLIEPWeighter,
-    KMMWeighter,
-    NearestNeighborsWeighter,
-    RuLSIFWeighter,
-    ULSIFWeighter,
-)
+WEIGHTERS = {
+    "DomainClassifier": DomainClassifierWeighter(),
+    "Gaussian": GaussianWeighter(),
+    "KernelDensity": KernelDensityWeighter(),
+    "KLIEP": KLIEPWeighter(),
+    "KMM": KMMWeighter(reg=0.0),
+    "KMM, reg 1": KMMWeighter(reg=1.0),
+    "NearestNeighbors": NearestNeighborsWeighter(),
+    "RuLSIF": RuLSIFWeighter(),
+    "ULSIF": ULSIFWeighter(),
+}
 
 
 def _read(data, name):
@@ -135,9 +136,8 @@ def _methods(metric):
     methods = {"LR source only, as published": as_published(learners["LR"], metric)}
     for name, learner in learners.items():
         models = {"source only": TrainOnSource(learner)}
-        for weighter in WEIGHTERS:
-            short = weighter.__name__.removesuffix("Weighter")
-            models[short] = ImportanceWeightedEstimator(learner, weighter())
+        for weighter_name, weighter in WEIGHTERS.items():
+            models[weighter_name] = ImportanceWeightedEstimator(learner, weighter)
         for method in ("em", "bbse", "rlls"):
             models[f"label shift {method}"] = LabelShiftClassifier(learner, method=method)
         models["label shift em, half"] = LabelShiftClassifier(learner, strength=0.5)

@@ -97,7 +97,8 @@ TCA = TCATransformer(30, kernel="linear", mu=0.01)
 SINKHORN = OptimalTransportTransformer(reg=0.01)
 METHODS = {
     "source only": over_folds(lambda: TrainOnSource(FOREST)),
-    "KMM": weighted(KMMWeighter()),
+    "KMM": weighted(KMMWeighter(reg=0.0)),
+    "KMM, reg 1": weighted(KMMWeighter(reg=1.0)),
     "TCA": forest(TCA, merged=True),
     "Sinkhorn, sources as one": forest(SINKHORN, merged=True),
     "Sinkhorn": forest(SINKHORN),

@@ -120,7 +120,7 @@ METHODS = {
     "CORAL": aligned(CORALTransformer(reg=0.1)),
     "CORAL, tf-idf": aligned(TfidfTransformer(), CORALTransformer(reg=1e-3), C=1.0),
     "domain classifier": weighted(DomainClassifierWeighter(logistic(0.01), random_state=0)),
-    "KMM": weighted(KMMWeighter(), dense=True),
+    "KMM": weighted(KMMWeighter(reg=0.0), dense=True),
     "KMM, reg 10": weighted(KMMWeighter(reg=10.0), dense=True),
     "SA": aligned(SubspaceAlignmentTransformer(500), dense=True),
     "TCA": aligned(

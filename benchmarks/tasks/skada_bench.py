@@ -178,7 +178,8 @@ def methods(
             {"reg": ["ledoit-wolf", 1e-5, 0.01, 0.5]},
         ),
         "KLIEP": (partial(weighted, partial(KLIEPWeighter, random_state=0)), {"gamma": gammas}),
-        "KMM": (partial(weighted, KMMWeighter), {"gamma": gammas}),
+        "KMM": (partial(weighted, partial(KMMWeighter, reg=0.0)), {"gamma": gammas}),
+        "KMM, reg 1": (partial(weighted, partial(KMMWeighter, reg=1.0)), {"gamma": gammas}),
         "NN RW": (
             partial(weighted, partial(NearestNeighborsWeighter, n_neighbors=1)),
             {"smoothing": [1.0, 0.0]},

@@ -8,12 +8,12 @@ from numbers import Real
 from typing import Any, NamedTuple
 
 from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import threadpool_limits
 
 from .._backend import namespace, to_numpy
 from .._checks import check_count, check_positive
 from .._linalg import as_like
 from .._sinkhorn import sinkhorn_plan
+from .._threads import one_blas_thread
 from .._transport import cost_matrix, cost_scale, exact_plan
 from .._warnings import warn_user
 
@@ -125,7 +125,7 @@ class JointTransportMixin:
         X_target = to_numpy(data.X_target)
 
         def fit(carried):
-            one_thread = threadpool_limits(1, "blas") if X_target.size < _SMALL else nullcontext()
+            one_thread = one_blas_thread() if X_target.size < _SMALL else nullcontext()
             with one_thread:
                 model, said = self._fit_target(X_target, to_numpy(carried))
             return model, as_like(said, data.X)

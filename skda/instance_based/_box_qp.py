@@ -16,9 +16,8 @@ from .._kernels import take_rows
 from .._linalg import itemsize, row_tiles, spd_solve, symmetric_times
 
 _MAX_GUESSES = 40
-_PATIENCE = 4
+_PATIENCE = 3
 _ROUGH = 1e-6  # residual of the free entries, relative to c, while the guess still changes
-_COARSE = 2048  # entries from which a first guess may come from half of them
 _FEW = 1024  # free entries up to which a Cholesky factor is cheap
 
 
@@ -73,6 +72,13 @@ def _shift_to_sum(z, upper, total):
     return float((z[free].sum() + at_upper - total) / free.sum())
 
 
+class Start(NamedTuple):
+    """Where to start, and whether conjugate gradients are known to be slow."""
+
+    x: Any
+    slow: bool = False
+
+
 class BoxQPSolution(NamedTuple):
     """Minimiser, its KKT residual, and what it took: proximal steps and linear systems."""
 
@@ -83,7 +89,9 @@ class BoxQPSolution(NamedTuple):
     n_systems: int
 
 
-def solve_box_qp(Q, c, feasible, *, reg=0.0, x=None, tol=1e-5, polish=0, max_iter=100):
+def solve_box_qp(
+    Q, c, feasible, *, reg=0.0, start=None, tol=1e-5, polish=0, max_iter=100, refill=None
+):
     """Minimise ``xᵀ(Q + reg I)x/2 - cᵀx`` over a :class:`BoxSlab`.
 
     Parameters
@@ -96,8 +104,8 @@ def solve_box_qp(Q, c, feasible, *, reg=0.0, x=None, tol=1e-5, polish=0, max_ite
         Bounds on the entries and on their sum.
     reg : float
         Added to the diagonal of Q, without a copy of it.
-    x : array of shape (n,), default=None
-        Where to start.
+    start : Start, default=None
+        Where to start; see :func:`start_from_half`.
     tol : float
         KKT residual (:meth:`BoxSlab.residual`) at which to stop; not below what the precision of
         the gradient allows.
@@ -106,6 +114,9 @@ def solve_box_qp(Q, c, feasible, *, reg=0.0, x=None, tol=1e-5, polish=0, max_ite
         a small residual still allows an objective far from the optimum, relative to its size.
     max_iter : int
         Largest number of proximal steps.
+    refill : callable, default=None
+        Fills its argument with Q. Large factors are then worked out in the memory of Q itself, and
+        Q is filled again.
 
     Returns
     -------
@@ -113,16 +124,17 @@ def solve_box_qp(Q, c, feasible, *, reg=0.0, x=None, tol=1e-5, polish=0, max_ite
     """
     xp = namespace(Q, c)
     eps = float(xp.finfo(c.dtype).eps)
-    hint, slow = None, False
-    if x is None:
-        x, hint, slow = _first_guess(Q, c, feasible, reg)
-    x = feasible.project(x)
-    solver = _FreeSolver(Q, x, n_least=math.inf if slow else _FEW)
+    hint = None
+    if start is None:  # a few steps without any bound say roughly which bounds hold
+        hint, _ = _conjugate_gradient(Q, c, x=xp.ones_like(c), ridge=reg, n_steps=8)
+        start = Start(hint)
+    x = feasible.project(start.x)
+    solver = _FreeSolver(Q, x, n_least=math.inf if start.slow else _FEW, refill=refill)
     gradient = symmetric_times(Q, x) + x * reg - c
     scale = _largest_row_sum(Q) + reg
     tol = max(tol, 8.0 * eps * float(xp.max(xp.abs(c))))
     least = 100.0 * eps * scale
-    ridge = max(1e-8 * scale, least)
+    ridge, floor = max(1e-8 * scale, least), least
     value = _objective(x, gradient, c)
     residual = feasible.residual(x, gradient)
     accuracy = max(1e-4 * tol, 4.0 * eps * float(xp.max(xp.abs(c))))
@@ -146,39 +158,50 @@ def solve_box_qp(Q, c, feasible, *, reg=0.0, x=None, tol=1e-5, polish=0, max_ite
                 value, residual = _objective(x, gradient, c), feasible.residual(x, gradient)
                 ridge = 1e-2 * scale
             else:
-                ridge *= 10.0
+                ridge = floor = ridge * 10.0
             continue
         x, gradient, value = moved, gradient_moved, value_moved
         residual = feasible.residual(x, gradient)
         if not guess.settled:
-            ridge *= 2.0
+            ridge = floor = ridge * 2.0
         else:
             if ridge <= 1e-10 * scale or residual <= 1e-3 * tol:
                 n_polish = polish  # nothing more to gain
-            ridge = max(ridge * (1e-3 if guess.n_systems <= 3 else 1e-1), least)
+            floor = max(0.3 * floor, least)  # what failed may settle from a better start
+            ridge = max(ridge * (1e-3 if guess.n_systems <= 3 else 1e-2), floor)
     return BoxQPSolution(x, residual, residual <= tol, n_iter, n_systems)
 
 
-def _first_guess(Q, c, feasible, reg):
-    """A start, a point whose projection says roughly which bounds hold, and if gradients are slow.
+def start_from_half(part, c, feasible, *, reg=0.0, start=None):
+    """Find a start from the solution on every second entry, where conjugate gradients are slow.
 
-    Either from a few steps without any bound or, where conjugate gradients are slow on many
-    entries, from the solution on every second one.
+    Each of these entries stands for itself and its neighbour.
+
+    Parameters
+    ----------
+    part : array of shape (h, h)
+        Every second row and column of the matrix.
+    c : array of shape (n,)
+        The whole linear term.
+    feasible, reg
+        Of :func:`solve_box_qp`, for all entries.
+    start : Start, default=None
+        Where to start on every second entry.
+
+    Returns
+    -------
+    start : Start or None
+        None where gradients are fast, and nothing is to be gained.
     """
-    xp = namespace(Q)
     n = c.shape[0]
-    if n > _COARSE:
-        rows = np.arange(0, n, 2)
-        part, pull = _submatrix(Q, rows, 0.0), take_rows(c, rows)
-        share = len(rows) / n  # each entry stands for itself and its neighbour
-        if not _settles_fast(part, pull, reg * share):
-            bounds = feasible._replace(upper=feasible.upper / share)
-            tol = _ROUGH * float(xp.max(xp.abs(c)))
-            x = solve_box_qp(part, pull, bounds, reg=reg * share, tol=tol).x
-            x = _spread(x, rows, n)
-            return x, x - (symmetric_times(Q, x) + x * reg - c), True
-    x, _ = _conjugate_gradient(Q, c, x=xp.ones_like(c), ridge=reg, n_steps=8)
-    return x, x, False
+    rows = np.arange(0, n, 2)
+    pull, share = take_rows(c, rows), len(rows) / n
+    if not _settles_fast(part, pull, reg * share):
+        bounds = feasible._replace(upper=feasible.upper / share)
+        tol = _ROUGH * float(namespace(c).max(namespace(c).abs(c)))
+        found = solve_box_qp(part, pull, bounds, reg=reg * share, start=start, tol=tol)
+        return Start(_spread(found.x, rows, n), slow=True)
+    return None
 
 
 def _settles_fast(Q, c, ridge):
@@ -276,7 +299,7 @@ def _prox_by_active_set(Q, c, ridge, hint, feasible, solver, accuracy):
             fewest, patience = n_wrong, _PATIENCE
         else:
             patience -= 1
-        if patience < -_PATIENCE:
+        if patience < -_PATIENCE or n_wrong > max(2 * fewest, len(state) // 4):
             break
         if patience < 0:  # all at once goes round in circles: mend only the worst
             few = max(1, n_wrong // 4)
@@ -294,15 +317,18 @@ class _FreeSolver:
     Many free entries go by conjugate gradients, which need no second matrix and start at the last
     solution. Few ones go by a Cholesky factor of their part of Q, and so does everything once the
     gradients have proved slow, save that the first two sets of more than half the entries are left
-    as they are: a factor of these would cost more than all that follow.
+    as they are: a factor of these would cost more than all that follow. Where gradients are known
+    to be slow from the beginning, sets of that size try them all the same, until they fail.
     """
 
-    def __init__(self, Q, x, *, n_least):
+    def __init__(self, Q, x, *, n_least, refill=None):
         self.Q = Q
         self.x = x
         self.slope = namespace(Q).zeros_like(x)  # of x in the slab's multiplier
         self.n_least = n_least
+        self.slow_at = 0.0  # ridge at which gradients were slow on most entries
         self.n_rough = 2
+        self.refill = refill if place_of(Q).is_numpy else None
 
     def solve(self, pull, free, ridge, *, to_sum, wanted):
         """Solve with as much of a multiplier nu as brings the sum of x to `to_sum`, if not None.
@@ -315,10 +341,11 @@ class _FreeSolver:
             return xp.zeros_like(pull), 0.0, 0.0
         sides = [pull] if to_sum is None else [pull, xp.ones_like(pull)]
         reached = math.inf
-        if len(rows) > self.n_least:
+        many = 2 * len(rows) > len(free)
+        if len(rows) > self.n_least or (many and ridge > self.slow_at):
             mask = place_of(self.Q).asarray(free, pull.dtype)
             starts = (self.x, self.slope)
-            n_steps = len(rows) // 48  # as dear as a Cholesky factor
+            n_steps = len(rows) // (24 if many else 48)  # as dear as a Cholesky factor
             solved = [
                 _conjugate_gradient(
                     self.Q, side, ridge=ridge, x=start, mask=mask, wanted=wanted, n_steps=n_steps
@@ -327,11 +354,11 @@ class _FreeSolver:
             ]
             reached = max(residual for _, residual in solved)
             columns = [x for x, _ in solved]
-            if reached > wanted and self.n_rough and 2 * len(rows) > len(free):
+            if reached > wanted and many and self.n_rough and self.n_least < math.inf:
                 self.n_rough -= 1  # enough to see most of those that will not stay free
             elif reached > wanted:
-                self.n_least = math.inf
-        if len(rows) <= self.n_least:
+                self.n_least, self.slow_at = math.inf, ridge
+        if reached > wanted and len(rows) <= self.n_least:
             columns, reached = self._by_factor(sides, rows, ridge), 0.0
         self.x = columns[0]
         if to_sum is None:
@@ -343,7 +370,11 @@ class _FreeSolver:
     def _by_factor(self, sides, rows, ridge):
         xp = namespace(self.Q)
         right = take_rows(xp.stack(sides, axis=1), rows)
-        solved = spd_solve(_submatrix(self.Q, rows, ridge), right)
+        within = self.refill is not None and 2 * len(rows) > self.Q.shape[0]
+        part = _submatrix(self.Q, rows, ridge, within=within)
+        solved = spd_solve(part, right)
+        if within:
+            self.refill(self.Q)
         return [_spread(solved[:, i], rows, self.Q.shape[0]) for i in range(len(sides))]
 
 
@@ -363,12 +394,18 @@ def _spread(values, rows, n):
     return take_rows(xp.concat([values, xp.zeros_like(values[:1])]), index)
 
 
-def _submatrix(Q, rows, ridge):
-    """Rows and columns of Q, plus a ridge, in one buffer of that size."""
+def _submatrix(Q, rows, ridge, *, within=False):
+    """Rows and columns of Q, plus a ridge, in a buffer of that size or in the memory of Q.
+
+    Within Q row i of k goes to an earlier place than where the next one is read.
+    """
     xp = namespace(Q)
     k = len(rows)
     columns = place_of(Q).asarray(rows)
-    A = xp.empty((k, k), dtype=Q.dtype, device=place_of(Q).device)
+    if within:
+        A = xp.reshape(xp.reshape(Q, (-1,))[: k * k], (k, k))
+    else:
+        A = xp.empty((k, k), dtype=Q.dtype, device=place_of(Q).device)
     for tile in row_tiles(k, Q.shape[1] * itemsize(Q)):
         A[tile, :] = xp.take(take_rows(Q, rows[tile]), columns, axis=1)
     diagonal = xp.reshape(A, (-1,))[:: k + 1]  # a view, since A is contiguous

@@ -13,7 +13,7 @@ from .._backend import namespace
 from .._checks import check_count, check_number
 from .._kernels import kernel_matrix, kernel_row_means, take_rows
 from ._basis import draw_centers, gamma_candidates
-from ._box_qp import BoxSlab, solve_box_qp
+from ._box_qp import BoxSlab, Start, solve_box_qp
 from ._weighter import FunctionWeighter
 
 
@@ -69,7 +69,7 @@ def _newton_step(L, a, tiny):
     scaled = L / xp.reshape(fitted, (-1, 1))
     H = scaled.T @ scaled / n
     gradient = xp.mean(scaled, axis=0)
-    goal = solve_box_qp(H, gradient * 2.0 - 1.0, BoxSlab(), x=a, tol=1e-8).x
+    goal = solve_box_qp(H, gradient * 2.0 - 1.0, BoxSlab(), start=Start(a), tol=1e-8).x
     step = goal - a
     old = float(xp.sum(a)) - float(xp.mean(xp.log(fitted)))
     t = 1.0

@@ -4,16 +4,21 @@ The weights solve one convex quadratic programme over a box cut by a slab.
 """
 
 import math
+from contextlib import nullcontext
 
+import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from .._backend import namespace
 from .._checks import check_number
 from .._domains import DomainWarning
-from .._kernels import kernel_matrix, kernel_row_means, resolve_gamma
+from .._kernels import kernel_matrix, kernel_row_means, kernel_tiling, resolve_gamma, take_rows
+from .._threads import one_blas_thread
 from .._warnings import warn_user
-from ._box_qp import BoxSlab, solve_box_qp
+from ._box_qp import BoxSlab, solve_box_qp, start_from_half
 from ._weighter import BaseWeighter
+
+_COARSE = 2048  # rows from which a start comes from half of them
 
 
 def kernel_mean_matching(
@@ -45,10 +50,40 @@ def kernel_mean_matching(
     xp = namespace(X_source)
     n, m = X_source.shape[0], X_target.shape[0]
     kappa = kernel_row_means(X_source, X_target, **kernel_params) * float(n)
-    K = kernel_matrix(X_source, **kernel_params)
     feasible = BoxSlab(float(upper), n * (1.0 - eps), n * (1.0 + eps))
-    solution = solve_box_qp(K, kappa, feasible, reg=reg, tol=tol, polish=5, max_iter=max_iter)
+    start = _start(X_source, kappa, feasible, reg, kernel_params)
+    if callable(kernel_params.get("kernel")):
+        K, refill = kernel_matrix(X_source, **kernel_params), None
+    else:
+        refill = kernel_tiling(X_source, **kernel_params).matrix
+        K = refill()
+    solution = solve_box_qp(
+        K,
+        kappa,
+        feasible,
+        reg=reg,
+        start=start,
+        tol=tol,
+        polish=5,
+        max_iter=max_iter,
+        refill=refill,
+    )
     return solution, float(xp.max(kappa)) * m / n
+
+
+def _start(X_source, kappa, feasible, reg, kernel_params):
+    """Start from every second row, whose kernel matrix is gone before that of all rows is made."""
+    n = X_source.shape[0]
+    if n <= _COARSE:
+        return None
+    half = np.arange(0, n, 2)
+    rows, share = take_rows(X_source, half), len(half) / n
+    bounds = feasible._replace(upper=feasible.upper / share)
+    start = _start(rows, take_rows(kappa, half), bounds, reg * share, kernel_params)
+    part = kernel_matrix(rows, **kernel_params)
+    # Threads still waiting for more of a small problem would stand in the way of the next matrix.
+    with one_blas_thread() if n <= 4 * _COARSE else nullcontext():
+        return start_from_half(part, kappa, feasible, reg=reg, start=start)
 
 
 class KMMWeighter(BaseWeighter):
@@ -68,9 +103,9 @@ class KMMWeighter(BaseWeighter):
     eps : float or None, default=None
         How far the mean weight may be from 1 in the programme. None is the paper's
         ``(sqrt(n_source) - 1) / sqrt(n_source)``.
-    reg : float, default=0.0
+    reg : float, default=1.0
         Added to the diagonal of the kernel matrix, which penalises ``Σβ²``. 0 is the paper's
-        method: the best match, often resting on few rows. Values from 1 to 100 give smoother
+        programme: the best match, often resting on few rows. Values up to 100 give smoother
         weights of less variance.
     flatten : float, default=1.0
         Exponent in [0, 1] applied to the weights; 0 gives equal weights.
@@ -117,19 +152,24 @@ class KMMWeighter(BaseWeighter):
         0 \le \beta_i \le B, \; |\textstyle\sum_i \beta_i - n_s| \le n_s \epsilon
 
     with :math:`\kappa = (n_s/n_t) K_{st} 1` [1]_ (and `reg` added to the diagonal of K). Up to a
-    constant it is the squared MMD between the weighted source and the target. A proximal-point
-    method with an active-set step on the free weights stops on the optimality conditions; rows
-    are never solved in batches.
+    constant it is the squared MMD between the weighted source and the target, and the ridge adds
+    ``reg Σβ²/n_source²``, the variance of the weighted mean of labels with noise of variance `reg`.
+    Without it the optimum fits the two samples and not what they were drawn from: for 500 rows from
+    normal distributions in two dimensions its rank correlation with the true ratio is below 0.5,
+    and with ``reg=1`` above 0.9.
+
+    A proximal-point method with an active-set step on the free weights stops on the optimality
+    conditions; rows are never solved in batches.
 
     It helps when features are shifted and labels given features are not (covariate shift), and the
     source covers the target. Without `sample_domain` all weights are 1. The method weights the
     rows it was fitted on and defines no function of the features.
 
-    Cost: memory of one n_source × n_source matrix, and of its part on every second row, from which
-    the first guess comes, or on those with a weight strictly between the bounds (in all 1.36
-    matrices at 4,000 rows); n_source² n_features operations for the kernel. A narrow kernel takes
-    some dozens of products with it, a wide one about ten Cholesky factors of that part. The order
-    of the rows does not matter. Array level (a): runs wholly where the data are.
+    Cost: memory of one n_source × n_source matrix, and up to a half of another where products with
+    it converge slowly, as they do without a ridge; n_source² n_features operations for the kernel.
+    The solution takes some dozens of products, or ten Cholesky factors or more of the part on the
+    rows with a weight strictly between the bounds; above 2,048 rows it starts from every second
+    one. The order of the rows does not matter. Array level (a): runs wholly where the data are.
 
     References
     ----------
@@ -157,7 +197,7 @@ class KMMWeighter(BaseWeighter):
         gamma="median",
         upper_bound=1000.0,
         eps=None,
-        reg=0.0,
+        reg=1.0,
         flatten=1.0,
         clip=None,
         tol=1e-5,
@@ -187,7 +227,7 @@ class KMMWeighter(BaseWeighter):
             data.X_target,
             upper=upper,
             eps=eps,
-            reg=check_number("reg", self.reg, least=0, mend="0 is the paper's method."),
+            reg=check_number("reg", self.reg, least=0, mend="0 is the paper's programme."),
             tol=self.tol,
             max_iter=self.max_iter,
             kernel=self.kernel,

@@ -10,8 +10,8 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from .._backend import namespace, to_numpy
-from .._kernels import gaussian_tiles, kernel_matrix, resolve_gamma, tile_side
-from .._linalg import as_like, device_of, row_tiles
+from .._kernels import kernel_tiling, resolve_gamma
+from .._linalg import as_like, device_of
 from ._samples import two_samples
 
 
@@ -22,50 +22,37 @@ class TwoSampleTestResult(NamedTuple):
     pvalue: float
 
 
-def kernel_tiles(Z, *, kernel, gamma, **kernel_params):
-    """Yield the tiles of the kernel matrix of Z on and above its diagonal: rows, columns, tile."""
-    if kernel == "rbf":
-        left, right, gaussian = gaussian_tiles(Z, gamma=gamma)
-
-        def tile(rows, columns):
-            return gaussian(left[rows, :], right[columns, :])
-
-    else:
-
-        def tile(rows, columns):
-            same = rows == columns  # where the distances on the diagonal are exactly 0
-            Y = None if same else Z[columns, :]
-            return kernel_matrix(Z[rows, :], Y, kernel=kernel, gamma=gamma, **kernel_params)
-
-    tiles = row_tiles(Z.shape[0], 1, tile_bytes=tile_side(Z), least=1)
-    for i, rows in enumerate(tiles):
-        for columns in tiles[i:]:
-            yield rows, columns, tile(rows, columns)
-
-
 def group_sums(Z, A, **kernel_params):
     """Return aᵀKa, aᵀK1 and aᵀ diag(K) for each column a of A, and for the column 1, on the host.
 
-    K is symmetric, so a tile off the diagonal is computed once and counted twice.
+    K is symmetric, so a tile off the diagonal is computed once and counted twice. Float64 on the
+    host takes over what a strip of tiles sums.
     """
     xp = namespace(Z)
     ones = xp.ones((Z.shape[0], 1), dtype=Z.dtype, device=device_of(Z))
     A = xp.concat([A, ones], axis=1)
-    sums = np.zeros((3, A.shape[1]))
-    strip, last = None, None
-    for rows, columns, K in kernel_tiles(Z, **kernel_params):
-        if rows != last:  # a new strip: float64 on the host takes over what the last one summed
-            sums += 0.0 if strip is None else to_numpy(strip)
-            strip, last = xp.zeros((3, A.shape[1]), dtype=Z.dtype, device=device_of(Z)), rows
-        left, KA = A[rows, :], K @ A[columns, :]
-        inside, touching = xp.sum(left * KA, axis=0), left.T @ KA[:, -1]
-        if rows == columns:
-            own = xp.linalg.diagonal(K) @ left
-        else:
-            inside, touching = 2.0 * inside, touching + xp.sum(KA, axis=0)
-            own = xp.zeros_like(inside)
-        strip = strip + xp.stack([inside, touching, own])
-    return sums + to_numpy(strip)
+    tiling = kernel_tiling(Z, **kernel_params)
+    strips = tiling.strips()
+    sums = np.zeros((len(strips), 3, A.shape[1]))
+
+    def add(i):
+        rows, parts = strips[i]
+        left = A[rows, :]
+        strip = xp.zeros((3, A.shape[1]), dtype=Z.dtype, device=device_of(Z))
+        for columns in parts:
+            K = tiling.tile(rows, columns)
+            KA = K @ A[columns, :]
+            inside, touching = xp.sum(left * KA, axis=0), left.T @ KA[:, -1]
+            if rows == columns:
+                own = xp.linalg.diagonal(K) @ left
+            else:
+                inside, touching = 2.0 * inside, touching + xp.sum(KA, axis=0)
+                own = xp.zeros_like(inside)
+            strip = strip + xp.stack([inside, touching, own])
+        sums[i] = to_numpy(strip)
+
+    tiling.for_each(add, range(len(strips)))
+    return np.sum(sums, axis=0)
 
 
 def squared_mmds(Z, groups, *, unbiased=False, **kernel_params):

@@ -7,13 +7,23 @@ import pytest
 from sklearn.metrics.pairwise import rbf_kernel
 
 from skda.instance_based import _box_qp
-from skda.instance_based._box_qp import BoxSlab, solve_box_qp
+from skda.instance_based._box_qp import BoxSlab, Start, solve_box_qp, start_from_half
 
 
 def random_qp(n, rank, seed):
     rng = np.random.default_rng(seed)
     F = rng.normal(size=(n, rank))
     return F @ F.T, F @ rng.normal(size=rank) + 0.1 * rng.normal(size=n)
+
+
+def start_from_halves(Q, c, feasible, *, fewest):
+    """Start from every second entry, which starts from every fourth, and so on."""
+    if len(c) <= fewest:
+        return None
+    part, share = Q[::2, ::2].copy(), (len(c) + 1) // 2 / len(c)
+    inner = feasible._replace(upper=feasible.upper / share)
+    start = start_from_halves(part, c[::2], inner, fewest=fewest)
+    return start_from_half(part, c, feasible, start=start)
 
 
 def project_by_bisection(z, upper, low, high):
@@ -44,7 +54,7 @@ def test_projection_with_ties_and_all_entries_at_a_bound():
     np.testing.assert_allclose(BoxSlab(2.0, 0.0, 0.0).project(np.array([3.0, 1.0])), [0.0, 0.0])
 
 
-@pytest.mark.parametrize("coarse", [8, 2048])
+@pytest.mark.parametrize("fewest", [8, 2048])
 @pytest.mark.parametrize("rank", [3, 30, 60])
 @pytest.mark.parametrize(
     "feasible",
@@ -56,13 +66,13 @@ def test_projection_with_ties_and_all_entries_at_a_bound():
         BoxSlab(2.0, 0.0, 1.0),
     ],
 )
-def test_solution_meets_constraints_and_beats_a_convex_solver(feasible, rank, coarse, monkeypatch):
+def test_solution_meets_constraints_and_beats_a_convex_solver(feasible, rank, fewest):
     cvxpy = pytest.importorskip("cvxpy")
-    monkeypatch.setattr(_box_qp, "_COARSE", coarse)  # first guesses from every second entry
     Q, c = random_qp(30, rank, seed=rank)
     if rank < 30:
         c = Q @ np.ones(30)  # else unbounded below
-    found = solve_box_qp(Q, c, feasible, tol=1e-7)
+    start = start_from_halves(Q, c, feasible, fewest=fewest)
+    found = solve_box_qp(Q, c, feasible, start=start, tol=1e-7)
     x = found.x
     assert found.converged and feasible.residual(x, Q @ x - c) <= 1e-7
     assert x.min() >= 0 and x.max() <= feasible.upper + 1e-9
@@ -93,7 +103,7 @@ def test_a_start_does_not_change_the_solution():
     wanted = solve_box_qp(Q, c, BoxSlab(1.0), tol=1e-8).x
     for _ in range(5):
         start = rng.uniform(-1, 2, size=40)
-        found = solve_box_qp(Q, c, BoxSlab(1.0), x=start, tol=1e-8).x
+        found = solve_box_qp(Q, c, BoxSlab(1.0), start=Start(start), tol=1e-8).x
         np.testing.assert_allclose(found, wanted, atol=1e-7)
 
 
@@ -119,10 +129,9 @@ def test_conjugate_gradients_and_factors_find_the_same_solution(feasible, monkey
     np.testing.assert_allclose(found.x, wanted.x, atol=1e-6)
 
 
-@pytest.mark.parametrize("coarse", [500, 2048])
-def test_slow_gradients_give_way_to_factors(coarse, monkeypatch):
+@pytest.mark.parametrize("fewest", [500, 2048])
+def test_slow_gradients_give_way_to_factors(fewest, monkeypatch):
     n = 1500
-    monkeypatch.setattr(_box_qp, "_COARSE", coarse)
     rng = np.random.default_rng(4)
     X = rng.normal(size=(n, 3))
     Q = rbf_kernel(X, gamma=0.02) + 1e-6 * np.eye(n)  # condition number about 1e9
@@ -130,6 +139,7 @@ def test_slow_gradients_give_way_to_factors(coarse, monkeypatch):
     sizes = []
     factor = _box_qp.spd_solve
     monkeypatch.setattr(_box_qp, "spd_solve", lambda A, B: sizes.append(len(A)) or factor(A, B))
-    found = solve_box_qp(Q, c, BoxSlab(1000.0))
+    start = start_from_halves(Q, c, BoxSlab(1000.0), fewest=fewest)
+    found = solve_box_qp(Q, c, BoxSlab(1000.0), start=start)
     assert found.converged and found.residual <= 1e-5
     assert sizes and max(sizes) < n

@@ -1,8 +1,11 @@
 """Kernel mean matching against a convex solver, its optimality conditions, and bad input."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics.pairwise import rbf_kernel
 
 from skda import DomainWarning, KMMWeighter, stack_domains
 from skda._kernels import kernel_matrix, resolve_gamma
@@ -61,10 +64,12 @@ def test_mmd_is_within_one_percent_of_a_convex_solver_s_optimum(factor, d):
 @pytest.mark.parametrize("factor", [100.0, 1.0, 0.01])
 @pytest.mark.parametrize("eps", [None, 0.0, 0.05])
 @pytest.mark.parametrize("upper_bound", [2.0, 1000.0])
-def test_solution_meets_optimality_conditions(factor, eps, upper_bound):
+@pytest.mark.parametrize("reg", [0.0, 1.0])
+def test_solution_meets_optimality_conditions(factor, eps, upper_bound, reg):
     X, d = stacked(200, 3)
     gamma = factor * resolve_gamma("median", X)
-    weighter = KMMWeighter(gamma=gamma, eps=eps, upper_bound=upper_bound).fit(X, sample_domain=d)
+    weighter = KMMWeighter(gamma=gamma, eps=eps, upper_bound=upper_bound, reg=reg)
+    weighter.fit(X, sample_domain=d)
     beta = weighter.beta_
     slack = (np.sqrt(200) - 1) / np.sqrt(200) if eps is None else eps
     assert weighter.kkt_residual_ <= 1e-5
@@ -74,7 +79,7 @@ def test_solution_meets_optimality_conditions(factor, eps, upper_bound):
     # stationarity, written out: free weights share one multiplier
     K = kernel_matrix(X[d >= 0], gamma=gamma)
     kappa = 200 * kernel_matrix(X[d >= 0], X[d < 0], gamma=gamma).mean(axis=1)
-    gradient = K @ beta - kappa
+    gradient = K @ beta + reg * beta - kappa
     free = (beta > 1e-4) & (beta < upper_bound - 1e-4)
     if free.any():
         nu = gradient[free].mean()
@@ -107,17 +112,48 @@ def test_other_kernels(kernel):
     assert weighter.weights_.mean() == pytest.approx(1)
 
 
-def test_duplicated_rows_are_no_trouble():
+@pytest.mark.parametrize("reg", [0.0, 1.0])
+@pytest.mark.parametrize("factor", [10.0, 1.0, 0.1])
+def test_a_second_kernel_matrix_is_never_in_memory(factor, reg):
+    n = 2100  # so many that the start comes from half of them, and most keep a weight above 0
+    rng = np.random.default_rng(0)
+    X_source, X_target = rng.normal(size=(n, 10)), rng.normal(size=(n, 10))
+    gamma = factor * resolve_gamma("median", X_source)
+    tracemalloc.start()
+    solution, _ = kernel_mean_matching(
+        X_source, X_target, upper=1000.0, eps=0.9, gamma=gamma, reg=reg
+    )
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert solution.residual <= 1e-5
+    assert peak < 1.5 * X_source.itemsize * n**2
+
+
+def test_a_kernel_of_one_s_own_gives_the_weights_of_the_same_one_by_name():
+    X_source, X_target = shifted(600, 3)
+    gamma = resolve_gamma("median", X_source)
+    bounds = {"upper": 1000.0, "eps": 0.9}
+    ours, _ = kernel_mean_matching(X_source, X_target, gamma=gamma, **bounds)
+    theirs, _ = kernel_mean_matching(
+        X_source, X_target, kernel=lambda A, B: rbf_kernel(A, B, gamma=gamma), **bounds
+    )
+    assert mmd2(theirs.x, X_source, X_target, gamma) == pytest.approx(
+        mmd2(ours.x, X_source, X_target, gamma), rel=1e-2
+    )
+
+
+@pytest.mark.parametrize("reg", [0.0, 1.0])
+def test_duplicated_rows_are_no_trouble(reg):
     X_source, X_target = shifted(50, 2)
     X, _, d = stack_domains(np.repeat(X_source, 4, axis=0), None, X_target)
-    weighter = KMMWeighter().fit(X, sample_domain=d)
+    weighter = KMMWeighter(reg=reg).fit(X, sample_domain=d)
     assert weighter.kkt_residual_ <= 1e-5 and np.isfinite(weighter.weights_).all()
 
 
 def test_float32_stays_and_agrees():
     X, d = stacked(100, 5)
-    wide = KMMWeighter(reg=1.0).fit(X, sample_domain=d)
-    narrow = KMMWeighter(reg=1.0).fit(X.astype(np.float32), sample_domain=d)
+    wide = KMMWeighter().fit(X, sample_domain=d)
+    narrow = KMMWeighter().fit(X.astype(np.float32), sample_domain=d)
     assert narrow.weights_.dtype == np.float32
     np.testing.assert_allclose(narrow.weights_, wide.weights_, atol=2e-2)
 
@@ -131,7 +167,7 @@ def test_domains_out_of_reach_warn():
 def test_too_few_steps_warn():
     X, d = stacked(100, 2)
     with pytest.warns(ConvergenceWarning, match="Raise max_iter"):
-        KMMWeighter(max_iter=1).fit(X, sample_domain=d)
+        KMMWeighter(reg=0.0, max_iter=1).fit(X, sample_domain=d)
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def gaussians(d, seed, n=500):
 
 
 SMOOTH = [
-    KMMWeighter(reg=1.0),
+    KMMWeighter(),
     KLIEPWeighter(random_state=0),
     ULSIFWeighter(random_state=0),
     RuLSIFWeighter(random_state=0),
@@ -349,7 +349,7 @@ FUNCTIONS = [
     KernelDensityWeighter(),
     DomainClassifierWeighter(cv=None),
 ]
-ALL = [*FUNCTIONS, KMMWeighter(reg=1.0), NearestNeighborsWeighter(), DomainClassifierWeighter(cv=3)]
+ALL = [*FUNCTIONS, KMMWeighter(), NearestNeighborsWeighter(), DomainClassifierWeighter(cv=3)]
 
 
 @pytest.mark.parametrize("weighter", FUNCTIONS, ids=lambda w: type(w).__name__)

@@ -1,0 +1,68 @@
+"""Work on tiles, spread over the threads that linear algebra may use.
+
+NumPy's exponentials and the products of small tiles run on one thread each. Shared out, they use
+all of those that the user grants to linear algebra, by ``OMP_NUM_THREADS`` or by threadpoolctl.
+"""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import copy_context
+from functools import cache
+
+from threadpoolctl import ThreadpoolController
+
+from ._backend import place_of
+
+_FEWEST = 8  # tasks from which a pool is worth its start
+_turn = threading.Lock()
+
+
+@cache
+def _blas():
+    return ThreadpoolController().select(user_api="blas")
+
+
+@contextmanager
+def one_blas_thread():
+    """Let linear algebra run on one thread; yield how many it had.
+
+    The limit holds for the whole process. Within it, and while another thread of the process holds
+    it, the number yielded is 1.
+    """
+    if not _turn.acquire(blocking=False):
+        yield 1
+        return
+    try:
+        n_threads = max((library.num_threads for library in _blas().lib_controllers), default=1)
+        with _blas().limit(limits=1):
+            yield n_threads
+    finally:
+        _turn.release()
+
+
+def for_each(work, tasks, *, like):
+    """Call ``work(task)`` for every task, on NumPy in any order on the threads of linear algebra.
+
+    Worth it for tasks of a tenth of a millisecond or more whose time goes to functions that let go
+    of the interpreter. Where ``like`` is an array of another library, that one has its own threads.
+    """
+    if len(tasks) < _FEWEST or not place_of(like).is_numpy:
+        _one_after_another(work, tasks)
+        return
+    with one_blas_thread() as n_threads:
+        if n_threads == 1:
+            _one_after_another(work, tasks)
+            return
+        with ThreadPoolExecutor(n_threads) as pool:
+            shares = [
+                pool.submit(copy_context().run, _one_after_another, work, tasks[i::n_threads])
+                for i in range(n_threads)
+            ]
+        for share in shares:
+            share.result()
+
+
+def _one_after_another(work, tasks):
+    for task in tasks:
+        work(task)
