@@ -236,7 +236,11 @@ def _unit_rows(X):
 
 
 def _part(side, rows):
-    return tuple(a[rows, :] if a.ndim == 2 else a[rows] for a in side)
+    return tuple(_rows(a, rows) for a in side)
+
+
+def _rows(a, rows):
+    return a[rows, :] if a.ndim == 2 else a[rows]
 
 
 def tile_side(X):
@@ -334,7 +338,7 @@ def kernel_apply(X, Y, coef, *, kernel="rbf", **kernel_params):
 
     def apply(i):
         rows, columns = strips[i]
-        parts[i] = sum(tiling.tile(rows, part) @ coef[part] for part in columns)
+        parts[i] = sum(tiling.tile(rows, part) @ _rows(coef, part) for part in columns)
 
     tiling.for_each(apply, range(len(strips)))
     return namespace(X).concat(parts, axis=0)

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist, pdist
-from sklearn import config_context
 from sklearn.metrics.pairwise import pairwise_kernels
 
 from skda import _kernels as ks
@@ -130,14 +129,20 @@ def test_gamma_must_be_positive(gamma):
         ks.resolve_gamma(gamma, np.eye(3))
 
 
-def test_tiled_means_equal_those_of_the_matrix(xp, rows):
-    X, Y = rows
-    K = pairwise_kernels(X, Y, metric="rbf", gamma=0.3)
-    with config_context(working_memory=1):
-        got = ks.kernel_row_means(xp.asarray(X), xp.asarray(Y), kernel="rbf", gamma=0.3)
-        mean = ks.kernel_mean(xp.asarray(X), xp.asarray(Y), kernel="rbf", gamma=0.3)
-    np.testing.assert_allclose(xp.to_numpy(got), K.mean(1), rtol=1e-4)
-    assert mean == pytest.approx(K.mean(), rel=1e-5)
+@pytest.mark.parametrize("kernel", [*ks.KERNELS, lambda A, B: A @ B.T + 1.0])
+def test_sums_in_tiles_equal_those_of_the_matrix(xp, rows, kernel, monkeypatch):
+    monkeypatch.setattr(ks, "_TILE_BYTES", 4096)  # tiles of 22 or 32 rows
+    X, Y = (xp.asarray(Z) for Z in rows)
+    params = {"kernel": kernel, "gamma": 0.3}
+    K = xp.to_numpy(ks.kernel_matrix(X, Y, **params))
+    rng = np.random.default_rng(1)
+    tol = {"rtol": 1e-3, "atol": 1e-3} if xp.dtype == "float32" else {"rtol": 1e-10, "atol": 1e-10}
+    for coef in (rng.normal(size=len(K[0])), rng.normal(size=(len(K[0]), 3))):
+        got = ks.kernel_apply(X, Y, xp.asarray(coef), **params)
+        np.testing.assert_allclose(xp.to_numpy(got), K @ coef, **tol)
+    got = ks.kernel_row_means(X, Y, **params)
+    np.testing.assert_allclose(xp.to_numpy(got), K.mean(axis=1), **tol)
+    assert ks.kernel_mean(X, Y, **params) == pytest.approx(K.mean(), rel=1e-4)
 
 
 def test_nystroem_on_all_rows_is_exact_and_on_few_is_exact_for_low_rank(xp, rows):
