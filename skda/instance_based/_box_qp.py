@@ -73,9 +73,14 @@ def _shift_to_sum(z, upper, total):
 
 
 class Start(NamedTuple):
-    """Where to start, and whether conjugate gradients are known to be slow."""
+    """Where to start, and whether conjugate gradients are known to be slow.
+
+    The bounds that hold at the projection of the hint are the first guess of those that will hold
+    in the end; without a hint it is a gradient step from x.
+    """
 
     x: Any
+    hint: Any = None
     slow: bool = False
 
 
@@ -124,11 +129,9 @@ def solve_box_qp(
     """
     xp = namespace(Q, c)
     eps = float(xp.finfo(c.dtype).eps)
-    hint = None
-    if start is None:  # a few steps without any bound say roughly which bounds hold
-        hint, _ = _conjugate_gradient(Q, c, x=xp.ones_like(c), ridge=reg, n_steps=8)
-        start = Start(hint)
-    x = feasible.project(start.x)
+    if start is None:
+        start, _ = _without_bounds(Q, c, reg)
+    x, hint = feasible.project(start.x), start.hint
     solver = _FreeSolver(Q, x, n_least=math.inf if start.slow else _FEW, refill=refill)
     gradient = symmetric_times(Q, x) + x * reg - c
     scale = _largest_row_sum(Q) + reg
@@ -196,21 +199,20 @@ def start_from_half(part, c, feasible, *, reg=0.0, start=None):
     n = c.shape[0]
     rows = np.arange(0, n, 2)
     pull, share = take_rows(c, rows), len(rows) / n
-    if not _settles_fast(part, pull, reg * share):
-        bounds = feasible._replace(upper=feasible.upper / share)
-        tol = _ROUGH * float(namespace(c).max(namespace(c).abs(c)))
-        found = solve_box_qp(part, pull, bounds, reg=reg * share, start=start, tol=tol)
-        return Start(_spread(found.x, rows, n), slow=True)
-    return None
+    plain, residuals = _without_bounds(part, pull, reg * share)
+    if residuals[-1] <= 0.01 * residuals[min(2, len(residuals) - 1)]:
+        return None
+    bounds = feasible._replace(upper=feasible.upper / share)
+    tol = _ROUGH * float(namespace(c).max(namespace(c).abs(c)))
+    found = solve_box_qp(part, pull, bounds, reg=reg * share, start=start or plain, tol=tol)
+    return Start(_spread(found.x, rows, n), slow=True)
 
 
-def _settles_fast(Q, c, ridge):
-    """Tell whether conjugate gradients gain two digits from their second to their eighth step."""
-    start = namespace(Q).ones_like(c)
-    early, late = (
-        _conjugate_gradient(Q, c, x=start, ridge=ridge, n_steps=n_steps)[1] for n_steps in (2, 8)
-    )
-    return late <= 0.01 * early
+def _without_bounds(Q, c, ridge):
+    """Start from eight steps without any bound, which say roughly those that hold; residuals."""
+    x = namespace(Q).ones_like(c)
+    x, residuals = _conjugate_gradient(Q, c, x=x, ridge=ridge, n_steps=8)
+    return Start(x, hint=x), residuals
 
 
 def _largest_row_sum(Q):
@@ -234,22 +236,20 @@ def _conjugate_gradient(Q, c, *, x, n_steps, ridge=0.0, mask=1.0, wanted=0.0):
     """Steps from x towards ``(Q + ridge I) x = c`` on the entries where the mask is 1.
 
     They end at a largest residual of `wanted`, after `n_steps`, or as soon as the pace of the last
-    eight would take more than those. Returns x and the residual.
+    eight would take more than those. Returns x and the residual before and after each step.
     """
     xp = namespace(Q)
     x = x * mask
     rest = (c - symmetric_times(Q, x) - x * ridge) * mask
-    residual = float(xp.max(xp.abs(rest)))
+    residuals = [float(xp.max(xp.abs(rest)))]
     direction, size = rest, float(xp.sum(rest * rest))
-    last = residual
     for n_done in range(n_steps):
-        if residual <= wanted:
+        if residuals[-1] <= wanted:
             break
         if wanted and n_done and n_done % 8 == 0:
-            gained, missing = math.log(last / residual), math.log(residual / wanted)
-            if gained * (n_steps - n_done) < missing * 8:
+            gained = math.log(residuals[-9] / residuals[-1])
+            if gained * (n_steps - n_done) < math.log(residuals[-1] / wanted) * 8:
                 break
-            last = residual
         pull = (symmetric_times(Q, direction) + direction * ridge) * mask
         curvature = float(xp.sum(direction * pull))
         if curvature <= 0:
@@ -258,8 +258,8 @@ def _conjugate_gradient(Q, c, *, x, n_steps, ridge=0.0, mask=1.0, wanted=0.0):
         rest = rest - pull * (size / curvature)
         old, size = size, float(xp.sum(rest * rest))
         direction = rest + direction * (size / old)
-        residual = float(xp.max(xp.abs(rest)))
-    return x, residual
+        residuals.append(float(xp.max(xp.abs(rest))))
+    return x, residuals
 
 
 def _prox_by_active_set(Q, c, ridge, hint, feasible, solver, accuracy):
@@ -352,7 +352,7 @@ class _FreeSolver:
                 )
                 for side, start in zip(sides, starts, strict=False)
             ]
-            reached = max(residual for _, residual in solved)
+            reached = max(residuals[-1] for _, residuals in solved)
             columns = [x for x, _ in solved]
             if reached > wanted and many and self.n_rough and self.n_least < math.inf:
                 self.n_rough -= 1  # enough to see most of those that will not stay free
