@@ -8,11 +8,7 @@ import numpy as np
 
 def check_strength(strength):
     """Raise unless strength is a number in [0, 1]."""
-    if not isinstance(strength, Real) or not 0 <= strength <= 1:
-        raise ValueError(
-            f"strength must be a number in [0, 1]; got {strength!r}. 0 leaves the rows as they "
-            "are, 1 aligns fully."
-        )
+    check_share("strength", strength, hint="0 leaves the rows as they are, 1 aligns fully.")
 
 
 def check_positive(name, value, *, zero=False, none=False, hint=""):
@@ -37,10 +33,12 @@ def check_number(name, value, *, least=None, above=None, most=None, mend):
     return float(value)
 
 
-def check_share(name, value):
+def check_share(name, value, *, hint=""):
     """Raise unless a parameter is a number in [0, 1]."""
     if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= value <= 1:
-        raise ValueError(f"{name} must be a number in [0, 1]; got {value!r}.")
+        raise ValueError(
+            f"{name} must be a number in [0, 1]; got {value!r}.{' ' + hint if hint else ''}"
+        )
 
 
 def check_count(name, value, *, least=1):

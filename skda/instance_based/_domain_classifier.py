@@ -14,14 +14,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .._backend import Place, is_foreign_array, to_numpy
 from .._domains import (
     DomainData,
-    DomainWarning,
     domains_for_fit,
     domains_for_use,
     n_rows,
     take_rows,
 )
-from .._warnings import warn_user
-from ._weighter import FunctionWeighter
+from ._weighter import FunctionWeighter, Importances
 
 
 def log_odds(classifier, X):
@@ -149,35 +147,29 @@ class DomainClassifierWeighter(FunctionWeighter):
             X, None, domains_for_use(sample_domain, n_rows(X)), None, Place(), Place()
         )
 
-    def _learn(self, data):
+    def _fit(self, data):
         classifier = self._classifier()
         cv = self._n_folds(data)
         is_target = (data.ids < 0).astype(np.int64)
         X = to_numpy(data.X) if is_foreign_array(data.X) else data.X
         self.classifier_ = clone(classifier).fit(X, is_target)
-        self._odds = None
-        if cv is not None:
-            self._odds = cross_fitted_log_odds(
+        if cv is None:
+            odds = to_numpy(self._importance(data.X_source, data.place))
+        else:
+            odds = cross_fitted_log_odds(
                 classifier, X, is_target, cv=cv, random_state=self.random_state
             )
-
-    def _fit(self, data):
-        self._learn(data)
-        odds = self.__dict__.pop("_odds")
-        if odds is None:
-            odds = to_numpy(self._importance(data.X_source, data.place))
         # The true ratio has mean 1 over the source; far less says that the domains are separate.
         size = float(np.exp(np.minimum(odds, 100)).mean()) * len(data.source) / len(data.target)
+        warning = None
         if size < 0.01:
             n = len(odds)
-            self._told = True
-            warn_user(
+            warning = (
                 f"The classifier tells the domains apart almost without error: hardly any source "
                 f"row resembles a target row (an effective sample size near 0 of {n}, whatever the "
-                "weights say). Drop the features that give the domain away, or lower flatten.",
-                DomainWarning,
+                "weights say). Drop the features that give the domain away, or lower flatten."
             )
-        return data.place.asarray(odds)
+        return Importances(data.place.asarray(odds), warning)
 
     def _without_overlap(self, data, raw):
         if self.classifier is not None:  # rows of any kind, which only it can tell apart

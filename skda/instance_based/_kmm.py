@@ -11,12 +11,11 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._backend import namespace
 from .._checks import check_number
-from .._domains import DomainWarning
 from .._kernels import kernel_matrix, kernel_row_means, kernel_tiling, resolve_gamma, take_rows
 from .._threads import one_blas_thread
 from .._warnings import warn_user
 from ._box_qp import BoxSlab, solve_box_qp, start_from_half
-from ._weighter import BaseWeighter
+from ._weighter import BaseWeighter, Importances
 
 _COARSE = 2048  # rows from which a start comes from half of them
 
@@ -242,15 +241,14 @@ class KMMWeighter(BaseWeighter):
                 f"{solution.residual:.1e}, tol={self.tol:.1e}. Raise max_iter or tol.",
                 ConvergenceWarning,
             )
+        warning = None
         if 0 <= reach < 1e-8:
-            self._told = True
-            warn_user(
+            warning = (
                 f"No target row is within reach of any source row at gamma={self.gamma_:.3g}: the "
                 f"weights say nothing (effective sample size {n} of {n}). Scale the features or "
-                "lower gamma.",
-                DomainWarning,
+                "lower gamma."
             )
-        return solution.x
+        return Importances(solution.x, warning)
 
     def _check_bounds(self, n):
         upper = check_number("upper_bound", self.upper_bound, above=0, mend="The default is 1000.")

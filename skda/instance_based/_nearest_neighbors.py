@@ -7,7 +7,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from .._backend import to_numpy
 from .._checks import check_number
-from ._weighter import BaseWeighter
+from ._weighter import BaseWeighter, Importances
 
 
 def count_votes(X_source, X_target, *, n_neighbors, metric="minkowski"):
@@ -113,4 +113,4 @@ class NearestNeighborsWeighter(BaseWeighter):
             n_neighbors=self.n_neighbors,
             metric=self.metric,
         )
-        return data.place.asarray(votes + smoothing, data.X.dtype)
+        return Importances(data.place.asarray(votes + smoothing, data.X.dtype))

@@ -5,7 +5,7 @@ rows; the constants are kept, so that weights of new rows are on the same scale.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sklearn.base import BaseEstimator
 
@@ -109,11 +109,18 @@ def domains_apart(X_source, X_target, *, least=10):
     return float(xp.max(left)) < float(xp.min(right))
 
 
+class Importances(NamedTuple):
+    """Raw importance of each source row, and what the method itself has to warn of, if anything."""
+
+    raw: Any
+    warning: str | None = None
+
+
 class BaseWeighter(DomainRouting, BaseEstimator):
     """Weights source rows so that they stand for the target.
 
-    A method implements ``_fit(data)``, which returns the raw importance of each source row (its
-    logarithm where ``_logs`` is true). ``_on_device`` is false where it works in NumPy.
+    A method implements ``_fit(data)``, which returns :class:`Importances` (logarithms of them where
+    ``_logs`` is true). ``_on_device`` is false where it works in NumPy.
     """
 
     _labels = "ignored"
@@ -143,11 +150,13 @@ class BaseWeighter(DomainRouting, BaseEstimator):
         data = self._data_for_fit(X, sample_domain)
         xp, place = data.xp, data.place
         if data.adapts:
-            raw = self._fit(data)
+            raw, warning = self._fit(data)
             weights, self._scale = scale_weights(
                 raw, flatten=self.flatten, clip=self.clip, logs=self._logs
             )
-            self._warn_if_degenerate(data, raw, weights)
+            warning = warning or self._complaint(data, raw, weights)
+            if warning:
+                warn_user(warning, DomainWarning)
         else:
             self._scale = None
             dtype = getattr(data.X, "dtype", None) if hasattr(data.X, "device") else None
@@ -170,32 +179,29 @@ class BaseWeighter(DomainRouting, BaseEstimator):
         if self.clip is not None:
             check_number("clip", self.clip, least=1, mend="None does not clip.")
 
-    def _warn_if_degenerate(self, data, raw, weights):
-        if self.__dict__.pop("_told", False):
-            return  # by the method itself
+    def _complaint(self, data, raw, weights):
+        """Return what is wrong with the weights, or None."""
         n, size = weights.shape[0], effective_sample_size(weights)
         if self._scale is None:
-            message = (
+            return (
                 f"{type(self).__name__} found no source row that resembles any target row, so all "
                 f"{n} source rows get weight 1 (effective sample size {n}). Check that the "
                 "features mean the same in both domains, scale them, or make the kernel wider."
             )
-        elif size < max(min(3.0, 0.5 * n), 0.01 * n):
-            message = (
+        if size < max(min(3.0, 0.5 * n), 0.01 * n):
+            return (
                 f"The weights of {type(self).__name__} rest on few rows: the effective sample size "
                 f"is {size:.1f} of {n}. The domains hardly overlap. Lower flatten, set clip, or "
                 "use fewer or better scaled features."
             )
-        elif self._without_overlap(data, raw):
-            message = (
+        if self._without_overlap(data, raw):
+            return (
                 f"{type(self).__name__} found no source row in the region of the target rows: the "
                 f"domains do not overlap, and its weights (effective sample size {size:.1f} of "
                 f"{n}) cannot make up for that. Adapt the features first, or drop those that give "
                 "the domain away."
             )
-        else:
-            return
-        warn_user(message, DomainWarning)
+        return None
 
     def _without_overlap(self, data, raw):
         """Tell whether the rows show that the domains are apart, whatever the weights."""
@@ -219,7 +225,7 @@ class FunctionWeighter(BaseWeighter):
 
     def _fit(self, data):
         self._learn(data)
-        return self._importance(data.X_source, data.place)
+        return Importances(self._importance(data.X_source, data.place))
 
     def _without_overlap(self, data, raw):
         if super()._without_overlap(data, raw):
