@@ -158,7 +158,8 @@ and features scaled by the source, a column that the source lacks left out. Fitt
 source and unlabelled target rows. LR: logistic regression; HGB: histogram gradient boosting, 50
 rounds. "as published": a cholesterol of 0 is a measurement, gaps are filled with the mean.
 "5 % labelled": these target rows, drawn by seed, pooled with the source or weighing as much as it;
-score on the others. "target labels": five-fold cross-validation within the target."""
+score on the others. "target labels": five-fold cross-validation within the target. "KMM" is the
+published programme, reg=0."""
 
 PUBLISHED_PAIRS = ["Clev>Hung", "Clev>Switz", "Clev>VA", "Hung>Clev", "Hung>Switz", "VA>Hung"]
 LR_SOURCE = {

@@ -125,9 +125,10 @@ TASKS = [
 and the recordings without noise are the sources. Random forest, {N_TREES} trees (published: 1000)
 of depth 13. Accuracy (%) on the target rows of the fit, mean over {N_FOLDS} folds, each left out of
 all domains in turn. "sources as one", TCA, KMM: one map, or weighting, for all sources together;
-else one map for each. TCA: linear, 30 components, mu=0.01; Sinkhorn: reg=0.01. KMM's weights rest
-on some ten rows of 3200, also with the kernel of the published code and another solver; why the
-published row is near that of equal weights we could not find. "target labels": trained on four
+else one map for each. TCA: linear, 30 components, mu=0.01; Sinkhorn: reg=0.01. "KMM" is
+the published programme, reg=0. Its weights rest on some ten rows of 3200, also with the kernel of
+the published code and another solver; why the published row is near that of equal weights we could
+not find. "target labels": trained on four
 folds of the target, tested on the fifth; no upper bound, since the tracks are in all domains.""",
         pairs=lambda data: PAIRS if (data / FOLDER).exists() else [],
         load=_load,

@@ -245,7 +245,8 @@ rows and splits. Parameters by the oracle: the best accuracy on target rows of t
 but {fewer}. Base classifier: {final}. The grids are the benchmark's, but: Disc RW
 {domain_classifiers}; CORAL reg Ledoit-Wolf, 0.1, 1 or 10, with the mean and without; LinOT reg 0,
 0.1, 1 or 10, with the mean and without, half way and whole; ClassRegOT class_reg six times
-reg{other}. "Label shift" (EM, BBSE, RLLS) and "strengths" (0, 0.5, 1) are not in the benchmark."""
+reg{other}. "KMM" is the published programme, reg=0. "KMM, reg 1", "label shift" (EM, BBSE, RLLS)
+and "strengths" (0, 0.5, 1) are not in the benchmark."""
 
 
 def protocol(**details):
