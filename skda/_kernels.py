@@ -135,13 +135,14 @@ class _Tiling(NamedTuple):
             shape = (X.shape[0], self.right[0].shape[0])
             K = namespace(X).empty(shape, dtype=X.dtype, device=device_of(X))
 
-        def fill(place):
-            rows, columns = place
-            K[rows, columns] = T = self.tile(rows, columns)
-            if self.symmetric and rows != columns:
-                K[columns, rows] = T.T
+        def fill(strip):
+            rows, parts = strip
+            for columns in parts:
+                K[rows, columns] = T = self.tile(rows, columns)
+                if self.symmetric and rows != columns:
+                    K[columns, rows] = T.T
 
-        self.for_each(fill, [(rows, part) for rows, parts in self.strips() for part in parts])
+        self.for_each(fill, self.strips())
         return K
 
 

@@ -5,6 +5,7 @@ all of those that the user grants to linear algebra, by ``OMP_NUM_THREADS`` or b
 """
 
 import threading
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
@@ -24,13 +25,14 @@ def _blas():
 
 
 @contextmanager
-def one_blas_thread():
-    """Let linear algebra run on one thread; yield how many it had.
+def one_blas_thread(wanted=True):
+    """Let linear algebra run on one thread, if so wanted; yield how many it had.
 
-    The limit holds for the whole process. Within it, and while another thread of the process holds
-    it, the number yielded is 1.
+    Several of them are slower where each has little to do, and wait for more of it in the way of
+    whatever comes next. The limit holds for the whole process. Within it, and while another thread
+    of the process holds it, the number yielded is 1.
     """
-    if not _turn.acquire(blocking=False):
+    if not (wanted and _turn.acquire(blocking=False)):
         yield 1
         return
     try:
@@ -44,25 +46,30 @@ def one_blas_thread():
 def for_each(work, tasks, *, like):
     """Call ``work(task)`` for every task, on NumPy in any order on the threads of linear algebra.
 
-    Worth it for tasks of a tenth of a millisecond or more whose time goes to functions that let go
-    of the interpreter. Where ``like`` is an array of another library, that one has its own threads.
+    Worth it for tasks of a millisecond or more whose time goes to functions that let go of the
+    interpreter; of fewer than eight each has its turn on the calling thread. Where ``like`` is an
+    array of another library, that one has its own threads.
     """
-    if len(tasks) < _FEWEST or not place_of(like).is_numpy:
-        _one_after_another(work, tasks)
+    tasks = deque(tasks)
+    if not place_of(like).is_numpy:
+        _work_off(work, tasks)
         return
     with one_blas_thread() as n_threads:
-        if n_threads == 1:
-            _one_after_another(work, tasks)
+        if n_threads == 1 or len(tasks) < _FEWEST:
+            _work_off(work, tasks)
             return
         with ThreadPoolExecutor(n_threads) as pool:
             shares = [
-                pool.submit(copy_context().run, _one_after_another, work, tasks[i::n_threads])
-                for i in range(n_threads)
+                pool.submit(copy_context().run, _work_off, work, tasks) for _ in range(n_threads)
             ]
         for share in shares:
             share.result()
 
 
-def _one_after_another(work, tasks):
-    for task in tasks:
+def _work_off(work, tasks):
+    while True:
+        try:
+            task = tasks.popleft()  # by one thread alone
+        except IndexError:
+            return
         work(task)

@@ -3,7 +3,6 @@
 What :class:`JDOTClassifier` and :class:`JDOTRegressor` share.
 """
 
-from contextlib import nullcontext
 from numbers import Real
 from typing import Any, NamedTuple
 
@@ -125,8 +124,7 @@ class JointTransportMixin:
         X_target = to_numpy(data.X_target)
 
         def fit(carried):
-            one_thread = one_blas_thread() if X_target.size < _SMALL else nullcontext()
-            with one_thread:
+            with one_blas_thread(X_target.size < _SMALL):
                 model, said = self._fit_target(X_target, to_numpy(carried))
             return model, as_like(said, data.X)
 

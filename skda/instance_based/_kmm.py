@@ -4,7 +4,6 @@ The weights solve one convex quadratic programme over a box cut by a slab.
 """
 
 import math
-from contextlib import nullcontext
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -17,7 +16,7 @@ from .._warnings import warn_user
 from ._box_qp import BoxSlab, solve_box_qp, start_from_half
 from ._weighter import BaseWeighter, Importances
 
-_COARSE = 2048  # rows from which a start comes from half of them
+_FEW = 1024  # rows whose weights are found with no start, on one thread of the linear algebra
 
 
 def kernel_mean_matching(
@@ -56,32 +55,32 @@ def kernel_mean_matching(
     else:
         refill = kernel_tiling(X_source, **kernel_params).matrix
         K = refill()
-    solution = solve_box_qp(
-        K,
-        kappa,
-        feasible,
-        reg=reg,
-        start=start,
-        tol=tol,
-        polish=5,
-        max_iter=max_iter,
-        refill=refill,
-    )
+    with one_blas_thread(n <= _FEW):
+        solution = solve_box_qp(
+            K,
+            kappa,
+            feasible,
+            reg=reg,
+            start=start,
+            tol=tol,
+            polish=5,
+            max_iter=max_iter,
+            refill=refill,
+        )
     return solution, float(xp.max(kappa)) * m / n
 
 
 def _start(X_source, kappa, feasible, reg, kernel_params):
     """Start from every second row, whose kernel matrix is gone before that of all rows is made."""
     n = X_source.shape[0]
-    if n <= _COARSE:
+    if n <= _FEW:
         return None
     half = np.arange(0, n, 2)
     rows, share = take_rows(X_source, half), len(half) / n
     bounds = feasible._replace(upper=feasible.upper / share)
     start = _start(rows, take_rows(kappa, half), bounds, reg * share, kernel_params)
     part = kernel_matrix(rows, **kernel_params)
-    # Threads still waiting for more of a small problem would stand in the way of the next matrix.
-    with one_blas_thread() if n <= 4 * _COARSE else nullcontext():
+    with one_blas_thread(len(half) <= _FEW):
         return start_from_half(part, kappa, feasible, reg=reg, start=start)
 
 
@@ -167,7 +166,7 @@ class KMMWeighter(BaseWeighter):
     Cost: memory of one n_source × n_source matrix, and up to a half of another where products with
     it converge slowly, as they do without a ridge; n_source² n_features operations for the kernel.
     The solution takes some dozens of products, or ten Cholesky factors or more of the part on the
-    rows with a weight strictly between the bounds; above 2,048 rows it starts from every second
+    rows with a weight strictly between the bounds; above 1,024 rows it starts from every second
     one. The order of the rows does not matter. Array level (a): runs wholly where the data are.
 
     References
