@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn import get_config
 from sklearn.utils import check_random_state
 
-from ._backend import namespace
+from ._backend import namespace, place_of
 from ._domains import take_rows
 from ._linalg import as_like, device_of, itemsize, row_tiles, spd_eigen
 from ._threads import for_each
@@ -79,7 +80,7 @@ def _checked_callable(kernel, X, Y):
             "A function of two single rows can be wrapped with "
             "sklearn.metrics.pairwise_distances(X, Y, metric=function)."
         )
-    return K
+    return place_of(X).asarray(K, X.dtype)
 
 
 # --------------------------------------------------------------------------------------------------
@@ -113,14 +114,15 @@ class _Tiling(NamedTuple):
 
     def strips(self):
         """Slices of rows, each with the slices of columns: those from the diagonal if symmetric."""
-        side = tile_side(self.left[0])
-        rows, columns = (
-            row_tiles(part[0].shape[0], 1, tile_bytes=side, least=1)
-            for part in (self.left, self.right)
-        )
+        X, n, m = self.left[0], self.left[0].shape[0], self.right[0].shape[0]
+        if not (self.parallel or self.symmetric):  # a call may be dear: few of them, of many rows
+            budget = get_config()["working_memory"] * 2**20 // 16
+            return [(s, [slice(0, m)]) for s in row_tiles(n, m * itemsize(X), tile_bytes=budget)]
+        side = tile_side(X)
+        rows, columns = (row_tiles(size, 1, tile_bytes=side, least=1) for size in (n, m))
         return [(strip, columns[i:] if self.symmetric else columns) for i, strip in enumerate(rows)]
 
-    def for_each(self, work, tasks):
+    def share_out(self, work, tasks):
         """Call ``work(task)`` for every task, in threads where that helps."""
         if self.parallel:
             for_each(work, tasks, like=self.left[0])
@@ -138,11 +140,12 @@ class _Tiling(NamedTuple):
         def fill(strip):
             rows, parts = strip
             for columns in parts:
-                K[rows, columns] = T = self.tile(rows, columns)
+                T = self.tile(rows, columns)
+                K[rows, columns] = T
                 if self.symmetric and rows != columns:
                     K[columns, rows] = T.T
 
-        self.for_each(fill, self.strips())
+        self.share_out(fill, self.strips())
         return K
 
 
@@ -151,7 +154,7 @@ def kernel_tiling(X, Y=None, *, kernel="rbf", gamma=1.0, degree=3, coef0=1.0):
     xp = namespace(X)
     symmetric = Y is None
     if kernel == "rbf":  # exp(2γ xᵀy − γ‖x‖² − γ‖y‖²) is the exponential of one product
-        left, right, function = _gaussian(X, Y, gamma=gamma)
+        left, right, function = _gaussian_sides(X, Y, gamma=gamma)
         return _Tiling(left, right, function, symmetric, diagonal=1.0)
     if kernel == "cosine":
         X, Y = _unit_rows(X), None if Y is None else _unit_rows(Y)
@@ -170,7 +173,7 @@ def kernel_tiling(X, Y=None, *, kernel="rbf", gamma=1.0, degree=3, coef0=1.0):
     return _Tiling(*sides, function, symmetric)
 
 
-def _gaussian(X, Y=None, *, gamma):
+def _gaussian_sides(X, Y=None, *, gamma):
     """Two sides, and the function that makes ``exp(-gamma ‖x-y‖²)`` of a part of each.
 
     The exponents are products of their rows. Rounding can make one positive, by ``eps gamma ‖x‖²``
@@ -341,7 +344,7 @@ def kernel_apply(X, Y, coef, *, kernel="rbf", **kernel_params):
         rows, columns = strips[i]
         parts[i] = sum(tiling.tile(rows, part) @ _rows(coef, part) for part in columns)
 
-    tiling.for_each(apply, range(len(strips)))
+    tiling.share_out(apply, range(len(strips)))
     return namespace(X).concat(parts, axis=0)
 
 

@@ -4,6 +4,7 @@ NumPy's exponentials and the products of small tiles run on one thread each. Sha
 all of those that the user grants to linear algebra, by ``OMP_NUM_THREADS`` or by threadpoolctl.
 """
 
+import os
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -15,8 +16,16 @@ from threadpoolctl import ThreadpoolController
 
 from ._backend import place_of
 
-_FEWEST = 8  # tasks from which a pool is worth its start
 _turn = threading.Lock()
+
+
+def _new_turn():
+    global _turn
+    _turn = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # the thread that held it may not live on in the child
+    os.register_at_fork(after_in_child=_new_turn)
 
 
 @cache
@@ -30,9 +39,11 @@ def one_blas_thread(wanted=True):
 
     Several of them are slower where each has little to do, and wait for more of it in the way of
     whatever comes next. The limit holds for the whole process. Within it, and while another thread
-    of the process holds it, the number yielded is 1.
+    of the process holds it, the number yielded is 1. As all limits of threadpoolctl it should end
+    after those that other threads set meanwhile: one that outlives it puts its own state back.
     """
-    if not (wanted and _turn.acquire(blocking=False)):
+    turn = _turn
+    if not (wanted and turn.acquire(blocking=False)):
         yield 1
         return
     try:
@@ -40,36 +51,44 @@ def one_blas_thread(wanted=True):
         with _blas().limit(limits=1):
             yield n_threads
     finally:
-        _turn.release()
+        turn.release()
 
 
 def for_each(work, tasks, *, like):
     """Call ``work(task)`` for every task, on NumPy in any order on the threads of linear algebra.
 
     Worth it for tasks of a millisecond or more whose time goes to functions that let go of the
-    interpreter; of fewer than eight each has its turn on the calling thread. Where ``like`` is an
-    array of another library, that one has its own threads.
+    interpreter. Where ``like`` is an array of another library, that one has its own threads. After
+    an error no further task is begun.
     """
     tasks = deque(tasks)
-    if not place_of(like).is_numpy:
+    if len(tasks) < 2 or not place_of(like).is_numpy:
         _work_off(work, tasks)
         return
     with one_blas_thread() as n_threads:
-        if n_threads == 1 or len(tasks) < _FEWEST:
+        n_threads = min(n_threads, len(tasks))
+        if n_threads == 1:
             _work_off(work, tasks)
             return
         with ThreadPoolExecutor(n_threads) as pool:
             shares = [
                 pool.submit(copy_context().run, _work_off, work, tasks) for _ in range(n_threads)
             ]
-        for share in shares:
-            share.result()
+            try:
+                for share in shares:
+                    share.result()
+            finally:  # also where the wait is interrupted
+                tasks.clear()
 
 
 def _work_off(work, tasks):
-    while True:
-        try:
-            task = tasks.popleft()  # by one thread alone
-        except IndexError:
-            return
-        work(task)
+    try:
+        while tasks:
+            try:
+                task = tasks.popleft()  # by one thread alone
+            except IndexError:
+                return
+            work(task)
+    except BaseException:
+        tasks.clear()
+        raise

@@ -1,13 +1,17 @@
 """Tasks on the threads of linear algebra: all are done, alike on any number of them."""
 
+import multiprocessing
+import os
 import threading
+import time
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from skda._kernels import kernel_apply, kernel_matrix
+from skda import _kernels, _threads
 from skda._threads import for_each, one_blas_thread
+from skda.metrics import mmd
 
 HOST = np.zeros(1)
 
@@ -51,13 +55,18 @@ def test_linear_algebra_has_one_thread_within_and_all_of_them_after():
 
 
 @pytest.mark.usefixtures("two_threads")
-def test_an_error_of_a_task_reaches_the_caller_and_leaves_nothing_behind():
-    def work(i):
-        if i == 13:
-            raise ValueError("thirteen")
+def test_an_error_of_a_task_ends_the_work_and_leaves_nothing_behind():
+    done = []
 
-    with pytest.raises(ValueError, match="thirteen"):
-        for_each(work, range(20), like=HOST)
+    def work(i):
+        if i == 3:
+            raise ValueError("three")
+        time.sleep(0.001)
+        done.append(i)
+
+    with pytest.raises(ValueError, match="three"):
+        for_each(work, range(400), like=HOST)
+    assert len(done) < 50
     assert 2 in blas_threads()
     with one_blas_thread() as n_threads:
         assert n_threads == 2
@@ -65,14 +74,33 @@ def test_an_error_of_a_task_reaches_the_caller_and_leaves_nothing_behind():
 
 @pytest.mark.usefixtures("two_threads")
 def test_tasks_within_tasks_run_on_the_thread_they_are_on():
-    inner = []
-    for_each(
-        lambda _: for_each(lambda _: inner.append(threading.active_count()), range(8), like=HOST),
-        range(8),
-        like=HOST,
-    )
-    assert len(inner) == 64
-    assert max(inner) <= threading.active_count() + 2
+    pairs = []
+
+    def outer(_):
+        name = threading.current_thread().name
+        for_each(
+            lambda _: pairs.append((name, threading.current_thread().name)), range(8), like=HOST
+        )
+
+    for_each(outer, range(8), like=HOST)
+    assert len(pairs) == 64
+    assert all(without == within for without, within in pairs)
+
+
+@pytest.mark.usefixtures("two_threads")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_process_forked_during_the_work_has_its_threads():
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    with one_blas_thread():
+        process = context.Process(target=_takes_turn, args=(queue,))
+        process.start()
+    assert queue.get(timeout=30)
+    process.join()
+
+
+def _takes_turn(queue):
+    queue.put(_threads._turn.acquire(blocking=False))
 
 
 @pytest.mark.usefixtures("two_threads")
@@ -83,29 +111,52 @@ def test_settings_of_the_calling_thread_hold_in_the_others():
     assert set(seen) == {"raise"}
 
 
-def test_few_tasks_and_other_libraries_stay_on_the_calling_thread(xp):
+@pytest.mark.usefixtures("two_threads")
+def test_a_single_task_and_other_libraries_stay_on_the_calling_thread(xp):
     names = []
-    for_each(lambda _: names.append(threading.current_thread().name), range(3), like=HOST)
-    assert set(names) == {threading.current_thread().name}
+    for_each(lambda _: names.append(threading.current_thread().name), range(1), like=HOST)
     foreign = xp.asarray(np.zeros(1))
     if not isinstance(foreign, np.ndarray):
         for_each(lambda _: names.append(threading.current_thread().name), range(20), like=foreign)
-        assert set(names) == {threading.current_thread().name}
+    assert set(names) == {threading.current_thread().name}
 
 
+@pytest.mark.usefixtures("two_threads")
 @pytest.mark.parametrize("kernel", ["rbf", "laplacian", "poly"])
-def test_kernels_are_the_same_on_one_thread_and_on_two(kernel):
+def test_kernels_are_the_same_on_one_thread_and_on_two(kernel, monkeypatch):
+    monkeypatch.setattr(_kernels, "_TILE_BYTES", 8192)  # tiles of 32 rows
+    pools = []
+    pool = _threads.ThreadPoolExecutor
+    monkeypatch.setattr(_threads, "ThreadPoolExecutor", lambda n: pools.append(n) or pool(n))
     rng = np.random.default_rng(0)
-    X, Y = rng.normal(size=(1200, 3)), rng.normal(size=(900, 3))
-    results = []
-    for n_threads in (1, 2):
-        with threadpool_limits(n_threads, "blas"):
-            results.append(
-                (
-                    kernel_matrix(X, kernel=kernel, gamma=0.3),
-                    kernel_matrix(X, Y, kernel=kernel, gamma=0.3),
-                    kernel_apply(X, Y, np.ones(900), kernel=kernel, gamma=0.3),
-                )
-            )
-    for one, two in zip(*results, strict=True):
-        np.testing.assert_allclose(one, two, rtol=1e-13)
+    X, Y = rng.normal(size=(300, 3)), rng.normal(size=(200, 3))
+    params = {"kernel": kernel, "gamma": 0.3}
+
+    def figures():
+        return (
+            _kernels.kernel_matrix(X, **params),
+            _kernels.kernel_matrix(X, Y, **params),
+            _kernels.kernel_apply(X, Y, np.ones(200), **params),
+            mmd(X, Y, **params),
+        )
+
+    on_two = figures()
+    assert len(pools) >= 4 and set(pools) == {2}
+    with threadpool_limits(1, "blas"):
+        on_one = figures()
+    for one, two in zip(on_one, on_two, strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-12)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_a_kernel_of_the_user_runs_on_the_calling_thread():
+    names = []
+
+    def kernel(A, B):
+        names.append(threading.current_thread().name)
+        return A @ B.T
+
+    X = np.random.default_rng(0).normal(size=(1200, 3))
+    mmd(X[:600], X[600:], kernel=kernel)
+    _kernels.kernel_row_means(X, X, kernel=kernel)
+    assert set(names) == {threading.current_thread().name}

@@ -149,7 +149,14 @@ def solve_box_qp(
         n_iter += 1
         n_polish += residual <= tol
         hint = x - gradient if hint is None else hint
-        guess = _prox_by_active_set(Q, c + x * ridge, reg + ridge, hint, feasible, solver, accuracy)
+        pull = c + x * ridge
+        try:
+            guess = _prox_by_active_set(Q, pull, reg + ridge, hint, feasible, solver, accuracy)
+        except ValueError:  # not definite with this ridge, to working precision
+            if ridge > scale:
+                raise
+            ridge = floor = ridge * 10.0
+            continue
         hint = None
         n_systems += guess.n_systems
         moved = feasible.project(guess.x)
@@ -386,9 +393,11 @@ class _FreeSolver:
         right = take_rows(xp.stack(sides, axis=1), rows)
         within = self.refill is not None and 2 * len(rows) > self.Q.shape[0]
         part = _submatrix(self.Q, rows, ridge, within=within)
-        solved = spd_solve(part, right)
-        if within:
-            self.refill(self.Q)
+        try:
+            solved = spd_solve(part, right)
+        finally:
+            if within:
+                self.refill(self.Q)
         return [_spread(solved[:, i], rows, self.Q.shape[0]) for i in range(len(sides))]
 
 

@@ -16,7 +16,7 @@ from .._warnings import warn_user
 from ._box_qp import BoxSlab, solve_box_qp, start_from_half
 from ._weighter import BaseWeighter, Importances
 
-_FEW = 1024  # rows whose weights are found with no start, on one thread of the linear algebra
+_SMALL = 1024  # rows whose weights are found with no start, on one thread of the linear algebra
 
 
 def kernel_mean_matching(
@@ -36,7 +36,7 @@ def kernel_mean_matching(
     tol, max_iter
         Of :func:`~skda.instance_based._box_qp.solve_box_qp`.
     **kernel_params
-        Of :func:`~skda._kernels.kernel_matrix`.
+        Of :func:`~skda._kernels.kernel_matrix`, save "precomputed".
 
     Returns
     -------
@@ -55,7 +55,7 @@ def kernel_mean_matching(
     else:
         refill = kernel_tiling(X_source, **kernel_params).matrix
         K = refill()
-    with one_blas_thread(n <= _FEW):
+    with one_blas_thread(n <= _SMALL):
         solution = solve_box_qp(
             K,
             kappa,
@@ -73,14 +73,14 @@ def kernel_mean_matching(
 def _start(X_source, kappa, feasible, reg, kernel_params):
     """Start from every second row, whose kernel matrix is gone before that of all rows is made."""
     n = X_source.shape[0]
-    if n <= _FEW:
+    if n <= _SMALL:
         return None
     half = np.arange(0, n, 2)
     rows, share = take_rows(X_source, half), len(half) / n
     bounds = feasible._replace(upper=feasible.upper / share)
     start = _start(rows, take_rows(kappa, half), bounds, reg * share, kernel_params)
     part = kernel_matrix(rows, **kernel_params)
-    with one_blas_thread(len(half) <= _FEW):
+    with one_blas_thread(len(half) <= _SMALL):
         return start_from_half(part, kappa, feasible, reg=reg, start=start)
 
 
@@ -110,8 +110,8 @@ class KMMWeighter(BaseWeighter):
     clip : float or None, default=None
         Largest weight, as a multiple of the mean weight, applied after `flatten`.
     tol : float, default=1e-5
-        KKT residual at which to stop: the largest entry of ``β - P(β - (Kβ - κ))``, where P
-        projects on the constraints. In float32 it ends where the precision does.
+        KKT residual at which to stop: the largest entry of ``β - P(β - (Kβ + reg β - κ))``, where
+        P projects on the constraints. In float32 it ends where the precision does.
     max_iter : int, default=100
         Largest number of proximal steps; more raises a ``ConvergenceWarning``.
 
@@ -164,9 +164,10 @@ class KMMWeighter(BaseWeighter):
     rows it was fitted on and defines no function of the features.
 
     Cost: memory of one n_source × n_source matrix, and up to a half of another where products with
-    it converge slowly, as they do without a ridge; n_source² n_features operations for the kernel.
-    The solution takes some dozens of products, or ten Cholesky factors or more of the part on the
-    rows with a weight strictly between the bounds; above 1,024 rows it starts from every second
+    it converge slowly, as they do without a ridge (up to a whole one where `kernel` is a function,
+    and on arrays other than NumPy's); n_source² n_features operations for the kernel. The solution
+    takes some dozens of products, or ten Cholesky factors or more of the part on the rows with a
+    weight strictly between the bounds; of more than 1,024 rows it then starts from every second
     one. The order of the rows does not matter. Array level (a): runs wholly where the data are.
 
     References

@@ -51,7 +51,7 @@ def group_sums(Z, A, **kernel_params):
             strip = strip + xp.stack([inside, touching, own])
         sums[i] = to_numpy(strip)
 
-    tiling.for_each(add, range(len(strips)))
+    tiling.share_out(add, range(len(strips)))
     return np.sum(sums, axis=0)
 
 

@@ -54,7 +54,7 @@ def crossing(seed, n=300):
 
 WEIGHTERS = [
     KMMWeighter(),
-    KMMWeighter(reg=1.0),
+    KMMWeighter(reg=0.0),
     KLIEPWeighter(random_state=0),
     ULSIFWeighter(random_state=0),
     RuLSIFWeighter(random_state=0),
