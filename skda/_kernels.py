@@ -19,6 +19,7 @@ from ._threads import for_each
 KERNELS = ("rbf", "linear", "poly", "laplacian", "cosine", "sigmoid")
 _TILE_BYTES = 2**19  # of a tile: it and its exponential stay in the cache, mapped once
 _GPU_TILE_BYTES = 2**27  # large enough to hide the launch of a kernel
+_EXPONENTIAL = 50  # products of numbers that take as long as one exponential
 
 
 def pairwise_sq_dists(X, Y=None):
@@ -125,7 +126,9 @@ class _Tiling(NamedTuple):
     def share_out(self, work, tasks):
         """Call ``work(task)`` for every task, in threads where that helps."""
         if self.parallel:
-            for_each(work, tasks, like=self.left[0])
+            (n, width), m = self.left[0].shape, self.right[0].shape[0]
+            operations = n * m * (width + _EXPONENTIAL) / (2 if self.symmetric else 1)
+            for_each(work, tasks, like=self.left[0], operations=operations)
         else:
             for task in tasks:
                 work(task)

@@ -4,6 +4,7 @@ NumPy's exponentials and the products of small tiles run on one thread each. Sha
 all of those that the user grants to linear algebra, by ``OMP_NUM_THREADS`` or by threadpoolctl.
 """
 
+import math
 import os
 import threading
 from collections import deque
@@ -16,6 +17,7 @@ from threadpoolctl import ThreadpoolController
 
 from ._backend import place_of
 
+_ENOUGH = 2e8  # operations from which a pool is worth its start
 _turn = threading.Lock()
 
 
@@ -54,12 +56,13 @@ def one_blas_thread(wanted=True):
         turn.release()
 
 
-def for_each(work, tasks, *, like):
+def for_each(work, tasks, *, like, operations=math.inf):
     """Call ``work(task)`` for every task, on NumPy in any order on the threads of linear algebra.
 
-    Worth it for tasks of a millisecond or more whose time goes to functions that let go of the
-    interpreter. Where ``like`` is an array of another library, that one has its own threads. After
-    an error no further task is begun.
+    Worth it for work whose time goes to functions that let go of the interpreter. Of less than
+    some milliseconds, told by the number of its arithmetic operations, each task has its turn on
+    the calling thread. Where ``like`` is an array of another library, that one has its own threads.
+    After an error no further task is begun.
     """
     tasks = deque(tasks)
     if len(tasks) < 2 or not place_of(like).is_numpy:
@@ -67,7 +70,7 @@ def for_each(work, tasks, *, like):
         return
     with one_blas_thread() as n_threads:
         n_threads = min(n_threads, len(tasks))
-        if n_threads == 1:
+        if n_threads == 1 or operations < _ENOUGH:
             _work_off(work, tasks)
             return
         with ThreadPoolExecutor(n_threads) as pool:
