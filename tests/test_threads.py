@@ -114,16 +114,15 @@ def test_settings_of_the_calling_thread_hold_in_the_others():
 @pytest.mark.usefixtures("two_threads")
 def test_little_work_and_other_libraries_stay_on_the_calling_thread(xp):
     names = []
-    for_each(lambda _: names.append(threading.current_thread().name), range(1), like=HOST)
-    for_each(
-        lambda _: names.append(threading.current_thread().name),
-        range(20),
-        like=HOST,
-        operations=1e6,
-    )
+
+    def work(_):
+        names.append(threading.current_thread().name)
+
+    for_each(work, range(1), like=HOST)
+    for_each(work, range(20), like=HOST, operations=1e6)
     foreign = xp.asarray(np.zeros(1))
     if not isinstance(foreign, np.ndarray):
-        for_each(lambda _: names.append(threading.current_thread().name), range(20), like=foreign)
+        for_each(work, range(20), like=foreign)
     assert set(names) == {threading.current_thread().name}
 
 

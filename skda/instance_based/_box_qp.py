@@ -14,6 +14,7 @@ import numpy as np
 from .._backend import namespace, place_of, to_numpy
 from .._kernels import take_rows
 from .._linalg import itemsize, row_tiles, spd_solve, symmetric_times
+from .._threads import one_blas_thread
 
 _MAX_GUESSES = 40
 _PATIENCE = 3
@@ -110,7 +111,7 @@ def solve_box_qp(
     reg : float
         Added to the diagonal of Q, without a copy of it.
     start : Start, default=None
-        Where to start; see :func:`start_from_half`.
+        Where to start; see :func:`start_from_halves`.
     tol : float
         KKT residual (:meth:`BoxSlab.residual`) at which to stop; not below what the precision of
         the gradient allows.
@@ -128,12 +129,16 @@ def solve_box_qp(
     solution : BoxQPSolution
     """
     xp = namespace(Q, c)
+
+    def gradient_at(x):
+        return symmetric_times(Q, x) + x * reg - c
+
     eps = float(xp.finfo(c.dtype).eps)
     if start is None:
         start, _ = _without_bounds(Q, c, reg)
     x, hint = feasible.project(start.x), start.hint
     solver = _FreeSolver(Q, x, n_least=math.inf if start.slow else _FEW, refill=refill)
-    gradient = symmetric_times(Q, x) + x * reg - c
+    gradient = gradient_at(x)
     if start.slow:
         hint = _half_freed(x, x - gradient)
     scale = _largest_row_sum(Q) + reg
@@ -160,13 +165,13 @@ def solve_box_qp(
         hint = None
         n_systems += guess.n_systems
         moved = feasible.project(guess.x)
-        gradient_moved = symmetric_times(Q, moved) + moved * reg - c
+        gradient_moved = gradient_at(moved)
         value_moved = _objective(moved, gradient_moved, c)
         step = moved - x
         if value_moved + 0.5 * ridge * float(xp.sum(step * step)) > value + 1e-12 * abs(value):
             if ridge > scale:  # the set does not settle: a gradient step always descends
                 x = feasible.project(x - gradient / scale)
-                gradient = symmetric_times(Q, x) + x * reg - c
+                gradient = gradient_at(x)
                 value, residual = _objective(x, gradient, c), feasible.residual(x, gradient)
                 ridge = 1e-2 * scale
             else:
@@ -184,36 +189,43 @@ def solve_box_qp(
     return BoxQPSolution(x, residual, residual <= tol, n_iter, n_systems)
 
 
-def start_from_half(part, c, feasible, *, reg=0.0, start=None):
+def start_from_halves(matrix, c, feasible, *, fewest, reg=0.0):
     """Find a start from the solution on every second entry, where conjugate gradients are slow.
 
-    Each of these entries stands for itself and its neighbour.
+    Each of these entries stands for itself and its neighbour. Their programme in turn starts from
+    every second one of them, and so on. Only one part of the matrix is held at a time.
 
     Parameters
     ----------
-    part : array of shape (h, h)
-        Every second row and column of the matrix.
+    matrix : callable
+        Returns the part of the matrix on an array of indices, rows and columns.
     c : array of shape (n,)
-        The whole linear term.
+        Linear term.
     feasible, reg
-        Of :func:`solve_box_qp`, for all entries.
-    start : Start, default=None
-        Where to start on every second entry.
+        Of :func:`solve_box_qp`.
+    fewest : int
+        Entries up to which nothing is to be gained, nor by threads of the linear algebra.
 
     Returns
     -------
     start : Start or None
-        None where gradients are fast, and nothing is to be gained.
+        None for so few entries, and where gradients are fast.
     """
     n = c.shape[0]
-    rows = np.arange(0, n, 2)
-    pull, share = take_rows(c, rows), len(rows) / n
-    plain, residuals = _without_bounds(part, pull, reg * share)
-    if residuals[-1] <= 0.01 * residuals[min(2, len(residuals) - 1)]:
+    if n <= fewest:
         return None
+    rows = np.arange(0, n, 2)
+    share = len(rows) / n
+    pull, reg = take_rows(c, rows), reg * share
     bounds = feasible._replace(upper=feasible.upper / share)
-    tol = _ROUGH * float(namespace(c).max(namespace(c).abs(c)))
-    found = solve_box_qp(part, pull, bounds, reg=reg * share, start=start or plain, tol=tol)
+    start = start_from_halves(lambda some: matrix(rows[some]), pull, bounds, fewest=fewest, reg=reg)
+    part = matrix(rows)
+    with one_blas_thread(len(rows) <= fewest):
+        plain, residuals = _without_bounds(part, pull, reg)
+        if residuals[-1] <= 0.01 * residuals[min(2, len(residuals) - 1)]:
+            return None
+        tol = _ROUGH * float(namespace(c).max(namespace(c).abs(c)))
+        found = solve_box_qp(part, pull, bounds, reg=reg, start=start or plain, tol=tol)
     return Start(_spread(found.x, rows, n), slow=True)
 
 

@@ -5,7 +5,6 @@ The weights solve one convex quadratic programme over a box cut by a slab.
 
 import math
 
-import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from .._backend import namespace
@@ -13,7 +12,7 @@ from .._checks import check_number
 from .._kernels import kernel_matrix, kernel_row_means, kernel_tiling, resolve_gamma, take_rows
 from .._threads import one_blas_thread
 from .._warnings import warn_user
-from ._box_qp import BoxSlab, solve_box_qp, start_from_half
+from ._box_qp import BoxSlab, solve_box_qp, start_from_halves
 from ._weighter import BaseWeighter, Importances
 
 _SMALL = 1024  # rows whose weights are found with no start, on one thread of the linear algebra
@@ -49,7 +48,13 @@ def kernel_mean_matching(
     n, m = X_source.shape[0], X_target.shape[0]
     kappa = kernel_row_means(X_source, X_target, **kernel_params) * float(n)
     feasible = BoxSlab(float(upper), n * (1.0 - eps), n * (1.0 + eps))
-    start = _start(X_source, kappa, feasible, reg, kernel_params)
+    start = start_from_halves(  # whose matrices are gone before that of all rows is made
+        lambda rows: kernel_matrix(take_rows(X_source, rows), **kernel_params),
+        kappa,
+        feasible,
+        fewest=_SMALL,
+        reg=reg,
+    )
     if callable(kernel_params.get("kernel")):
         K, refill = kernel_matrix(X_source, **kernel_params), None
     else:
@@ -68,20 +73,6 @@ def kernel_mean_matching(
             refill=refill,
         )
     return solution, float(xp.max(kappa)) * m / n
-
-
-def _start(X_source, kappa, feasible, reg, kernel_params):
-    """Start from every second row, whose kernel matrix is gone before that of all rows is made."""
-    n = X_source.shape[0]
-    if n <= _SMALL:
-        return None
-    half = np.arange(0, n, 2)
-    rows, share = take_rows(X_source, half), len(half) / n
-    bounds = feasible._replace(upper=feasible.upper / share)
-    start = _start(rows, take_rows(kappa, half), bounds, reg * share, kernel_params)
-    part = kernel_matrix(rows, **kernel_params)
-    with one_blas_thread(len(half) <= _SMALL):
-        return start_from_half(part, kappa, feasible, reg=reg, start=start)
 
 
 class KMMWeighter(BaseWeighter):
