@@ -249,9 +249,22 @@ reg{other}. "KMM" is the published programme, reg=0. "KMM, reg 1", "label shift"
 and "strengths" (0, 0.5, 1) are not in the benchmark."""
 
 
-def protocol(**details):
+def protocol(*, n_inner, **details):
     """Return the protocol with its details, in lines."""
-    return textwrap.fill(PROTOCOL.format(**details).strip(), 99)
+    fewer = ", and ".join(
+        f"{n} for " + "; ".join(name for name in n_inner if n_inner[name] == n)
+        for n in sorted(set(n_inner.values()), reverse=True)
+    )
+    return textwrap.fill(PROTOCOL.format(fewer=fewer, **details).strip(), 99)
+
+
+N_INNER_SIMULATED = dict.fromkeys(
+    ["Disc RW", "KMM", "label shift", "ClassRegOT", "TCA", "OTLabelProp", "JDOT"], 2
+)
+N_INNER_MUSHROOMS = {
+    **dict.fromkeys(["Disc RW", "KMM", "EntOT", "OTLabelProp"], 2),
+    **dict.fromkeys(["MapOT, strengths", "ClassRegOT", "TCA"], 1),
+}
 
 
 TASKS = [
@@ -260,7 +273,7 @@ TASKS = [
         protocol=protocol(
             seeds=" and 5 drawings",
             domain_classifiers="logistic regression, linear and quadratic, and 30 neighbours",
-            fewer="2 for Disc RW, KMM, label shift, ClassRegOT, TCA, OTLabelProp and JDOT",
+            n_inner=N_INNER_SIMULATED,
             final="SVC()",
             other="",
         ),
@@ -276,18 +289,7 @@ TASKS = [
             plain_metrics=METRICS,
             alphas=[0.1, 0.3, 0.5, 0.7, 0.9],
             domain_classifiers=[LINEAR, QUADRATIC, KNeighborsClassifier(30)],
-            n_inner=dict.fromkeys(
-                [
-                    "Disc RW",
-                    "KMM",
-                    "label shift",
-                    "ClassRegOT",
-                    "TCA",
-                    "OTLabelProp",
-                    "JDOT",
-                ],
-                2,
-            ),
+            n_inner=N_INNER_SIMULATED,
         ),
         published=_published(PUBLISHED_SIMULATED, SHIFTS),
         digits=3,
@@ -298,7 +300,7 @@ TASKS = [
         protocol=protocol(
             seeds="",
             domain_classifiers="logistic regression, 30 neighbours and extra trees",
-            fewer="2 for Disc RW, KMM, EntOT and OTLabelProp, 1 for MapOT, ClassRegOT and TCA",
+            n_inner=N_INNER_MUSHROOMS,
             final="LogisticRegression()",
             other=", cosine costs; JDOT alpha 0.5",
         ),
@@ -314,10 +316,7 @@ TASKS = [
             plain_metrics=["sqeuclidean", cosine_distances],
             alphas=[0.5],
             domain_classifiers=[LINEAR, KNeighborsClassifier(30), TREES],
-            n_inner={
-                **dict.fromkeys(["Disc RW", "KMM", "EntOT", "OTLabelProp"], 2),
-                **dict.fromkeys(["MapOT, strengths", "ClassRegOT", "TCA"], 1),
-            },
+            n_inner=N_INNER_MUSHROOMS,
         ),
         published=_published(PUBLISHED_MUSHROOMS, DIRECTIONS),
         digits=3,
