@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 
 from skda import CORALTransformer, KMMWeighter, OptimalTransportTransformer, TCATransformer
-from skda._backend import find_place
-from skda._kernels import kernel_matrix
-from skda._linalg import covariance
+from skda._array._devices import find_place
+from skda._numerics._covariance import covariance
+from skda._numerics._kernels import kernel_matrix
 
 from ._conditions import conditions
 

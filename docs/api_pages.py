@@ -6,8 +6,8 @@ from importlib import import_module
 import skda
 
 TITLES = {
-    "_config": "Configuration",
-    "_domains": "Domains",
+    "_array": "Configuration",
+    "_core": "Domains",
     "pipeline": "Pipelines",
     "instance_based": "Instance-based methods",
     "feature_based": "Feature-based methods",

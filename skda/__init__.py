@@ -9,12 +9,12 @@ __version__ = "0.1.0.dev0"
 
 # The public names, by the room they live in; a wing's own `__all__` says the same.
 _PUBLIC = {
-    "_config": [
+    "_array": [
         "config_context",
         "get_config",
         "set_config",
     ],
-    "_domains": [
+    "_core": [
         "DomainWarning",
         "encode_domains",
         "stack_domains",

@@ -17,19 +17,12 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from ._backend import is_foreign_array
-from ._base import DomainRouting
-from ._delegate import DelegatingEstimator, inner_has, slice_params
-from ._domains import (
-    as_labels,
-    domains_for_fit,
-    domains_for_use,
-    join_rows,
-    labelled_rows,
-    n_rows,
-    take_rows,
-    tidy_labels,
-)
+from ._array._backend import is_foreign_array
+from ._array._rows import join_rows, n_rows, take_rows
+from ._core._labels import as_labels, labelled_rows, tidy_labels
+from ._core._meta_estimator import DelegatingEstimator, inner_has, slice_params
+from ._core._routing import DomainRouting
+from ._core._sample_domain import domains_for_fit, domains_for_use
 
 __all__ = ["PerDomain", "TrainOnSource", "make_pipeline"]
 

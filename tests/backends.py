@@ -4,7 +4,8 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from skda._backend import Place, find_place, to_numpy
+from skda._array._backend import Place, to_numpy
+from skda._array._devices import find_place
 
 
 class Backend:

@@ -34,7 +34,7 @@ from skda import (
     TrainOnSource,
     config_context,
 )
-from skda._backend import is_foreign_array, to_numpy
+from skda._array._backend import is_foreign_array, to_numpy
 from skda.model_selection import DomainStratifiedKFold
 from tests.backends import BACKENDS, Backend
 

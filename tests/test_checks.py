@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skda import CORALTransformer
-from skda._domains import check_both_sides
+from skda._core._sample_domain import check_both_sides
 from tests import checks
 
 

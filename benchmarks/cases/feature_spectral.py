@@ -3,7 +3,7 @@
 import numpy as np
 
 from skda import JDATransformer, TCATransformer
-from skda._kernels import kernel_matrix
+from skda._numerics._kernels import kernel_matrix
 
 from .._case import Case
 

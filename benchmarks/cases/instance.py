@@ -8,7 +8,7 @@ criterion on fresh rows of both domains, smaller is better.
 import numpy as np
 
 from skda import KLIEPWeighter, KMMWeighter, RuLSIFWeighter
-from skda._kernels import kernel_matrix, kernel_mean, kernel_row_means, resolve_gamma
+from skda._numerics._kernels import kernel_matrix, kernel_mean, kernel_row_means, resolve_gamma
 
 from .._case import Case
 

@@ -6,8 +6,8 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from skda import JDOTClassifier, LinearTransportTransformer, OptimalTransportTransformer
-from skda._sinkhorn import sinkhorn_plan
-from skda._transport import cost_matrix, cost_scale, exact_plan
+from skda._numerics._sinkhorn import sinkhorn_plan
+from skda._numerics._transport import cost_matrix, cost_scale, exact_plan
 
 from .._case import Case
 

@@ -5,7 +5,7 @@ from scipy.ndimage import gaussian_filter1d
 from sklearn.datasets import load_digits
 from sklearn.utils import check_random_state
 
-from skda._domains import stack_domains
+from .._core._stack import stack_domains
 
 WHITE = 16.0  # grey levels of the digits run from 0 to 16
 

@@ -14,7 +14,7 @@ References
 import numpy as np
 from sklearn.utils import check_random_state
 
-from skda._domains import stack_domains
+from .._core._stack import stack_domains
 
 # Linear map and centre of each group of rows, the share of the rows it has, and its class.
 RIM = (

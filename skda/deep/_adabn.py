@@ -5,8 +5,8 @@ import copy
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ._heads import BaseNetClassifier, BaseNetRegressor
-from ._staged import BaseStaged
+from ._base_tasks import BaseNetClassifier, BaseNetRegressor
+from ._base_two_stage import BaseStaged
 
 _ROWS = 8192  # rows of a pass; more rows are averaged over passes
 

@@ -5,11 +5,11 @@ import copy
 import torch
 from torch.nn.functional import softplus
 
+from ._base_tasks import BaseNetClassifier
+from ._base_two_stage import BaseStaged
 from ._dann import domain_loss
-from ._heads import BaseNetClassifier
 from ._modules import adversary, frozen_call
-from ._net import AlignmentLoss
-from ._staged import BaseStaged
+from ._training import AlignmentLoss
 
 
 class TargetAdversary(AlignmentLoss):

@@ -1,8 +1,8 @@
 """AFN: features of large norm transfer better, so let the norm grow (Xu 2019)."""
 
-from ._estimator import BaseDeep
-from ._heads import BaseDeepClassifier
-from ._net import AlignmentLoss
+from ._base import BaseDeep
+from ._base_tasks import BaseDeepClassifier
+from ._training import AlignmentLoss
 
 
 def norm_loss(features, step, radius):

@@ -4,9 +4,9 @@ import math
 
 import torch
 
+from ._base import BaseDeep
+from ._base_tasks import BaseDeepClassifier
 from ._dann import AdversarialLoss
-from ._estimator import BaseDeep
-from ._heads import BaseDeepClassifier
 
 
 def entropy(p):

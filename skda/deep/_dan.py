@@ -6,9 +6,9 @@ bandwidths are powers of two around the median distance.
 
 import torch
 
-from ._estimator import BaseDeep
-from ._heads import BaseDeepClassifier, BaseDeepRegressor
-from ._net import AlignmentLoss
+from ._base import BaseDeep
+from ._base_tasks import BaseDeepClassifier, BaseDeepRegressor
+from ._training import AlignmentLoss
 
 ESTIMATES = ("unbiased", "biased", "linear")
 

@@ -3,11 +3,10 @@
 import torch
 from torch.nn.functional import softplus
 
-from ._bsp import spectral_penalty
-from ._estimator import BaseDeep
-from ._heads import BaseDeepClassifier, BaseDeepRegressor
+from ._base import BaseDeep
+from ._base_tasks import BaseDeepClassifier, BaseDeepRegressor
 from ._modules import adversary, reverse_gradient
-from ._net import AlignmentLoss
+from ._training import AlignmentLoss
 
 
 def domain_loss(source, target, source_weights=None, target_weights=None):
@@ -175,3 +174,10 @@ class DANNRegressor(BaseDeepRegressor, _DANN):
     >>> net.score(X_target, y_target)
     1.0
     """
+
+
+def spectral_penalty(source, target, n_values=1):
+    """Return the sum of the squares of the largest singular values of both sets of features."""
+    return sum(
+        torch.linalg.svdvals(features)[:n_values].square().sum() for features in (source, target)
+    )

@@ -2,9 +2,9 @@
 
 import torch
 
-from ._estimator import BaseDeep
-from ._heads import BaseDeepClassifier, BaseDeepRegressor
-from ._net import AlignmentLoss
+from ._base import BaseDeep
+from ._base_tasks import BaseDeepClassifier, BaseDeepRegressor
+from ._training import AlignmentLoss
 
 
 class _CovarianceGap(torch.autograd.Function):

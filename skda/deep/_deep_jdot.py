@@ -3,11 +3,11 @@
 import numpy as np
 import torch
 
-from .._sinkhorn import sinkhorn_plan
+from .._numerics._sinkhorn import sinkhorn_plan
+from ._base import BaseDeep
+from ._base_tasks import BaseDeepClassifier
 from ._dan import squared_distances
-from ._estimator import BaseDeep
-from ._heads import BaseDeepClassifier
-from ._net import AlignmentLoss
+from ._training import AlignmentLoss
 
 ENTROPY = 0.05  # weight of the plan's entropy where mass may stay, as a share of that of the mass
 

@@ -5,11 +5,11 @@ import copy
 import numpy as np
 import torch
 
-from .._domains import DomainWarning
-from .._warnings import warn_user
-from ._heads import BaseNetClassifier, BaseNetRegressor
-from ._net import AlignmentLoss, PairedNet
-from ._staged import BaseStaged
+from .._array._warnings import warn_user
+from .._core._sample_domain import DomainWarning
+from ._base_tasks import BaseNetClassifier, BaseNetRegressor
+from ._base_two_stage import BaseStaged
+from ._training import AlignmentLoss, PairedNet
 
 
 def layers_of(module):

@@ -2,8 +2,8 @@
 
 import torch
 
+from ._base_tasks import BaseDeepClassifier
 from ._dan import _DAN, MMDLoss
-from ._heads import BaseDeepClassifier
 
 
 class JointMMDLoss(MMDLoss):

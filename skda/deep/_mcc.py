@@ -2,10 +2,10 @@
 
 import torch
 
+from ._base import BaseDeep
+from ._base_tasks import BaseDeepClassifier
 from ._cdan import entropy
-from ._estimator import BaseDeep
-from ._heads import BaseDeepClassifier
-from ._net import AlignmentLoss
+from ._training import AlignmentLoss
 
 
 def class_confusion(logits, temperature):

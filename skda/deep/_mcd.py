@@ -5,10 +5,10 @@ import copy
 import torch
 from torch.nn.functional import cross_entropy
 
-from ._estimator import BaseDeep
-from ._heads import BaseDeepClassifier
+from ._base import BaseDeep
+from ._base_tasks import BaseDeepClassifier
 from ._modules import reverse_gradient
-from ._net import AlignmentLoss
+from ._training import AlignmentLoss
 
 
 def discrepancy(logits, other):

@@ -3,10 +3,10 @@
 import torch
 from torch.nn.functional import cross_entropy
 
-from ._estimator import BaseDeep
-from ._heads import BaseDeepClassifier
+from ._base import BaseDeep
+from ._base_tasks import BaseDeepClassifier
 from ._modules import adversary, reverse_gradient
-from ._net import AlignmentLoss
+from ._training import AlignmentLoss
 
 
 def margin_disparity(source, target, source_class, target_class, margin):

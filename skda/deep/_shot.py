@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy, normalize
 
-from ._heads import BaseNetClassifier, information_loss
+from ._base_tasks import BaseNetClassifier, information_loss
+from ._base_two_stage import BaseStaged
 from ._modules import head_parameters
-from ._net import AlignmentLoss
-from ._staged import BaseStaged
+from ._training import AlignmentLoss
 
 
 def centroid_labels(features, p, n_rounds=2):

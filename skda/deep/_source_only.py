@@ -1,6 +1,6 @@
 """The reference of every comparison: the same network, trained on source rows alone."""
 
-from ._heads import BaseDeepClassifier, BaseDeepRegressor
+from ._base_tasks import BaseDeepClassifier, BaseDeepRegressor
 
 
 class SourceOnlyClassifier(BaseDeepClassifier):

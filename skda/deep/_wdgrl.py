@@ -2,10 +2,10 @@
 
 import torch
 
-from ._estimator import BaseDeep
-from ._heads import BaseDeepClassifier, BaseDeepRegressor
+from ._base import BaseDeep
+from ._base_tasks import BaseDeepClassifier, BaseDeepRegressor
 from ._modules import adversary, can_fuse, frozen_call
-from ._net import AlignmentLoss
+from ._training import AlignmentLoss
 
 
 def gradient_penalty(critic, source, target, mix):

@@ -5,18 +5,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin
 
-from .._backend import namespace, place_of, to_numpy
-from .._base import BaseDomainTransformer
-from .._checks import (
+from .._array._backend import as_like, device_of, namespace, place_of, to_numpy
+from .._array._rows import take_columns, take_rows
+from .._core._base_transformer import BaseDomainTransformer
+from .._core._param_checks import (
     check_count,
     check_option,
     check_positive,
     check_strength,
     column_positions,
-    take_columns,
 )
-from .._domains import take_rows
-from .._linalg import as_like, device_of
 
 
 class SiteModel(NamedTuple):

@@ -5,10 +5,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from .._backend import namespace
-from .._base import DomainRegressorMixin, DomainRouting, data_for_fit, data_for_use
-from .._checks import check_count, check_positive
-from .._linalg import as_like
+from .._array._backend import as_like, namespace
+from .._core._param_checks import check_count, check_positive
+from .._core._routing import DomainRouting
+from .._core._score import DomainRegressorMixin
+from .._core._validation import data_for_fit, data_for_use
 
 
 class LatentVariables(NamedTuple):

@@ -2,9 +2,9 @@
 
 from sklearn.base import OneToOneFeatureMixin
 
-from .._backend import namespace
-from .._base import BaseDomainTransformer
-from .._checks import check_strength
+from .._array._backend import namespace
+from .._core._base_transformer import BaseDomainTransformer
+from .._core._param_checks import check_strength
 
 
 def location_and_spread(X, *, robust=False):

@@ -4,11 +4,10 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import linprog
 
-from .._backend import namespace, to_numpy
-from .._base import class_labels, data_for_fit
-from .._kernels import pairwise_sq_dists
-from .._linalg import as_like
-from ._class_scores import ClassScoresClassifier
+from .._array._backend import as_like, namespace, to_numpy
+from .._core._validation import class_labels, data_for_fit
+from .._numerics._kernels import pairwise_sq_dists
+from ._base_score_classifier import ClassScoresClassifier
 
 
 def class_means(X, codes, n_classes):

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from .._base import BaseDomainTransformer
+from .._core._base_transformer import BaseDomainTransformer
 
 
 class FeatureAugmentationTransformer(BaseDomainTransformer):

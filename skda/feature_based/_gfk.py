@@ -4,8 +4,8 @@ from numbers import Integral
 
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
-from .._backend import namespace
-from .._base import BaseDomainTransformer
+from .._array._backend import namespace
+from .._core._base_transformer import BaseDomainTransformer
 from ._subspace_alignment import principal_axes, resolve_n_components
 
 

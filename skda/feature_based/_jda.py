@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from .._base import class_labels
-from .._checks import check_count, check_positive, check_share
-from .._linalg import as_like
-from ._spectral import (
+from .._array._backend import as_like
+from .._core._param_checks import check_count, check_positive, check_share
+from .._core._validation import class_labels
+from ._base_spectral import (
     SpectralTransformer,
     count_components,
     joint_differences,

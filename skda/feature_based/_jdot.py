@@ -4,11 +4,12 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from .._backend import namespace, to_numpy
-from .._base import DomainClassifierMixin, DomainRegressorMixin, class_labels
-from .._checks import check_option
-from ._joint_transport import JointTransportMixin
-from ._target_model import TargetClassifier, TargetModel, fit_on_soft_labels
+from .._array._backend import namespace, to_numpy
+from .._core._param_checks import check_option
+from .._core._score import DomainClassifierMixin, DomainRegressorMixin
+from .._core._validation import class_labels
+from ._base_joint_transport import JointTransportMixin
+from ._base_target_model import TargetClassifier, TargetModel, fit_on_soft_labels
 
 
 def log_losses(model, X, classes):

@@ -4,10 +4,11 @@ from typing import Any, NamedTuple
 
 from sklearn.base import OneToOneFeatureMixin
 
-from .._backend import namespace
-from .._base import BaseDomainTransformer
-from .._checks import check_enough_rows, check_option, check_positive, check_strength
-from .._linalg import SHRINKAGE_RULES, covariance, device_of, spd_eigen
+from .._array._backend import device_of, namespace
+from .._core._base_transformer import BaseDomainTransformer
+from .._core._param_checks import check_enough_rows, check_option, check_positive, check_strength
+from .._numerics._covariance import SHRINKAGE_RULES, covariance
+from .._numerics._linalg import spd_eigen
 
 
 def gaussian_transport_map(C_source, C_target):

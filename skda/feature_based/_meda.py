@@ -2,15 +2,14 @@
 
 import numpy as np
 
-from .._backend import namespace, to_numpy
-from .._base import class_labels, data_for_fit
-from .._checks import check_count, check_positive, check_share
-from .._kernels import kernel_apply, kernel_matrix
-from .._linalg import as_like
-from ._class_scores import ClassScoresClassifier
+from .._array._backend import as_like, namespace, to_numpy
+from .._core._param_checks import check_count, check_positive, check_share
+from .._core._validation import class_labels, data_for_fit
+from .._numerics._graph import knn_laplacian
+from .._numerics._kernels import kernel_apply, kernel_matrix
+from ._base_score_classifier import ClassScoresClassifier
+from ._base_spectral import joint_differences, nearest_codes, warn_if_degenerate
 from ._gfk import geodesic_flow_factor
-from ._graph import knn_laplacian
-from ._spectral import joint_differences, nearest_codes, warn_if_degenerate
 from ._subspace_alignment import principal_axes, resolve_n_components
 
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from .._checks import check_positive, column_positions, take_columns
-from .._linalg import as_like
-from ._spectral import SpectralTransformer, count_components, solve
+from .._array._backend import as_like
+from .._array._rows import take_columns
+from .._core._param_checks import check_positive, column_positions
+from ._base_spectral import SpectralTransformer, count_components, solve
 from ._tca import label_columns
 
 

@@ -4,15 +4,15 @@ import numpy as np
 from sklearn import get_config
 from sklearn.base import OneToOneFeatureMixin
 
-from .._backend import namespace, place_of, to_numpy
-from .._base import BaseDomainTransformer, class_labels
-from .._checks import check_count, check_option, check_positive, check_strength
-from .._domains import take_rows
-from .._kernels import pairwise_sq_dists
-from .._linalg import as_like, itemsize, row_tiles
-from .._sinkhorn import sinkhorn_plan
-from .._transport import barycentric_map, cost_matrix, cost_scale, exact_plan
-from ._class_transport import l1l2_plan, lpl1_plan
+from .._array._backend import as_like, itemsize, namespace, place_of, to_numpy
+from .._array._rows import row_tiles, take_rows
+from .._core._base_transformer import BaseDomainTransformer
+from .._core._param_checks import check_count, check_option, check_positive, check_strength
+from .._core._validation import class_labels
+from .._numerics._class_transport import l1l2_plan, lpl1_plan
+from .._numerics._kernels import pairwise_sq_dists
+from .._numerics._sinkhorn import sinkhorn_plan
+from .._numerics._transport import barycentric_map, cost_matrix, cost_scale, exact_plan
 
 _CLASS_PLANS = {"lpl1": lpl1_plan, "l1l2": l1l2_plan}
 

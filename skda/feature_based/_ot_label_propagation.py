@@ -4,12 +4,13 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 
-from .._backend import to_numpy
-from .._base import DomainClassifierMixin, class_labels
-from .._checks import check_option, check_positive
-from .._sinkhorn import sinkhorn_plan
-from .._transport import cost_matrix, cost_scale, exact_plan
-from ._target_model import TargetClassifier, fit_on_soft_labels
+from .._array._backend import to_numpy
+from .._core._param_checks import check_option, check_positive
+from .._core._score import DomainClassifierMixin
+from .._core._validation import class_labels
+from .._numerics._sinkhorn import sinkhorn_plan
+from .._numerics._transport import cost_matrix, cost_scale, exact_plan
+from ._base_target_model import TargetClassifier, fit_on_soft_labels
 
 
 class OTLabelPropagationClassifier(DomainClassifierMixin, TargetClassifier, BaseEstimator):

@@ -2,10 +2,9 @@
 
 from sklearn.base import OneToOneFeatureMixin
 
-from .._backend import namespace
-from .._base import BaseDomainTransformer
-from .._checks import check_strength
-from .._linalg import device_of
+from .._array._backend import device_of, namespace
+from .._core._base_transformer import BaseDomainTransformer
+from .._core._param_checks import check_strength
 
 
 def quantile_images(x, t):

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
-from .._backend import namespace
-from .._base import BaseDomainTransformer
-from .._linalg import fix_signs, spd_eigen, top_eigenpairs
-from .._warnings import warn_user
+from .._array._backend import namespace
+from .._array._warnings import warn_user
+from .._core._base_transformer import BaseDomainTransformer
+from .._numerics._linalg import fix_signs, spd_eigen, top_eigenpairs
 
 
 class PrincipalAxes(NamedTuple):

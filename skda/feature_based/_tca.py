@@ -3,10 +3,10 @@
 import numpy as np
 from sklearn.utils.multiclass import type_of_target
 
-from .._checks import check_count, check_positive, check_share
-from .._linalg import as_like
-from ._graph import knn_laplacian
-from ._spectral import SpectralTransformer, count_components, mean_difference, solve
+from .._array._backend import as_like
+from .._core._param_checks import check_count, check_positive, check_share
+from .._numerics._graph import knn_laplacian
+from ._base_spectral import SpectralTransformer, count_components, mean_difference, solve
 
 
 def label_columns(ids, y_source):

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from .._checks import check_count, check_positive
-from .._domains import take_rows
-from .._linalg import as_like
-from ._spectral import SpectralTransformer, count_components, mean_difference, solve
+from .._array._backend import as_like
+from .._array._rows import take_rows
+from .._core._param_checks import check_count, check_positive
+from ._base_spectral import SpectralTransformer, count_components, mean_difference, solve
 
 
 class TJMTransformer(SpectralTransformer):

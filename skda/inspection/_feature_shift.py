@@ -5,8 +5,10 @@ import warnings
 import numpy as np
 from scipy import sparse, stats
 
-from .._backend import is_foreign_array, to_numpy
-from .._domains import _is_missing, check_both_sides, check_sample_domain, n_rows
+from .._array._backend import is_foreign_array, to_numpy
+from .._array._rows import n_rows
+from .._core._labels import _is_missing
+from .._core._sample_domain import check_both_sides, check_sample_domain
 
 _CORRECTIONS = ("holm", "fdr", None)
 

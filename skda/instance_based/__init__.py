@@ -1,8 +1,8 @@
 """Methods that move the weight of each row: importance weighting, label shift, boosting."""
 
 from ._domain_classifier import DomainClassifierWeighter
-from ._estimator import ImportanceWeightedEstimator
 from ._gaussian import GaussianWeighter
+from ._importance_weighted import ImportanceWeightedEstimator
 from ._kde import KernelDensityWeighter
 from ._kliep import KLIEPWeighter
 from ._kmm import KMMWeighter

@@ -11,15 +11,11 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._backend import Place, is_foreign_array, to_numpy
-from .._domains import (
-    DomainData,
-    domains_for_fit,
-    domains_for_use,
-    n_rows,
-    take_rows,
-)
-from ._weighter import FunctionWeighter, Importances
+from .._array._backend import Place, is_foreign_array, to_numpy
+from .._array._rows import n_rows, take_rows
+from .._core._sample_domain import domains_for_fit, domains_for_use
+from .._core._validation import DomainData
+from ._base_weighter import FunctionWeighter, Importances
 
 
 def log_odds(classifier, X):

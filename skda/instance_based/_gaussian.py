@@ -3,10 +3,11 @@
 import math
 from typing import Any, NamedTuple
 
-from .._backend import namespace
-from .._checks import check_number
-from .._linalg import SHRINKAGE_RULES, covariance, device_of, gram_sums, spd_eigen
-from ._weighter import FunctionWeighter
+from .._array._backend import device_of, namespace
+from .._core._param_checks import check_number
+from .._numerics._covariance import SHRINKAGE_RULES, covariance, gram_sums
+from .._numerics._linalg import spd_eigen
+from ._base_weighter import FunctionWeighter
 
 
 class GaussianDensity(NamedTuple):

@@ -2,10 +2,10 @@
 
 from sklearn import get_config
 
-from .._backend import namespace
-from .._kernels import pairwise_sq_dists, resolve_gamma
-from .._linalg import itemsize, row_tiles
-from ._weighter import FunctionWeighter
+from .._array._backend import itemsize, namespace
+from .._array._rows import row_tiles
+from .._numerics._kernels import pairwise_sq_dists, resolve_gamma
+from ._base_weighter import FunctionWeighter
 
 
 def log_kernel_density(X, rows, *, gamma):

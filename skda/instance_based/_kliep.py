@@ -9,12 +9,13 @@ import math
 import numpy as np
 from sklearn.utils import check_random_state
 
-from .._backend import namespace
-from .._checks import check_count, check_number
-from .._kernels import kernel_matrix, kernel_row_means, take_rows
-from ._basis import draw_centers, gamma_candidates
-from ._box_qp import BoxSlab, Start, solve_box_qp
-from ._weighter import FunctionWeighter
+from .._array._backend import namespace
+from .._array._rows import take_rows
+from .._core._param_checks import check_count, check_number
+from .._numerics._box_qp import BoxSlab, Start, solve_box_qp
+from .._numerics._kernels import kernel_matrix, kernel_row_means
+from ._base_weighter import FunctionWeighter
+from ._ratio_kernels import draw_centers, gamma_candidates
 
 
 def mixture_proportions(L, *, start=None, tol=1e-4, max_iter=100, n_em=5):

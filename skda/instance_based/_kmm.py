@@ -7,13 +7,19 @@ import math
 
 from sklearn.exceptions import ConvergenceWarning
 
-from .._backend import namespace
-from .._checks import check_number
-from .._kernels import kernel_matrix, kernel_row_means, kernel_tiling, resolve_gamma, take_rows
-from .._threads import one_blas_thread
-from .._warnings import warn_user
-from ._box_qp import BoxSlab, solve_box_qp, start_from_halves
-from ._weighter import BaseWeighter, Importances
+from .._array._backend import namespace
+from .._array._warnings import warn_user
+from .._core._param_checks import check_number
+from .._numerics._box_qp import BoxSlab, solve_box_qp, start_from_halves
+from .._numerics._kernels import (
+    kernel_matrix,
+    kernel_row_means,
+    kernel_tiling,
+    resolve_gamma,
+    take_rows,
+)
+from .._numerics._threads import one_blas_thread
+from ._base_weighter import BaseWeighter, Importances
 
 _SMALL = 1024  # rows whose weights are found with no start, on one thread of the linear algebra
 
@@ -33,9 +39,9 @@ def kernel_mean_matching(
     reg : float
         Added to the diagonal of the kernel matrix.
     tol, max_iter
-        Of :func:`~skda.instance_based._box_qp.solve_box_qp`.
+        Of :func:`~skda._numerics._box_qp.solve_box_qp`.
     **kernel_params
-        Of :func:`~skda._kernels.kernel_matrix`, save "precomputed".
+        Of :func:`~skda._numerics._kernels.kernel_matrix`, save "precomputed".
 
     Returns
     -------

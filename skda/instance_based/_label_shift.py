@@ -11,29 +11,26 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state, get_tags
 
-from .._base import (
-    DomainClassifierMixin,
-    DomainRouting,
-    class_labels,
-    data_for_fit,
-    data_for_use,
+from .._array._rows import take_rows
+from .._array._warnings import warn_user
+from .._core._meta_estimator import (
+    check_row_weights,
+    check_takes_weights,
+    class_columns,
+    predicted_codes,
 )
-from .._checks import check_count, check_number, check_option
-from .._domains import DomainWarning, take_rows
-from .._warnings import warn_user
-from ._class_shares import (
+from .._core._param_checks import check_count, check_number, check_option
+from .._core._routing import DomainRouting
+from .._core._sample_domain import DomainWarning
+from .._core._score import DomainClassifierMixin
+from .._core._validation import class_labels, data_for_fit, data_for_use
+from ._class_priors import (
     bbse_ratio,
     corrected_proba,
     em_priors,
     joint_confusion,
     rlls_radius,
     rlls_ratio,
-)
-from ._inner import (
-    check_row_weights,
-    check_takes_weights,
-    class_columns,
-    predicted_codes,
 )
 
 

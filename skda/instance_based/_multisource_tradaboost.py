@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .._domains import take_rows
-from ._boosting import target_error
+from .._array._rows import take_rows
+from ._base_boosting import target_error
 from ._tradaboost import TrAdaBoostClassifier
 
 

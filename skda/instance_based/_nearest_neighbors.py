@@ -5,9 +5,9 @@ from numbers import Integral
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from .._backend import to_numpy
-from .._checks import check_number
-from ._weighter import BaseWeighter, Importances
+from .._array._backend import to_numpy
+from .._core._param_checks import check_number
+from ._base_weighter import BaseWeighter, Importances
 
 
 def count_votes(X_source, X_target, *, n_neighbors, metric="minkowski"):

@@ -7,11 +7,11 @@ penalty are chosen by an exact leave-one-out criterion that needs no refitting.
 import numpy as np
 from sklearn.utils import check_random_state
 
-from .._backend import namespace
-from .._checks import check_count, check_number
-from .._kernels import kernel_matrix
-from ._basis import candidates, draw_centers, gamma_candidates
-from ._weighter import FunctionWeighter
+from .._array._backend import namespace
+from .._core._param_checks import check_count, check_number
+from .._numerics._kernels import kernel_matrix
+from ._base_weighter import FunctionWeighter
+from ._ratio_kernels import candidates, draw_centers, gamma_candidates
 
 _REGS = [10.0 ** (half / 2) for half in range(-6, 3)]
 

@@ -8,9 +8,11 @@ import numpy as np
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import check_random_state
 
-from .._base import DomainClassifierMixin, class_labels, data_for_fit, data_for_use
-from .._checks import check_count, check_option
-from ._boosting import (
+from .._core._meta_estimator import check_takes_weights, class_columns, predicted_codes
+from .._core._param_checks import check_count, check_option
+from .._core._score import DomainClassifierMixin
+from .._core._validation import class_labels, data_for_fit, data_for_use
+from ._base_boosting import (
     BaseTransferBoosting,
     Rounds,
     finite_votes,
@@ -19,11 +21,6 @@ from ._boosting import (
     target_error,
     target_factor,
     updated_weights,
-)
-from ._inner import (
-    check_takes_weights,
-    class_columns,
-    predicted_codes,
 )
 
 

@@ -7,10 +7,12 @@ import numpy as np
 from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils import check_array, check_random_state
 
-from .._base import DomainRegressorMixin, data_for_fit, data_for_use
-from .._checks import check_count, check_option
-from .._domains import as_labels
-from ._boosting import (
+from .._core._labels import as_labels
+from .._core._meta_estimator import check_takes_weights
+from .._core._param_checks import check_count, check_option
+from .._core._score import DomainRegressorMixin
+from .._core._validation import data_for_fit, data_for_use
+from ._base_boosting import (
     BaseTransferBoosting,
     Rounds,
     labelled_part,
@@ -20,7 +22,6 @@ from ._boosting import (
     updated_weights,
     weighted_median,
 )
-from ._inner import check_takes_weights
 
 # ---------------------------------------------------------------------------------------------
 # Formulas

@@ -8,9 +8,10 @@ from scipy.optimize import brentq
 from sklearn.model_selection import KFold, check_cv
 from sklearn.utils import check_random_state
 
-from .._checks import check_count
-from .._domains import as_labels, take_rows
-from ._boosting import target_factor, weighted_median, with_sum
+from .._array._rows import take_rows
+from .._core._labels import as_labels
+from .._core._param_checks import check_count
+from ._base_boosting import target_factor, weighted_median, with_sum
 from ._tradaboost_regressor import BaseTrAdaBoostRegressor, adjusted_errors
 
 # ---------------------------------------------------------------------------------------------

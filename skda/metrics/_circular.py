@@ -4,8 +4,9 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.metrics import accuracy_score, r2_score
 
-from .._domains import _missing_like, as_labels, take_rows
-from ._domain_scorer import BaseDomainScorer, ScoredRows, can_be_told, depends_on_domain
+from .._array._rows import take_rows
+from .._core._labels import _missing_like, as_labels
+from ._base_scorer import BaseDomainScorer, ScoredRows, can_be_told, depends_on_domain
 
 
 def flip_domains(sample_domain):

@@ -3,9 +3,10 @@
 import numpy as np
 from sklearn.utils import check_random_state
 
-from .._backend import namespace, place_of, to_numpy
-from .._kernels import pairwise_sq_dists
-from .._linalg import as_like, covariance, itemsize, row_tiles
+from .._array._backend import as_like, itemsize, namespace, place_of, to_numpy
+from .._array._rows import row_tiles
+from .._numerics._covariance import covariance
+from .._numerics._kernels import pairwise_sq_dists
 from ._samples import two_samples, two_samples_on_host
 
 _TILE_BYTES = 8 * 2**20

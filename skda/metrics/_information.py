@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import xlogy
 
-from ._domain_scorer import BaseDomainScorer
+from ._base_scorer import BaseDomainScorer
 
 
 def mean_entropy(P):

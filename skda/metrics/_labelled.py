@@ -5,8 +5,9 @@ import inspect
 import numpy as np
 from sklearn.metrics import accuracy_score, get_scorer, r2_score
 
-from .._domains import labelled_rows, n_rows, take_rows, tidy_labels
-from ._domain_scorer import _ASKED, BaseDomainScorer
+from .._array._rows import n_rows, take_rows
+from .._core._labels import labelled_rows, tidy_labels
+from ._base_scorer import _ASKED, BaseDomainScorer
 
 
 class _Told:

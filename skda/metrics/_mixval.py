@@ -4,9 +4,9 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import check_random_state
 
-from .._backend import namespace
-from .._domains import take_rows
-from ._domain_scorer import BaseDomainScorer, ScoredRows
+from .._array._backend import namespace
+from .._array._rows import take_rows
+from ._base_scorer import BaseDomainScorer, ScoredRows
 
 
 def partners(predicted, rng):

@@ -9,9 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils import check_random_state
 
-from .._backend import namespace, to_numpy
-from .._kernels import kernel_tiling, resolve_gamma
-from .._linalg import as_like, device_of
+from .._array._backend import as_like, device_of, namespace, to_numpy
+from .._numerics._kernels import kernel_tiling, resolve_gamma
 from ._samples import two_samples
 
 

@@ -4,7 +4,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import check_array
 
-from .._backend import check_foreign_array, is_foreign_array, to_numpy, working_place
+from .._array._backend import check_foreign_array, is_foreign_array, to_numpy
+from .._array._config import working_place
 
 
 def two_samples(X, Y, *, min_samples=1):

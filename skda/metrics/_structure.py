@@ -5,9 +5,9 @@ from scipy.special import logsumexp
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_mutual_info_score, silhouette_score
 
-from .._backend import to_numpy
-from .._linalg import row_tiles
-from ._domain_scorer import BaseDomainScorer
+from .._array._backend import to_numpy
+from .._array._rows import row_tiles
+from ._base_scorer import BaseDomainScorer
 
 
 def soft_neighborhood_density(P, temperature):

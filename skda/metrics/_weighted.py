@@ -8,9 +8,9 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 
-from .._backend import to_numpy
-from .._domains import _concatenate
-from ._domain_scorer import BaseDomainScorer
+from .._array._backend import to_numpy
+from .._array._rows import _concatenate
+from ._base_scorer import BaseDomainScorer
 
 _MAX_LOG_ODDS = 30.0
 

@@ -9,7 +9,9 @@ from sklearn.base import clone, is_classifier
 from sklearn.model_selection import cross_validate
 from sklearn.pipeline import Pipeline
 
-from .._domains import as_labels, check_both_sides, check_sample_domain, labelled_rows, n_rows
+from .._array._rows import n_rows
+from .._core._labels import as_labels, labelled_rows
+from .._core._sample_domain import check_both_sides, check_sample_domain
 from ..metrics import (
     CircularValidationScorer,
     DEVScorer,

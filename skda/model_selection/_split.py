@@ -7,7 +7,10 @@ from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import type_of_target
 
-from .._domains import as_labels, check_both_sides, check_sample_domain, encode_domains, n_rows
+from .._array._rows import n_rows
+from .._core._labels import as_labels
+from .._core._sample_domain import check_both_sides, check_sample_domain
+from .._core._stack import encode_domains
 
 _N_BINS = 10  # of regression targets
 

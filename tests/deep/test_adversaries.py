@@ -7,11 +7,14 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("skorch")
 
 from skda.deep._afn import norm_loss  # noqa: E402
-from skda.deep._bsp import spectral_penalty  # noqa: E402
+from skda.deep._base_tasks import information_loss  # noqa: E402
 from skda.deep._cdan import ConditionalAdversarialLoss, multilinear_map  # noqa: E402
-from skda.deep._dann import AdversarialLoss, domain_loss  # noqa: E402
+from skda.deep._dann import (  # noqa: E402
+    AdversarialLoss,
+    domain_loss,
+    spectral_penalty,
+)
 from skda.deep._deep_jdot import JointTransportLoss, joint_cost, transport_plan  # noqa: E402
-from skda.deep._heads import information_loss  # noqa: E402
 from skda.deep._jan import JointMMDLoss  # noqa: E402
 from skda.deep._mcc import class_confusion  # noqa: E402
 from skda.deep._mcd import ClassifierDiscrepancyLoss, discrepancy  # noqa: E402

@@ -27,7 +27,7 @@ from skda import (  # noqa: E402
     WDGRLRegressor,
     stack_domains,
 )
-from skda.deep._net import AlignmentLoss  # noqa: E402
+from skda.deep._training import AlignmentLoss  # noqa: E402
 
 SEEDS = range(5)
 NET = {"max_epochs": 40, "lr": 0.005, "module__hidden": (32, 16)}

@@ -9,7 +9,7 @@ pytest.importorskip("skorch")
 from skda.deep._dan import MMDLoss, mmd_weights  # noqa: E402
 from skda.deep._deep_coral import CORALLoss, coral_loss  # noqa: E402
 from skda.deep._modules import reverse_gradient  # noqa: E402
-from skda.deep._net import Half  # noqa: E402
+from skda.deep._training import Half  # noqa: E402
 
 
 def halves(n=7, m=5, d=3, n_classes=3, seed=0):

@@ -30,7 +30,7 @@ from skda import (  # noqa: E402
     stack_domains,
 )
 from skda.deep import MLP  # noqa: E402
-from skda.deep._net import PairedBatches, sigmoid_schedule  # noqa: E402
+from skda.deep._training import PairedBatches, sigmoid_schedule  # noqa: E402
 from skda.model_selection import DomainStratifiedKFold  # noqa: E402
 
 SMALL = {"module__hidden": 8, "max_epochs": 3, "lr": 0.01, "random_state": 0}

@@ -6,7 +6,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from skda import ComBatTransformer
-from skda._backend import to_numpy
+from skda._array._backend import to_numpy
 from skda.feature_based._combat import shrunken_site_effects
 
 

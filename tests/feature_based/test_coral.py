@@ -9,7 +9,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 
 from skda import CORALTransformer, DomainWarning, make_pipeline, stack_domains
-from skda.feature_based._coral import CentredRows, LowRankMap, sparse_moments
+from skda.feature_based._coral_map import CentredRows, LowRankMap, sparse_moments
 
 DENSE, WIDE = (80, 70, 5), (12, 15, 40)  # rows of source and target, features
 

@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import RobustScaler, StandardScaler
 
 from skda import DomainScaler, PerDomain
-from skda._backend import to_numpy
+from skda._array._backend import to_numpy
 from skda.feature_based._domain_scaler import location_and_spread
 
 

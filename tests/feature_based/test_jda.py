@@ -7,7 +7,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 
 from skda import JDATransformer, TCATransformer
-from skda._kernels import kernel_matrix
+from skda._numerics._kernels import kernel_matrix
 
 
 def shifted_blobs(seed, n=120, d=8, classes=3):

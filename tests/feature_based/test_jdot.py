@@ -192,7 +192,7 @@ def test_classes_that_move_are_followed():
 
 
 def test_sabotage_a_plan_that_pairs_at_random_gains_nothing(monkeypatch):
-    import skda.feature_based._joint_transport as module
+    import skda.feature_based._base_joint_transport as module
 
     def at_random(cost, start=None):
         shuffled = np.random.default_rng(0).permutation(cost.shape[0])

@@ -5,7 +5,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from skda import LinearTransportTransformer
-from skda._backend import to_numpy
+from skda._array._backend import to_numpy
 from skda.feature_based._linear_transport import SpanMap, gaussian_transport_map
 
 

@@ -9,7 +9,7 @@ from sklearn.model_selection import LeaveOneOut, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 
 from skda import MEDAClassifier
-from skda.feature_based._graph import knn_affinity, knn_laplacian
+from skda._numerics._graph import knn_affinity, knn_laplacian
 from skda.feature_based._meda import estimate_balance, proxy_distance
 
 

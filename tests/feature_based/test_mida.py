@@ -6,7 +6,7 @@ from scipy.linalg import eigh, subspace_angles
 from sklearn.linear_model import LogisticRegression
 
 from skda import MIDATransformer
-from skda._kernels import kernel_matrix
+from skda._numerics._kernels import kernel_matrix
 
 
 def many_domains(seed=0, n=40, d=4, sources=3):

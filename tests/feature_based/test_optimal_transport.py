@@ -9,9 +9,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neighbors import KNeighborsClassifier
 
 from skda import OptimalTransportTransformer
-from skda._backend import to_numpy
-from skda._sinkhorn import sinkhorn_plan
-from skda.feature_based._class_transport import group_objective, l1l2_plan, lpl1_plan
+from skda._array._backend import to_numpy
+from skda._numerics._class_transport import group_objective, l1l2_plan, lpl1_plan
+from skda._numerics._sinkhorn import sinkhorn_plan
 from skda.feature_based._optimal_transport import find_rows, move_rows
 
 

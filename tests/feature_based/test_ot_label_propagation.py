@@ -7,8 +7,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
 from skda import OTLabelPropagationClassifier
-from skda._sinkhorn import sinkhorn_plan
-from skda._transport import cost_matrix, cost_scale
+from skda._numerics._sinkhorn import sinkhorn_plan
+from skda._numerics._transport import cost_matrix, cost_scale
 
 
 def classes_that_move(seed=0, n=60):

@@ -5,8 +5,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from skda import QuantileTransportTransformer
-from skda._backend import to_numpy
-from skda._transport import barycentric_map, cost_matrix, exact_plan
+from skda._array._backend import to_numpy
+from skda._numerics._transport import barycentric_map, cost_matrix, exact_plan
 from skda.feature_based._quantile_transport import interpolate, quantile_images
 
 

@@ -9,8 +9,8 @@ from scipy.linalg import eigh, subspace_angles
 from sklearn.linear_model import LogisticRegression
 
 from skda import TCATransformer
-from skda._kernels import kernel_matrix
-from skda.feature_based._graph import knn_laplacian
+from skda._numerics._graph import knn_laplacian
+from skda._numerics._kernels import kernel_matrix
 
 
 def two_domains(seed, n=90, m=70, d=6):

@@ -6,7 +6,7 @@ from scipy.linalg import eigh, subspace_angles
 from sklearn.neighbors import KNeighborsClassifier
 
 from skda import JDATransformer, TJMTransformer
-from skda._kernels import kernel_matrix
+from skda._numerics._kernels import kernel_matrix
 from skda.datasets import make_subspace_shift
 
 

@@ -8,7 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics.pairwise import rbf_kernel
 
 from skda import DomainWarning, KMMWeighter, stack_domains
-from skda._kernels import kernel_matrix, resolve_gamma
+from skda._numerics._kernels import kernel_matrix, resolve_gamma
 from skda.instance_based._kmm import kernel_mean_matching
 
 

@@ -11,7 +11,7 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from skda import DomainWarning, LabelShiftClassifier, stack_domains
-from skda.instance_based._class_shares import (
+from skda.instance_based._class_priors import (
     bbse_ratio,
     corrected_proba,
     em_priors,

@@ -19,7 +19,7 @@ from skda import (
     ULSIFWeighter,
     stack_domains,
 )
-from skda._kernels import kernel_matrix
+from skda._numerics._kernels import kernel_matrix
 from skda.instance_based import _gaussian
 from skda.instance_based._kliep import mixture_proportions
 from skda.instance_based._nearest_neighbors import count_votes

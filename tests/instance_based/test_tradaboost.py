@@ -20,8 +20,8 @@ from skda import (
     TrAdaBoostClassifier,
     stack_domains,
 )
-from skda.instance_based import _boosting, _tradaboost
-from skda.instance_based._boosting import (
+from skda.instance_based import _base_boosting, _tradaboost
+from skda.instance_based._base_boosting import (
     finite_votes,
     first_vote,
     source_factor,
@@ -318,7 +318,7 @@ def gain(**params):
 def test_target_accuracy_beats_pooling_and_not_without_the_method(params, monkeypatch):
     assert gain(**params) > 0.15
     monkeypatch.setattr(_tradaboost, "updated_weights", lambda weights, *_, **__: weights)
-    monkeypatch.setattr(_boosting, "balanced_weights", lambda weights, _: weights)
+    monkeypatch.setattr(_base_boosting, "balanced_weights", lambda weights, _: weights)
     assert gain(**params) < 0.05
 
 

@@ -10,11 +10,11 @@ from sklearn.tree import DecisionTreeRegressor
 
 from skda import TrAdaBoostRegressor, TwoStageTrAdaBoostRegressor, stack_domains
 from skda.instance_based import (
-    _boosting,
+    _base_boosting,
     _tradaboost_regressor,
     _two_stage_tradaboost_regressor,
 )
-from skda.instance_based._boosting import updated_weights, weighted_median
+from skda.instance_based._base_boosting import updated_weights, weighted_median
 from skda.instance_based._tradaboost_regressor import adjusted_errors
 from skda.instance_based._two_stage_tradaboost_regressor import r2_weights, share_weights
 from tests.instance_based.scripted import BestColumnRegressor
@@ -235,7 +235,7 @@ def test_error_is_lower_than_by_pooling_and_not_without_the_method(cls, params, 
     monkeypatch.setattr(_tradaboost_regressor, "updated_weights", keep)
     for name in ("r2_weights", "share_weights"):
         monkeypatch.setattr(_two_stage_tradaboost_regressor, name, keep)
-    monkeypatch.setattr(_boosting, "balanced_weights", lambda weights, _: weights)
+    monkeypatch.setattr(_base_boosting, "balanced_weights", lambda weights, _: weights)
     assert gain(cls, **params) < 0.1
 
 

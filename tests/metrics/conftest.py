@@ -7,7 +7,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
-from skda._base import BaseDomainTransformer, DomainRouting
+from skda._core._base_transformer import BaseDomainTransformer
+from skda._core._routing import DomainRouting
 
 
 class MoveSource(BaseDomainTransformer):

@@ -7,7 +7,8 @@ from scipy import sparse, stats
 from sklearn.metrics.pairwise import rbf_kernel
 
 import skda
-from skda import _kernels, metrics
+from skda import metrics
+from skda._numerics import _kernels
 from skda.metrics import _distances, _mmd
 
 DISTANCES = {

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from skda import CORALTransformer, TrainOnSource, make_pipeline
-from skda._base import DomainRouting
+from skda._core._routing import DomainRouting
 from skda.metrics import InformationMaximizationScorer, LabelledTargetScorer, SourceScorer
 from skda.model_selection import (
     DomainShuffleSplit,

@@ -1,0 +1,71 @@
+"""Find the namespace and the device that a user names."""
+
+import importlib.util
+
+from ._backend import Place
+
+_BACKENDS = ("numpy", "torch", "cupy", "array_api_strict")
+
+
+def find_place(backend, device=None):
+    """Return the place that these names stand for, or raise and say what there is."""
+    if backend is None:
+        raise ValueError(
+            f"device={device!r} needs a backend; pass for example backend='torch' beside it."
+        )
+    if backend not in _BACKENDS:
+        raise ValueError(f"backend must be one of {list(_BACKENDS)} or None; got {backend!r}.")
+    if importlib.util.find_spec(backend) is None:
+        extra = {"torch": "skda[deep]", "cupy": "skda[cuda12] (or skda[cuda13])"}
+        raise ImportError(
+            f"backend={backend!r} is not installed. Install it, for example with "
+            f"pip install {extra.get(backend, backend)}."
+        )
+    library = importlib.import_module(backend)
+    find_device = {"numpy": _numpy_device, "torch": _torch_device, "cupy": _cupy_device}
+    if backend not in find_device:  # array_api_strict
+        return Place(library, library.Device(device) if isinstance(device, str) else device)
+    xp = importlib.import_module(f"array_api_compat.{backend}")
+    return Place(xp, find_device[backend](library, device))
+
+
+def _no_such_device(library, device, there, mend):
+    return ValueError(
+        f"device={device!r} is not there: {library.__name__} {library.__version__} sees "
+        f"{there}. {mend}"
+    )
+
+
+def _numpy_device(library, device):
+    if device not in (None, "cpu"):
+        raise _no_such_device(library, device, ["cpu"], "Choose backend='torch' or 'cupy'.")
+    return None
+
+
+def _torch_device(torch, device):
+    there = ["cpu"] + [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        there.append("mps")
+    try:
+        found = torch.empty(0, device=device).device  # None is torch's default device
+    except (RuntimeError, AssertionError, TypeError, ValueError) as error:
+        mend = "Choose one of these, or install a torch built for your device."
+        raise _no_such_device(torch, device, there, mend) from error
+    return found
+
+
+def _cupy_device(cupy, device):
+    try:
+        there = [f"cuda:{i}" for i in range(cupy.cuda.runtime.getDeviceCount())]
+    except cupy.cuda.runtime.CUDARuntimeError:
+        there = []
+    if device is None:
+        wanted = there[0] if there else "cuda"
+    elif isinstance(device, str):
+        wanted = "cuda:0" if device == "cuda" else device
+    else:
+        wanted = f"cuda:{getattr(device, 'id', device)}"
+    if wanted not in there:
+        mend = "Choose one of these; an empty list means that the driver shows no GPU."
+        raise _no_such_device(cupy, device, there, mend)
+    return cupy.cuda.Device(int(wanted.removeprefix("cuda:")))

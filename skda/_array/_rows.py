@@ -1,0 +1,92 @@
+"""Rows of any container: NumPy, torch, CuPy, pandas, polars, SciPy sparse, lists."""
+
+import numpy as np
+from scipy import sparse
+
+from ._backend import Place, namespace
+
+
+def take_columns(X, columns, place):
+    """Return these columns of an array at a place."""
+    return place.xp.take(X, place.asarray(np.asarray(columns, dtype=np.int64)), axis=1)
+
+
+def n_rows(X):
+    """Return the number of rows of an array, frame, sparse matrix or list."""
+    return X.shape[0] if hasattr(X, "shape") else len(X)
+
+
+def take_rows(X, rows):
+    """Return the rows with these (host integer) indices from any row container.
+
+    Consecutive rows of an array come back as a view.
+    """
+    if X is None:
+        return None
+    if hasattr(X, "iloc"):  # pandas
+        return X.iloc[rows]
+    if _is_polars(X):
+        return X[rows.tolist()]
+    if sparse.issparse(X):
+        return X.tocsr()[rows]
+    if not hasattr(X, "shape"):  # list, tuple
+        return [X[i] for i in rows]
+    rows = as_slice(rows)
+    if isinstance(rows, slice) or isinstance(X, np.ndarray):
+        return X[rows, ...]
+    xp = namespace(X)
+    return xp.take(X, Place(xp, X.device).asarray(rows), axis=0)
+
+
+def join_rows(pieces, rows):
+    """Put pieces back in place: piece i holds the rows with indices ``rows[i]``.
+
+    The inverse of :func:`take_rows` over a partition of the rows. Array pieces come back as one
+    array, sparse ones as CSR, data frames as a frame.
+    """
+    pieces = [piece for piece, index in zip(pieces, rows, strict=True) if len(index)]
+    rows = [index for index in rows if len(index)]
+    if len(pieces) == 1:
+        return pieces[0]  # the partition has one part: all rows, in order
+    joined = _concatenate(pieces)
+    order = np.concatenate(rows)
+    if (np.diff(order) == 1).all():
+        return joined
+    return take_rows(joined, np.argsort(order))
+
+
+def as_slice(rows):
+    """Return consecutive indices as a slice, which reads and writes without a copy."""
+    if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all():
+        return slice(int(rows[0]), int(rows[-1]) + 1)
+    return rows
+
+
+def _is_polars(X):
+    return type(X).__module__.partition(".")[0] == "polars"
+
+
+def _concatenate(pieces):
+    """Stack row containers of one kind."""
+    first = pieces[0]
+    if hasattr(first, "iloc"):
+        import pandas
+
+        return pandas.concat(pieces)
+    if _is_polars(first):
+        import polars
+
+        return polars.concat(pieces)
+    if any(sparse.issparse(piece) for piece in pieces):
+        return sparse.vstack(pieces, format="csr")
+    xp = namespace(*pieces)
+    return xp.concat(pieces, axis=0)
+
+
+_TILE_BYTES = 2 * 2**20
+
+
+def row_tiles(n_rows, row_bytes, *, tile_bytes=_TILE_BYTES, least=256):
+    """Slices that cut ``n_rows`` rows into tiles of about ``tile_bytes``."""
+    step = max(least, int(tile_bytes // max(row_bytes, 1)))
+    return [slice(i, min(i + step, n_rows)) for i in range(0, n_rows, step)]

@@ -1,0 +1,169 @@
+"""Base class of the transformers that map the rows of each domain by that domain's map."""
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator, TransformerMixin
+
+from .._array._backend import namespace
+from .._array._rows import as_slice, join_rows, take_rows
+from ._routing import DomainRouting
+from ._validation import _data, data_for_fit, data_for_use
+
+_TILE_BYTES = 4 * 2**20  # of rows to map at once
+
+
+class BaseDomainTransformer(DomainRouting, TransformerMixin, BaseEstimator):
+    """A transformer that maps the rows of each domain by that domain's map.
+
+    A method implements ``_fit(data)``, which stores what it learns with ``data.keep``, and
+    ``_map(X, domain, place)``, which maps rows of one domain at a place. Class attributes say
+    what it can take:
+
+    ``_accept_sparse`` : bool
+        Whether CSR matrices may pass.
+    ``_per_source``, ``_per_target`` : bool
+        Whether each source (target) has a map of its own, so that an unknown id is an error.
+    """
+
+    _labels = "ignored"
+    _accept_sparse = False
+    _per_source = False
+    _per_target = False
+
+    def fit(self, X, y=None, *, sample_domain=None):
+        """Learn the map of each domain.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of all domains.
+        y : array-like of shape (n_samples,), default=None
+            Labels. Those of target rows are not looked at unless the class says so.
+        sample_domain : array-like of int of shape (n_samples,), default=None
+            Domain of each row: >= 0 a source, < 0 a target. None: all rows are source, there is
+            nothing to adapt to, and a :class:`~skda.DomainWarning` says so.
+
+        Returns
+        -------
+        self : object
+            The fitted transformer.
+        """
+        self._fit_data(X, y, sample_domain)
+        return self
+
+    def transform(self, X, *, sample_domain=None):
+        """Map each row by the map of its domain.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to map, in any order.
+        sample_domain : array-like of int of shape (n_samples,), default=None
+            Domain of each row. None: every row is a target row.
+
+        Returns
+        -------
+        X_new : array of shape (n_samples, n_features_out)
+            Mapped rows in the same order, in the array library that `X` came in.
+        """
+        data = data_for_use(self, X, sample_domain, accept_sparse=self._accept_sparse)
+        self._check_known_domains(data, named=sample_domain is not None)
+        return self._map_all(data)
+
+    def fit_transform(self, X, y=None, *, sample_domain=None):
+        """Learn the maps and map the same rows: ``fit`` and then ``transform``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of all domains.
+        y : array-like of shape (n_samples,), default=None
+            Labels, see :meth:`fit`.
+        sample_domain : array-like of int of shape (n_samples,), default=None
+            Domain of each row, see :meth:`fit`. Without it all rows are learnt from as source
+            and, as in :meth:`transform`, mapped as target.
+
+        Returns
+        -------
+        X_new : array of shape (n_samples, n_features_out)
+            Mapped rows in the same order, in the array library that `X` came in.
+        """
+        # Written out: the inherited one drops the metadata that transform consumes.
+        data = self._fit_data(X, y, sample_domain)
+        if sample_domain is None:
+            data = _data(self, data.X, None, np.full_like(data.ids, -1), None)
+        return self._map_all(data)
+
+    def _fit_data(self, X, y, sample_domain):
+        data = data_for_fit(
+            self, X, y, sample_domain, labels=self._labels, accept_sparse=self._accept_sparse
+        )
+        self.source_domains_ = data.source_domains
+        self.target_domains_ = data.target_domains
+        self._fit(data)
+        return data
+
+    def _map_all(self, data):
+        stays_sparse = sparse.issparse(data.X) and not len(data.source)
+        if data.place.is_numpy and not stays_sparse:
+            return data.home.asarray(self._map_tiles(data))
+        index, pieces = [], []
+        for domain in data.domains:
+            rows = data.rows(domain)
+            given = take_rows(data.X, rows)
+            mapped = self._map(given, domain, data.place)
+            index.append(rows)
+            pieces.append(copy_of(mapped) if mapped is given else mapped)
+        mapped = join_rows(pieces, index)
+        return mapped if sparse.issparse(mapped) else data.home.asarray(mapped)
+
+    def _map_tiles(self, data):
+        """Map NumPy rows a cache-sized tile at a time, straight into the output.
+
+        Rows are mapped alone, so tiles change nothing but the traffic to memory.
+        """
+        tile = max(_TILE_BYTES // (data.X.dtype.itemsize * data.X.shape[1]), 256)
+        mapped = None
+        for domain in data.domains:
+            rows = data.rows(domain)
+            for start in range(0, len(rows), tile):
+                part = rows[start : start + tile]
+                piece = self._map(take_rows(data.X, part), domain, data.place)
+                if sparse.issparse(piece):
+                    piece = piece.toarray()
+                if mapped is None:
+                    mapped = np.empty((len(data.ids), *piece.shape[1:]), dtype=piece.dtype)
+                mapped[as_slice(part)] = piece
+        return mapped
+
+    def _check_known_domains(self, data, *, named):
+        if not self.target_domains_:  # fitted without sample_domain: one map for all rows
+            return
+        if self._per_target and not named and len(self.target_domains_) > 1:
+            raise ValueError(
+                f"{type(self).__name__} has a map for each target {self.target_domains_}, so "
+                "sample_domain must say which one each row belongs to. Pass sample_domain."
+            )
+        known = self.source_domains_ if self._per_source else data.source_domains
+        if self._per_target and named:
+            known = known + self.target_domains_
+        else:
+            known = known + data.target_domains
+        unknown = sorted(set(data.domains) - set(known))
+        if unknown:
+            raise ValueError(
+                f"sample_domain has domains that {type(self).__name__} was not fitted on: "
+                f"{unknown}. It knows the sources {self.source_domains_} and the targets "
+                f"{self.target_domains_}; fit again with rows of the new domain."
+            )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = self._accept_sparse
+        tags.target_tags.required = self._labels != "ignored"
+        return tags
+
+
+def copy_of(X):
+    """Return a copy of an array, so that no output shares memory with a user's input."""
+    return X.copy() if sparse.issparse(X) else namespace(X).asarray(X, copy=True)

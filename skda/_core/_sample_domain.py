@@ -1,0 +1,116 @@
+"""The rule for ``sample_domain``: which row belongs to which domain.
+
+``sample_domain >= 0`` is a source, ``< 0`` a target; rows are of one domain when their ids are
+equal. Nothing else about an id has a meaning.
+"""
+
+import numpy as np
+
+from .._array._backend import to_numpy
+from .._array._warnings import warn_user
+
+_HELPERS = "with skda.stack_domains or skda.encode_domains"
+
+
+class DomainWarning(UserWarning):
+    """There is something about the domains that the user should look at.
+
+    Issued for example when an estimator is fitted without ``sample_domain``, so that there is
+    nothing to adapt to.
+    """
+
+
+def check_sample_domain(sample_domain, n_samples):
+    """Return sample_domain as one signed integer per row, or say what is wrong with it."""
+    ids = np.asarray(to_numpy(sample_domain))
+    if ids.ndim != 1:
+        raise ValueError(
+            f"sample_domain must be one-dimensional, one integer per row; got shape {ids.shape}. "
+            "Pass sample_domain.ravel() if it is a column."
+        )
+    if ids.shape[0] != n_samples:
+        raise ValueError(
+            f"sample_domain must have one value per row of X; got {ids.shape[0]} values for "
+            f"{n_samples} rows. Build both together, for example {_HELPERS}."
+        )
+    if ids.dtype == object:
+        ids = np.asarray(ids.tolist())
+    if ids.dtype.kind == "b":
+        raise ValueError(
+            "sample_domain must be signed integers (source >= 0, target < 0); got booleans. "
+            "Write np.where(is_target, -2, 1), or build it with skda.encode_domains."
+        )
+    if ids.dtype.kind not in "iuf":
+        raise ValueError(
+            f"sample_domain must be signed integers (source >= 0, target < 0); got values like "
+            f"{ids.tolist()[0]!r}. Turn names into ids with skda.encode_domains(names, target=...)."
+        )
+    if ids.dtype.kind == "f":
+        if not np.isfinite(ids).all():
+            raise ValueError(
+                "sample_domain must be signed integers (source >= 0, target < 0); got NaN or "
+                f"infinity. Say for every row whose it is, for example {_HELPERS}."
+            )
+        if (ids != np.rint(ids)).any():
+            raise ValueError(
+                "sample_domain must be signed integers (source >= 0, target < 0); got the value "
+                f"{ids[ids != np.rint(ids)][0]}. Build it {_HELPERS}."
+            )
+    return ids.astype(np.int64)
+
+
+def check_both_sides(ids):
+    """Raise if the rows are all source or all target."""
+    for side, missing, mend in (
+        ("source", not (ids >= 0).any(), "a non-negative"),
+        ("target", not (ids < 0).any(), "a negative"),
+    ):
+        if missing:
+            sign = ">= 0" if side == "source" else "< 0"
+            raise ValueError(
+                f"sample_domain has no {side} rows (values {sign}); got only "
+                f"{np.unique(ids)[:5].tolist()}. Mark {side} rows with {mend} id, for example "
+                "with skda.stack_domains. In a cross-validation, split with "
+                "skda.model_selection.DomainStratifiedKFold, which keeps both domains in every "
+                "fold."
+            )
+
+
+def domains_for_fit(sample_domain, n_samples, *, estimator, one_sided=False):
+    """Return the id of each row to fit on; without any, every row is source, with a warning."""
+    if sample_domain is None:
+        warn_user(
+            f"{type(estimator).__name__} was fitted without sample_domain: every row is taken as "
+            "source and nothing is adapted. Pass sample_domain to fit (with "
+            "sklearn.set_config(enable_metadata_routing=True) a Pipeline hands it on).",
+            DomainWarning,
+        )
+        return np.zeros(n_samples, dtype=np.int64)
+    ids = check_sample_domain(sample_domain, n_samples)
+    if not one_sided:
+        check_both_sides(ids)
+    return ids
+
+
+def domains_for_use(sample_domain, n_samples):
+    """Return the id of each row to transform or predict; without any, every row is target."""
+    if sample_domain is None:
+        return np.full(n_samples, -1, dtype=np.int64)
+    return check_sample_domain(sample_domain, n_samples)
+
+
+def rows_to_score(sample_domain, n_samples):
+    """Return the rows that ``score`` may look at, or None for all of them.
+
+    With sample_domain these are the source rows: no target label chooses a model silently.
+    """
+    if sample_domain is None:
+        return None
+    rows = np.flatnonzero(check_sample_domain(sample_domain, n_samples) >= 0)
+    if not len(rows):
+        raise ValueError(
+            "score with sample_domain looks at source rows only, and sample_domain has none "
+            "(values >= 0). To score labelled target rows leave sample_domain out, or use "
+            "skda.metrics.LabelledTargetScorer."
+        )
+    return rows

@@ -1,0 +1,318 @@
+"""Input validation: the arguments of ``fit`` and ``predict`` as one checked record."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn import get_config
+from sklearn.utils import get_tags
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+
+from .._array._backend import Place, check_foreign_array, is_foreign_array, place_of, to_numpy
+from .._array._config import working_place
+from .._array._rows import n_rows, take_rows
+from ._labels import as_labels, labelled_rows, tidy_labels
+from ._sample_domain import domains_for_fit, domains_for_use
+
+
+def check_rows(estimator, X, *, reset, accept_sparse=False, min_samples=1):
+    """Check X as scikit-learn does, leaving arrays of other libraries where they are.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Gets ``n_features_in_`` and ``feature_names_in_`` when `reset`, else is compared with.
+    X : array-like, data frame, sparse matrix, torch tensor or CuPy array
+        Rows to check.
+    reset : bool
+        Whether this is ``fit``.
+    accept_sparse : bool, default=False
+        Whether CSR matrices may pass.
+    min_samples : int, default=1
+        Smallest number of rows.
+
+    Returns
+    -------
+    X : array of float32 or float64, or CSR matrix
+        The rows; NumPy for whatever came from the host.
+    """
+    if is_foreign_array(X):
+        X = check_foreign_array(X, min_samples=min_samples)
+        validate_data(estimator, X, reset=reset, skip_check_array=True)
+        return X
+    return validate_data(
+        estimator,
+        X,
+        reset=reset,
+        accept_sparse="csr" if accept_sparse else False,
+        dtype=[np.float64, np.float32],
+        ensure_min_samples=min_samples,
+    )
+
+
+def rows_to_hand_on(estimator, X, *, reset):
+    """Note width and names of X on the estimator; an inner estimator checks the values.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Gets ``n_features_in_`` and ``feature_names_in_`` when `reset`, else is compared with.
+    X : array-like, data frame, sparse matrix, torch tensor or CuPy array
+        Rows of anything that the inner estimator takes.
+    reset : bool
+        Whether this is ``fit``.
+
+    Returns
+    -------
+    X : ndarray, data frame or CSR matrix
+        The rows on the host, in a container that can be sliced by row.
+    """
+    if is_foreign_array(X):
+        X = to_numpy(X)
+    elif sparse.issparse(X):
+        X = X.tocsr()
+    elif not hasattr(X, "shape"):
+        X = np.asarray(X)
+    if len(X.shape) != 2:
+        raise ValueError(
+            f"Expected 2D array, got {len(X.shape)}D array instead (X has shape {X.shape}). "
+            "Reshape your data with .reshape(-1, 1) for one feature, .reshape(1, -1) for one row."
+        )
+    validate_data(estimator, X, reset=reset, skip_check_array=True)
+    return X
+
+
+def data_for_fit(
+    estimator,
+    X,
+    y=None,
+    sample_domain=None,
+    *,
+    labels="ignored",
+    accept_sparse=False,
+    one_sided=False,
+    reset=True,
+    hand_on=False,
+):
+    """Turn the arguments of ``fit`` into a checked :class:`~skda._core._validation.DomainData`.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The estimator that is being fitted.
+    X, y, sample_domain
+        As given by the user.
+    labels : {"ignored", "source", "all"}, default="ignored"
+        Which labels the method uses: none; those of source rows (whatever stands on target
+        rows is not looked at); or also those of target rows that have one.
+    accept_sparse : bool, default=False
+        Whether CSR matrices may pass.
+    one_sided : bool, default=False
+        Whether rows of one side only are fine.
+    reset : bool, default=True
+        False in a later ``partial_fit``: X must look like the rows before it.
+    hand_on : bool, default=False
+        Whether X goes on to an inner estimator that checks it itself; then data frames, text,
+        missing values and sparse matrices pass, on the host.
+
+    Returns
+    -------
+    data : DomainData
+        The rows, at the place where the arithmetic runs.
+    """
+    home = place_of(X)
+    if hand_on:
+        X = rows_to_hand_on(estimator, X, reset=reset)
+    else:
+        X = check_rows(estimator, X, reset=reset, accept_sparse=accept_sparse)
+    ids = domains_for_fit(sample_domain, n_rows(X), estimator=estimator, one_sided=one_sided)
+    y, labelled = _labels_for_fit(estimator, y, ids, labels)
+    if hand_on:
+        return DomainData(X, y, ids, labelled, Place(), home)
+    estimator._fitted_at = str(home)
+    return _data(estimator, X, y, ids, labelled)
+
+
+def data_for_use(
+    estimator,
+    X,
+    sample_domain=None,
+    *,
+    accept_sparse=False,
+    method="transform",
+    hand_on=False,
+):
+    """Turn the arguments of ``transform`` or ``predict`` into a checked ``DomainData``.
+
+    ``method`` is the name of the calling method, for an error message.
+    """
+    check_is_fitted(estimator)
+    if hand_on:
+        home = place_of(X)
+        X = rows_to_hand_on(estimator, X, reset=False)
+        ids = domains_for_use(sample_domain, n_rows(X))
+        return DomainData(X, None, ids, None, Place(), home)
+    _check_same_place(estimator, X, method)
+    X = check_rows(estimator, X, reset=False, accept_sparse=accept_sparse)
+    return _data(estimator, X, None, domains_for_use(sample_domain, n_rows(X)), None)
+
+
+def _check_same_place(estimator, X, method):
+    """Hold to scikit-learn's rule about mixed libraries while its array API switch is on.
+
+    With the switch off, fitted arrays are moved to where X is.
+    """
+    here, fitted_at = str(place_of(X)), getattr(estimator, "_fitted_at", None)
+    if get_config()["array_api_dispatch"] and fitted_at not in (None, here):
+        raise ValueError(
+            f"Inputs passed to {type(estimator).__name__}.{method}() must use the same namespace "
+            f"and the same device as those passed to fit(); got {here} after {fitted_at}. Move X "
+            "there, or leave scikit-learn's array_api_dispatch off and skda moves it."
+        )
+
+
+def _data(estimator, X, y, ids, labelled):
+    place = working_place(X, estimator)
+    rows = X if sparse.issparse(X) else place.asarray(X)
+    return DomainData(rows, y, ids, labelled, place, home=place_of(X))
+
+
+def _labels_for_fit(estimator, y, ids, labels):
+    """Return y on the host with the rows whose label may be used, checked there."""
+    if labels == "ignored":
+        return None, None
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is None. Pass "
+            "labels; on target rows without one put a missing value, as skda.stack_domains does."
+        )
+    y = as_labels(y)
+    if y.shape[0] != ids.shape[0]:
+        raise ValueError(
+            f"y must have one label per row of X; got {y.shape[0]} labels for {ids.shape[0]} rows "
+            "(inconsistent numbers of samples)."
+        )
+    multi_output = get_tags(estimator).target_tags.multi_output
+    if y.ndim > 1 and not multi_output:
+        y = column_or_1d(y, warn=True)
+    labelled = labelled_rows(y, ids) if labels == "all" else ids >= 0
+    used = tidy_labels(y[labelled])
+    if used.dtype.kind == "f" and not np.isfinite(used).all():
+        raise ValueError(
+            "Input y contains NaN or infinity on rows whose label is needed (source rows). Drop "
+            "those rows or label them."
+        )
+    if used.dtype == object and any(label is None for label in used.ravel()):
+        raise ValueError(
+            "Input y contains NaN or None on source rows, whose label is needed. Drop those rows "
+            "or label them."
+        )
+    return y, labelled
+
+
+def class_labels(estimator, data):
+    """Return the sorted classes and the class index of each labelled row (-1 elsewhere).
+
+    Parameters
+    ----------
+    estimator : classifier
+        Named in errors.
+    data : DomainData
+        Made with ``labels="source"`` or ``"all"``.
+
+    Returns
+    -------
+    classes : ndarray of shape (n_classes,)
+        Classes in the labels' own type.
+    codes : ndarray of int64 of shape (n_samples,)
+        Index into `classes`, -1 on rows without a label that may be used.
+    """
+    used = tidy_labels(data.y[data.labelled])
+    check_classification_targets(used)
+    classes, found = np.unique(used, return_inverse=True)
+    codes = np.full(data.ids.shape, -1, dtype=np.int64)
+    codes[data.labelled] = found
+    return classes, codes
+
+
+@dataclass(frozen=True)
+class DomainData:
+    """Checked rows with their domains, ready to compute on."""
+
+    X: Any
+    """Rows of all domains, (n, d), at the place where the arithmetic runs (or a CSR matrix)."""
+    y: np.ndarray | None
+    """Labels as given, on the host; None if there are none."""
+    ids: np.ndarray
+    """Signed id of the domain of each row."""
+    labelled: np.ndarray | None
+    """Which rows have a label that may be used; None if the method looks at no label."""
+    place: Place
+    """Where the arithmetic runs."""
+    home: Place
+    """Where X came from, and where fitted arrays are kept."""
+
+    @cached_property
+    def xp(self):
+        """Namespace of X."""
+        return self.place.xp
+
+    @cached_property
+    def source(self):
+        """Indices of the source rows."""
+        return np.flatnonzero(self.ids >= 0)
+
+    @cached_property
+    def target(self):
+        """Indices of the target rows."""
+        return np.flatnonzero(self.ids < 0)
+
+    @cached_property
+    def domains(self):
+        """Sorted ids of all domains."""
+        return np.unique(self.ids).tolist()
+
+    @property
+    def source_domains(self):
+        """Sorted ids of the sources."""
+        return [i for i in self.domains if i >= 0]
+
+    @property
+    def target_domains(self):
+        """Sorted ids of the targets."""
+        return [i for i in self.domains if i < 0]
+
+    @property
+    def adapts(self):
+        """Whether there are both source and target rows."""
+        return len(self.source) > 0 and len(self.target) > 0
+
+    @cached_property
+    def X_source(self):
+        """Source rows, in their order."""
+        return take_rows(self.X, self.source)
+
+    @cached_property
+    def X_target(self):
+        """Target rows, in their order."""
+        return take_rows(self.X, self.target)
+
+    @cached_property
+    def y_source(self):
+        """Labels of the source rows, of their own type."""
+        return tidy_labels(take_rows(self.y, self.source))
+
+    def rows(self, domain):
+        """Return indices of the rows of one domain."""
+        return np.flatnonzero(self.ids == domain)
+
+    def X_of(self, domain):
+        """Return the rows of one domain."""
+        return take_rows(self.X, self.rows(domain))
+
+    def keep(self, x):
+        """Return a computed array as it is to be stored: where X came from."""
+        return self.home.asarray(x)

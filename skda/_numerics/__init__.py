@@ -1,0 +1,1 @@
+"""Formulas without estimators, written against the Python array API."""

@@ -1,0 +1,209 @@
+"""Discrete optimal transport: cost matrices, exact plans, and the map that a plan stands for.
+
+The exact plan is POT's network simplex on the host, imported on first use.
+"""
+
+import importlib
+import math
+
+import numpy as np
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
+
+from .._array._backend import namespace, place_of, to_numpy
+from .._array._warnings import warn_user
+from ._kernels import pairwise_sq_dists
+from ._sinkhorn import Plan, sinkhorn_plan, uniform_mass
+
+_SPARSE_FROM = 250_000  # pairs from which the exact plan is priced in
+_CANDIDATES = 20  # pairs per row to begin with
+_PRICING_ROUNDS = 20
+
+
+# --------------------------------------------------------------------------------------------------
+# Costs
+
+
+def cost_matrix(X, Y, *, metric="sqeuclidean"):
+    """Cost of moving each row of X to each row of Y.
+
+    Parameters
+    ----------
+    X : array of shape (n, d)
+    Y : array of shape (m, d)
+    metric : {"sqeuclidean", "euclidean"} or callable, default="sqeuclidean"
+        A callable gets X and Y and returns the matrix, in their array library.
+
+    Returns
+    -------
+    M : array of shape (n, m)
+    """
+    if callable(metric):
+        M = place_of(X).asarray(metric(X, Y), X.dtype)
+        if tuple(M.shape) != (X.shape[0], Y.shape[0]):
+            raise ValueError(
+                f"metric must return a matrix of shape {(X.shape[0], Y.shape[0])}, one cost for "
+                f"each pair of rows; got shape {tuple(M.shape)}."
+            )
+        return M
+    if metric == "sqeuclidean":
+        return pairwise_sq_dists(X, Y)
+    if metric == "euclidean":
+        return namespace(X).sqrt(pairwise_sq_dists(X, Y))
+    raise ValueError(f"metric must be 'sqeuclidean', 'euclidean' or a callable; got {metric!r}.")
+
+
+def cost_scale(M, rule):
+    """Return the number that counts as one unit of cost: the median, mean or maximum of M, or 1.
+
+    Where that is zero (many duplicated rows) the next of median, mean and 1 is taken.
+    """
+    xp = namespace(M)
+    if rule is None:
+        return 1.0
+    statistics = {"median": _median, "mean": xp.mean, "max": xp.max}
+    if rule not in statistics:
+        raise ValueError(f"cost_norm must be 'median', 'mean', 'max' or None; got {rule!r}.")
+    scale = float(statistics[rule](M)) or float(xp.mean(M)) or 1.0
+    if not math.isfinite(scale):
+        raise ValueError(
+            "The cost of moving source rows to target rows overflows. Scale the features first, "
+            "for example with StandardScaler."
+        )
+    return scale
+
+
+def _median(M):
+    """Median of all entries, the lower one of the middle two."""
+    xp = namespace(M)
+    flat = xp.reshape(M, (-1,))
+    middle = (flat.shape[0] - 1) // 2
+    if isinstance(M, np.ndarray):
+        return np.partition(flat, middle)[middle]
+    return xp.sort(flat)[middle]
+
+
+def barycentric_map(coupling, Y, X, mass=None):
+    """Mean of the rows of Y that the mass of each row of X goes to; mass that is left out stays.
+
+    With the masses a row has (uniform by default), a row of which the plan moves only a share goes
+    that share of the way to the mean, and one that is left out stays where it is.
+    """
+    xp = namespace(coupling)
+    moved = xp.reshape(xp.sum(coupling, axis=1), (-1, 1))
+    there = moved > 0
+    # Centred, so that a mean over rows far from zero does not lose digits.
+    centre = xp.mean(Y, axis=0)
+    images = (coupling @ (Y - centre)) / xp.where(there, moved, xp.ones_like(moved)) + centre
+    mass = uniform_mass(X.shape[0], X) if mass is None else mass
+    share = moved / xp.reshape(mass, (-1, 1))
+    whole = share > 1.0 - 1e-3  # marginals are met to a tolerance only
+    return xp.where(whole, images, X + (images - X) * share)
+
+
+# --------------------------------------------------------------------------------------------------
+# Exact plans
+
+
+def exact_plan(M, a=None, b=None, *, start=None):
+    """Plan of least cost, by POT's network simplex run to its end.
+
+    Parameters
+    ----------
+    M : array of shape (n, m)
+        Cost of each pair.
+    a, b : array of shape (n,), (m,), default=None
+        Masses of equal sum; uniform by default.
+    start : tuple of arrays, default=None
+        Potentials of a similar problem, to start from.
+
+    Returns
+    -------
+    plan : Plan
+
+    Notes
+    -----
+    Large problems are solved on the few pairs that the potentials of a rough entropic plan (or of
+    `start`) make promising, and pairs whose reduced cost turns out negative are added until
+    there are none: that the plan is optimal among all pairs is then proved by its potentials.
+    Where their number does not fall fast, all pairs are solved at once, which is then cheaper.
+    Arithmetic on the host.
+    """
+    place = place_of(M)
+    host = np.ascontiguousarray(to_numpy(M), dtype=np.float64)
+    n, m = host.shape
+    a = np.full(n, 1.0 / n) if a is None else np.asarray(to_numpy(a), dtype=np.float64)
+    b = np.full(m, 1.0 / m) if b is None else np.asarray(to_numpy(b), dtype=np.float64)
+    solved = None
+    if n * m >= _SPARSE_FROM and min(n, m) > 2 * _CANDIDATES and a.min() > 0 and b.min() > 0:
+        if start is None:
+            scale = float(np.mean(host)) or 1.0
+            options = {"reg": 0.02 * scale, "tol": 1e-2, "warn": False, "max_iter": 300}
+            start = sinkhorn_plan(host, a=a, b=b, **options).potentials
+        start = tuple(to_numpy(p).astype(float) for p in start)
+        solved = _simplex_on_candidates(host, a, b, start)
+    coupling, log = solved or _simplex(host, a, b)
+    if log["warning"] is not None:
+        warn_user(
+            f"Exact transport did not finish: {log['warning']} Scale the features, or pass reg > 0 "
+            "for the entropic plan.",
+            ConvergenceWarning,
+        )
+    error = float(np.abs(coupling.sum(1) - a).sum() + np.abs(coupling.sum(0) - b).sum())
+    coupling = place.asarray(coupling, M.dtype)
+    potentials = tuple(place.asarray(log[side], M.dtype) for side in ("u", "v"))
+    return Plan(coupling, float(log["cost"]), potentials, 0, error)
+
+
+def _simplex(M, a, b):
+    """POT's network simplex; it ends by itself, the limit is there for cycling only."""
+    return importlib.import_module("ot.lp").emd(a, b, M, numItermax=10**15, log=True)
+
+
+def _simplex_on_candidates(M, a, b, potentials):
+    """Exact plan by pricing in pairs.
+
+    None where POT cannot do it (before 0.9.7), or where a round leaves more than half of the
+    missing pairs missing, because the potentials are far off.
+    """
+    n, m = M.shape
+    slack = 1e-10 * float(np.max(np.abs(M)))
+    reduced = M - potentials[0][:, None]
+    reduced -= reduced.min(axis=0)
+    chosen = np.zeros(n * m, dtype=bool)
+    near = np.argpartition(reduced, _CANDIDATES, axis=1)[:, :_CANDIDATES]
+    chosen[(np.arange(n)[:, None] * m + near).ravel()] = True
+    chosen[reduced.argmin(axis=0) * m + np.arange(m)] = True
+    chosen[_corner_pairs(a, b)] = True
+    before = math.inf
+    for _ in range(_PRICING_ROUNDS):
+        rows, columns = np.divmod(np.flatnonzero(chosen), m)
+        pairs = sparse.coo_matrix((M[rows, columns], (rows, columns)), (n, m))
+        try:
+            plan, log = _simplex(pairs, a, b)
+        except (TypeError, ValueError, AttributeError, AssertionError):
+            return None
+        if log["warning"] is not None:
+            return None
+        np.subtract(M, log["u"][:, None], out=reduced)
+        reduced -= log["v"]
+        missing = np.flatnonzero(reduced.ravel() < -slack)
+        if not len(missing):
+            return plan.toarray(), log
+        if len(missing) > _CANDIDATES * n:
+            if len(missing) > before / 2:
+                return None
+            before = len(missing)
+            worst = np.argpartition(reduced.ravel()[missing], _CANDIDATES * n)[: _CANDIDATES * n]
+            missing = missing[worst]
+        chosen[missing] = True
+    return None
+
+
+def _corner_pairs(a, b):
+    """Pairs of the north-west corner plan, which make a restricted problem feasible."""
+    ends = [np.cumsum(mass) / mass.sum() for mass in (a, b)]
+    cuts = np.unique(np.concatenate([[0.0], *ends]))
+    middles = (cuts[1:] + cuts[:-1]) / 2
+    rows, columns = (np.minimum(np.searchsorted(end, middles), len(end) - 1) for end in ends)
+    return rows * len(b) + columns

@@ -1,0 +1,164 @@
+"""Joint distribution optimal transport: plans over features and labels, alternated with a fit.
+
+What :class:`JDOTClassifier` and :class:`JDOTRegressor` share.
+"""
+
+from numbers import Real
+from typing import Any, NamedTuple
+
+from sklearn.exceptions import ConvergenceWarning
+
+from .._array._backend import as_like, namespace, to_numpy
+from .._array._warnings import warn_user
+from .._core._param_checks import check_count, check_positive
+from .._numerics._sinkhorn import sinkhorn_plan
+from .._numerics._threads import one_blas_thread
+from .._numerics._transport import cost_matrix, cost_scale, exact_plan
+
+_SMALL = 2**20  # entries of a matrix below which threads of the linear algebra wait, not work
+_MISPLACED = 1e-4  # share of the mass of the last plan that is worth a word
+
+
+class Alternation(NamedTuple):
+    """Where the alternation ended: the model, the labels it was fitted to, and the way there."""
+
+    model: Any
+    carried: Any
+    objectives: list
+    marginal_error: float
+    """Largest share of the mass that a last plan has in the wrong place."""
+
+
+def joint_alternation(costs, labels, fit, label_cost, *, alpha, solve, max_iter=100, tol=1e-5):
+    """Alternate plans of joint cost with fits to the labels that they carry to the target.
+
+    Lowers ``Σ_k λ_k Σ_ij P^k_ij [(1-α) c(x_i, x_j) + α ℓ(y_i, f(x_j))]`` over the plans P^k of the
+    sources, λ_k being the share of rows of source k, and over the model f.
+
+    Parameters
+    ----------
+    costs : list of arrays of shape (n_k, m)
+        Feature costs of each source.
+    labels : list of arrays of shape (n_k, q)
+        Values of the rows of each source: class memberships, or the regression target.
+    fit : callable
+        Gets the labels carried to the target, array of shape (m, q); returns a model and what
+        it says of the target rows.
+    label_cost : callable
+        Gets labels (n_k, q) and what the model says; returns label losses (n_k, m).
+    alpha : float
+        Share of the label loss in the joint cost. The first plan looks at features only.
+    solve : callable
+        Gets a joint cost and the potentials of the last plan (or None); returns a plan.
+    max_iter : int, default=100
+        Largest number of rounds.
+    tol : float, default=1e-5
+        Stop when the objective changes by no more than this share of itself.
+
+    Returns
+    -------
+    end : Alternation
+    """
+    n_source = sum(cost.shape[0] for cost in costs)
+    shares = [cost.shape[0] / n_source for cost in costs]
+    m = costs[0].shape[1]
+    joint, starts, objectives = list(costs), [None] * len(costs), []
+    features = [cost * (1.0 - alpha) for cost in costs]
+    for n_round in range(1, max_iter + 1):
+        carried, plans, left_over = 0.0, [], 0.0
+        for k, share in enumerate(shares):
+            plan = solve(joint[k], starts[k])
+            starts[k] = plan.potentials
+            plans.append(plan.coupling)
+            left_over = max(left_over, plan.marginal_error)
+            carried = carried + (plan.coupling.T @ labels[k]) * (share * m)
+        model, said = fit(carried)
+        objective = 0.0
+        for k, share in enumerate(shares):
+            joint[k] = label_cost(labels[k], said)  # in place: a new matrix costs more than a sum
+            joint[k] *= alpha
+            joint[k] += features[k]
+            objective += share * _inner_product(plans[k], joint[k])
+        objectives.append(objective)
+        if n_round > 1:
+            change = objectives[-2] - objectives[-1]
+            if abs(change) <= tol * abs(objectives[-1]):
+                break
+    else:
+        if max_iter > 1:
+            warn_user(
+                f"The alternation stopped after max_iter={max_iter} rounds with its objective "
+                f"still changing by {abs(change):.1e}. Raise max_iter or tol.",
+                ConvergenceWarning,
+            )
+    return Alternation(model, carried, objectives, left_over)
+
+
+def _inner_product(A, B):
+    """Sum of the products of the entries, without a matrix of them."""
+    xp = namespace(A, B)
+    return float(xp.vecdot(xp.reshape(A, (-1,)), xp.reshape(B, (-1,))))
+
+
+class JointTransportMixin:
+    """The alternation on checked data; a subclass says what labels are and how they are fitted.
+
+    It writes ``_label_rows(data)``, ``_fit_target(X, carried)`` and ``_label_cost(labels, said)``.
+    """
+
+    def _fit(self, data):
+        self._check_params()
+        if not data.adapts:
+            self._fit_plain(data)
+            self.n_iter_, self.objectives_ = 1, []
+            return
+        rows = [data.rows(domain) for domain in data.source_domains]
+        labels = self._label_rows(data)
+        labels = [as_like(labels[index], data.X) for index in rows]
+        costs = []
+        for domain in data.source_domains:
+            cost = cost_matrix(data.X_of(domain), data.X_target, metric=self.metric)
+            cost /= cost_scale(cost, self.cost_norm)
+            costs.append(cost)
+        X_target = to_numpy(data.X_target)
+
+        def fit(carried):
+            with one_blas_thread(X_target.size < _SMALL):
+                model, said = self._fit_target(X_target, to_numpy(carried))
+            return model, as_like(said, data.X)
+
+        end = joint_alternation(
+            costs,
+            labels,
+            fit,
+            self._label_cost,
+            alpha=float(self.alpha),
+            solve=self._solve,
+            max_iter=self.max_iter,
+            tol=self.tol,
+        )
+        if end.marginal_error > _MISPLACED:
+            warn_user(
+                f"reg={self.reg!r} is too small for Sinkhorn: {end.marginal_error:.1e} of the mass "
+                "of the last plan is misplaced. Raise reg, or set None for exact plans.",
+                ConvergenceWarning,
+            )
+        self.estimator_ = end.model
+        self.objectives_ = end.objectives
+        self.n_iter_ = len(end.objectives)
+        self._keep_carried(to_numpy(end.carried))
+
+    def _solve(self, cost, start):
+        if self.reg is None:
+            return exact_plan(cost, start=start)
+        return sinkhorn_plan(cost, reg=float(self.reg), start=start, warn=False)
+
+    def _check_params(self):
+        if not isinstance(self.alpha, Real) or not 0 <= self.alpha <= 1:
+            raise ValueError(
+                f"alpha must be a number in [0, 1]; got {self.alpha!r}. 0 pairs rows by features "
+                "alone, 1 by labels alone."
+            )
+        check_positive("reg", self.reg, none=True, hint="None asks for exact plans.")
+        check_count("max_iter", self.max_iter)
+        check_positive("tol", self.tol, zero=True)

@@ -1,0 +1,58 @@
+"""What classifiers share that give each row the class with the highest score, on the device."""
+
+from sklearn.base import BaseEstimator
+
+from .._array._backend import namespace, to_numpy
+from .._core._routing import DomainRouting
+from .._core._score import DomainClassifierMixin
+from .._core._validation import data_for_use
+
+
+class ClassScoresClassifier(DomainRouting, DomainClassifierMixin, BaseEstimator):
+    """A classifier by scores of the classes, the same for rows of all domains.
+
+    A subclass writes ``fit`` and ``_class_scores(X, place)``, which returns an array of shape
+    (n_samples, n_classes) for rows that are already at the place.
+    """
+
+    def _scores(self, X, sample_domain, method):
+        data = data_for_use(self, X, sample_domain, method=method)
+        return self._class_scores(data.X, data.place), data.home
+
+    def decision_function(self, X, *, sample_domain=None):
+        """Return the score of each class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to score.
+        sample_domain : array-like of int of shape (n_samples,), default=None
+            Not used: rows of all domains are treated alike.
+
+        Returns
+        -------
+        scores : array of shape (n_samples, n_classes) or (n_samples,)
+            With two classes, the second's less the first's. In the array library of `X`.
+        """
+        scores, home = self._scores(X, sample_domain, "decision_function")
+        if len(self.classes_) == 2:
+            scores = scores[:, 1] - scores[:, 0]
+        return home.asarray(scores)
+
+    def predict(self, X, *, sample_domain=None):
+        """Return the class of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to predict.
+        sample_domain : array-like of int of shape (n_samples,), default=None
+            Not used: rows of all domains are treated alike.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+            Labels, of the type given to ``fit``.
+        """
+        scores, _ = self._scores(X, sample_domain, "predict")
+        return self.classes_[to_numpy(namespace(scores).argmax(scores, axis=1))]

@@ -1,0 +1,383 @@
+"""The eigenproblem that TCA, JDA, TJM and MIDA share, in forms of low rank.
+
+All of them want W (n x k) that makes ``tr(WᵀKHKW)`` large under a quadratic constraint. K is met
+only through products, so it may be the kernel matrix itself or stand for explicit features F with
+``K = FFᵀ``. In the second case ``W = F(FᵀF)^{-1/2}V`` and the problem shrinks to the number of
+features: ``KHK`` becomes ``R(FᵀHF)R`` with ``R = (FᵀF)^{1/2}``.
+"""
+
+import math
+from functools import partial
+
+import numpy as np
+from sklearn import get_config
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, clone
+
+from .._array._backend import device_of, itemsize, namespace, to_numpy
+from .._array._rows import row_tiles, take_rows
+from .._array._warnings import warn_user
+from .._core._base_transformer import BaseDomainTransformer
+from .._core._param_checks import check_count, check_option
+from .._numerics._covariance import merge_moments, moments
+from .._numerics._kernels import (
+    check_kernel,
+    fourier_map,
+    kernel_apply,
+    kernel_matrix,
+    nystroem_map,
+    pairwise_sq_dists,
+    resolve_gamma,
+    subsample,
+)
+from .._numerics._linalg import spd_eigen, top_eigenpairs
+
+SOLVERS = ("exact", "nystroem", "fourier")
+_ROWS_TO_JUDGE = 200  # whose kernel matrix tells whether a bandwidth is of use
+
+
+class KernelProblem:
+    """The problem on the n x n kernel matrix."""
+
+    def __init__(self, K, basis):
+        self.K, self.basis, self.xp = K, basis, namespace(K)
+        self.size, self.like = K.shape[0], K
+
+    def scatter_times(self, V):
+        """``KHK V``."""
+        KV = self.K @ V
+        return self.K @ (KV - namespace(KV).mean(KV, axis=0))
+
+    def columns(self, E):
+        """``K E``."""
+        return self.K @ E
+
+    def embed(self, W):
+        """``K W``, the fitted rows in the new coordinates."""
+        return self.K @ W
+
+    def coefficients(self, W):
+        """What new kernel rows are multiplied with."""
+        return W
+
+
+class FeatureProblem:
+    """The problem on explicit features ``F = raw(X) fold``, met in tiles of rows.
+
+    The raw features are kept as long as they take at most half of scikit-learn's
+    ``working_memory``, and made anew for each use otherwise.
+    """
+
+    def __init__(self, X, raw, fold, basis, n_features):
+        self.X, self.raw, self.fold, self.basis = X, raw, fold, basis
+        self.xp = namespace(X)
+        row_bytes, memory = n_features * itemsize(X), get_config()["working_memory"] * 2**20
+        self.tiles = row_tiles(X.shape[0], row_bytes, tile_bytes=memory // 16)
+        self.kept = None
+        if X.shape[0] * row_bytes <= memory // 2:
+            self.kept = [raw(X[rows, :]) for rows in self.tiles]
+        m = None
+        for part in self._parts():
+            new = moments(part)
+            m = new if m is None else merge_moments(m, new)
+        xp = namespace(X)
+        mean, scatter = m.mean, m.scatter
+        if fold is not None:
+            mean, scatter = mean @ fold, fold.T @ scatter @ fold
+        column = xp.reshape(mean, (-1, 1))
+        self.root = spd_eigen(scatter + (column * m.count) @ column.T).power(0.5)
+        self.matrix = self.root @ scatter @ self.root
+        self.matrix = (self.matrix + self.matrix.T) * 0.5
+        self.size, self.like = scatter.shape[0], scatter
+
+    def _parts(self):
+        if self.kept is not None:
+            return self.kept
+        return (self.raw(self.X[rows, :]) for rows in self.tiles)
+
+    def scatter_times(self, V):
+        """``R(FᵀHF)R V``, the image of ``KHK``."""
+        return self.matrix @ V
+
+    def columns(self, E):
+        """``R FᵀE``, the image of ``K E``."""
+        total = 0.0
+        for rows, part in zip(self.tiles, self._parts(), strict=True):
+            total = total + part.T @ E[rows, :]
+        return self.root @ (total if self.fold is None else self.fold.T @ total)
+
+    def embed(self, W):
+        """The fitted rows in the new coordinates."""
+        coef = self.coefficients(W)
+        return namespace(coef).concat([part @ coef for part in self._parts()], axis=0)
+
+    def coefficients(self, W):
+        """What new raw features are multiplied with."""
+        coef = self.root @ W
+        return coef if self.fold is None else self.fold @ coef
+
+
+def build_problem(
+    X, *, kernel, gamma, degree, coef0, solver="exact", n_basis=200, random_state=None, dual=False
+):
+    """The problem for these rows, and the kernel's parameters with gamma resolved.
+
+    ``dual=True`` asks for the n x n form whatever the kernel.
+    """
+    check_kernel(kernel)
+    check_option("solver", solver, SOLVERS)
+    n, d = X.shape
+    gamma = resolve_gamma(gamma, X, kernel=kernel, random_state=0)
+    params = {"kernel": kernel, "gamma": gamma, "degree": degree, "coef0": coef0}
+    if kernel == "precomputed":
+        check_precomputed(X, solver)
+        return KernelProblem((X + X.T) * 0.5, None), params
+    if kernel == "linear" and d < n and not dual:
+        return FeatureProblem(X, lambda rows: rows, None, None, d), params
+    if solver != "exact":
+        sample = subsample(X, _ROWS_TO_JUDGE, 0)
+        warn_if_degenerate(kernel_matrix(sample, **params), **params)
+    if solver == "nystroem":
+        phi = nystroem_map(X, n_basis, random_state=random_state, **params)
+        L = phi.landmarks
+        raw = lambda rows: kernel_matrix(rows, L, **params)  # noqa: E731
+        return FeatureProblem(X, raw, phi.normaliser, L, L.shape[0]), params
+    if solver == "fourier":
+        phi = fourier_map(X, n_basis, kernel=kernel, gamma=gamma, random_state=random_state)
+        return FeatureProblem(X, phi, None, phi.frequencies, n_basis), params
+    K = kernel_matrix(X, **params)
+    warn_if_degenerate(K, **params)
+    return KernelProblem(K, X), params
+
+
+def check_precomputed(K, solver):
+    """Raise unless K is the square matrix between the rows of fit."""
+    if solver != "exact":
+        raise ValueError(
+            f"kernel='precomputed' needs solver='exact'; got {solver!r}. The other solvers need "
+            "the rows themselves."
+        )
+    if K.shape[0] != K.shape[1]:
+        raise ValueError(
+            "With kernel='precomputed' X must be the square kernel matrix between the rows of fit; "
+            f"got shape {tuple(K.shape)}."
+        )
+
+
+def warn_if_degenerate(K, *, gamma, kernel="rbf", **_):
+    """Warn where the bandwidth makes all rows alike, or each row like no other."""
+    if kernel not in ("rbf", "laplacian") or K.shape[0] < 2:
+        return
+    xp = namespace(K)
+    n, eps = K.shape[0], float(xp.finfo(K.dtype).eps)
+    off_diagonal = (float(xp.sum(K)) - n) / (n * (n - 1))
+    if off_diagonal < eps:
+        fault, mend = "the kernel matrix is the identity: no row is near another", "smaller"
+    elif float(xp.min(K)) > 1 - 100 * eps:
+        fault, mend = "the kernel matrix is constant: all rows are alike", "larger"
+    else:
+        return
+    warn_user(
+        f"With gamma={gamma:.3g} {fault}, and nothing can be learnt from it. Choose a {mend} "
+        "gamma; 1 / (2 m²) is usual, m being the median distance between two rows.",
+        UserWarning,
+    )
+
+
+def map_rows(X, coef, basis, params, *, fourier=False):
+    """New coordinates of rows of X: raw features (or kernel rows) times the coefficients."""
+    if basis is None:
+        return X @ coef
+    if fourier:
+        xp = namespace(X)
+        angles = X @ basis
+        half = basis.shape[1]
+        both = xp.cos(angles) @ coef[:half, :] + xp.sin(angles) @ coef[half:, :]
+        return both * half**-0.5
+    return kernel_apply(X, basis, coef, **params)
+
+
+# --------------------------------------------------------------------------------------------------
+# The discrepancy between domains as columns
+
+
+def mean_difference(ids):
+    """Column with ``1/n_s`` on source rows and ``-1/n_t`` on target rows (zero if one-sided)."""
+    return group_difference(ids >= 0, ids < 0)
+
+
+def group_difference(first, second):
+    """Column of the difference between the means of two groups of rows; zero if one is empty."""
+    e = np.zeros(first.shape[0])
+    if first.any() and second.any():
+        e[first] = 1.0 / first.sum()
+        e[second] = -1.0 / second.sum()
+    return e
+
+
+def joint_differences(ids, codes, pseudo, n_classes, *, balance=0.5):
+    """Columns E with ``E Eᵀ = M``, the joint MMD matrix of JDA scaled to unit Frobenius norm.
+
+    ``M ∝ (1 - balance) C M_0 + balance Σ_c M_c``. Classes without rows in one of the domains
+    contribute nothing. The weight C of the marginal term and the norm are the authors' code's.
+    """
+    source, target = ids >= 0, ids < 0
+    columns = [mean_difference(ids) * math.sqrt((1.0 - balance) * n_classes)]
+    if pseudo is not None:
+        for c in range(n_classes):
+            e = group_difference(source & (codes == c), target & (pseudo == c))
+            columns.append(e * math.sqrt(balance))
+    E = np.stack(columns, axis=1)
+    norm = np.linalg.norm(E.T @ E)  # of EEᵀ too
+    return E / math.sqrt(norm) if norm > 0 else E
+
+
+# --------------------------------------------------------------------------------------------------
+# The eigenproblem
+
+
+def low_rank_inverse_root(F, reg):
+    """Function that multiplies by ``(reg I + FFᵀ)^{-1/2}``, F with few columns."""
+    xp = namespace(F)
+    Q, R = xp.linalg.qr(F, mode="reduced")  # Householder: F may be rank-deficient
+    base = reg**-0.5
+    core = spd_eigen(R @ R.T).power(-0.5, reg=reg)
+    core = core - xp.eye(core.shape[0], dtype=core.dtype, device=device_of(core)) * base
+    return lambda V: V * base + Q @ (core @ (Q.T @ V))
+
+
+def solve(
+    problem, k, F=None, reg=1.0, *, B=None, terms=(), scatter_weight=1.0, row_scale=None, **options
+):
+    """Leading k solutions of ``A w = φ B w`` with ``B = reg D + FFᵀ``, scaled to ``WᵀBW = I``.
+
+    ``A = scatter_weight KHK + Σ weight C Cᵀ`` over ``terms`` of (weight, C), and
+    ``D = diag(1/row_scale²)``, the identity by default. A dense B may be given instead.
+    """
+    if B is not None:
+        lower = namespace(B).linalg.cholesky(B)
+        backward = inverse_of_triangular(lower)
+        root, adjoint = (lambda V: backward.T @ V), (lambda V: backward @ V)
+    elif row_scale is None:
+        root = adjoint = low_rank_inverse_root(F, reg)
+    else:
+        half = low_rank_inverse_root(row_scale * F, reg)
+        root, adjoint = (lambda V: row_scale * half(V)), (lambda V: half(row_scale * V))
+
+    def operator(V):
+        V = root(V)
+        out = problem.scatter_times(V) * scatter_weight
+        for weight, C in terms:
+            out = out + C @ ((C.T @ V) * weight)
+        return adjoint(out)
+
+    values, V = top_eigenpairs(operator, k, n=problem.size, like=problem.like, **options)
+    return values, root(V[:, :k]), V
+
+
+def inverse_of_triangular(lower):
+    """Inverse of a lower triangular matrix."""
+    xp = namespace(lower)
+    return xp.linalg.solve(
+        lower, xp.eye(lower.shape[0], dtype=lower.dtype, device=device_of(lower))
+    )
+
+
+def count_components(n_components, available, default=30):
+    """How many components to look for."""
+    if n_components is None:
+        return min(default, available)
+    check_count("n_components", n_components)
+    return min(int(n_components), available)
+
+
+def drop_empty(values, W, n_components, *, name):
+    """Leave out components without variance; warn if the user had asked for them."""
+    xp = namespace(values)
+    host = np.asarray([float(v) for v in values])
+    floor = float(xp.finfo(values.dtype).eps) * W.shape[0] * np.abs(host).max()
+    kept = max(1, int((host > floor).sum()))
+    if n_components is not None and kept < n_components:
+        warn_user(
+            f"{name} found only {kept} components with any variance, n_components={n_components} "
+            f"were asked for; n_components_ is {kept}.",
+            UserWarning,
+        )
+    return values[:kept], W[:, :kept]
+
+
+# --------------------------------------------------------------------------------------------------
+# Pseudo-labels
+
+
+def nearest_codes(Z, source, codes, target):
+    """Class of the nearest source row for each target row; ties go to the first."""
+    xp = namespace(Z)
+    found = xp.argmin(pairwise_sq_dists(take_rows(Z, target), take_rows(Z, source)), axis=1)
+    return codes[source][to_numpy(found)]
+
+
+def predicted_codes(estimator, Z, source, codes, target):
+    """Class of each target row as a scikit-learn classifier fitted on the source rows says."""
+    Z = to_numpy(Z)
+    return clone(estimator).fit(Z[source], codes[source]).predict(Z[target])
+
+
+def pseudo_labels(estimator, Z, ids, codes):
+    """Codes of all rows' classes: -1 on source rows, pseudo-labels on target rows."""
+    source, target = np.flatnonzero(ids >= 0), np.flatnonzero(ids < 0)
+    rule = nearest_codes if estimator is None else partial(predicted_codes, estimator)
+    pseudo = np.full(ids.shape, -1, dtype=np.int64)
+    pseudo[target] = rule(Z, source, codes, target)
+    return pseudo
+
+
+# --------------------------------------------------------------------------------------------------
+# What the transformers share
+
+
+class SpectralTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer):
+    """A transformer with one map for all domains, kernel rows (or features) times ``coef_``."""
+
+    def _problem(self, data, *, X=None, dual=False):
+        problem, params = build_problem(
+            data.X if X is None else X,
+            kernel=self.kernel,
+            gamma=self.gamma,
+            degree=self.degree,
+            coef0=self.coef0,
+            solver=getattr(self, "solver", "exact"),
+            n_basis=getattr(self, "n_basis", None),
+            random_state=getattr(self, "random_state", None),
+            dual=dual,
+        )
+        self.gamma_ = params["gamma"]
+        return problem
+
+    def _store(self, data, problem, values, W):
+        values, W = drop_empty(values, W, self.n_components, name=type(self).__name__)
+        self.n_components_ = W.shape[1]
+        self.eigenvalues_ = data.keep(values)
+        self.coef_ = data.keep(problem.coefficients(W))
+        self.basis_ = None if problem.basis is None else data.keep(problem.basis)
+
+    def _map(self, X, domain, place):
+        basis = None if self.basis_ is None else place.asarray(self.basis_, X.dtype)
+        return map_rows(
+            X,
+            place.asarray(self.coef_, X.dtype),
+            basis,
+            {"kernel": self.kernel, "gamma": self.gamma_}
+            | {"degree": self.degree, "coef0": self.coef0},
+            fourier=getattr(self, "solver", "exact") == "fourier",
+        )
+
+    @property
+    def _n_features_out(self):
+        return self.n_components_
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.pairwise = self.kernel == "precomputed"
+        tags.array_api_support = True
+        tags.non_deterministic = getattr(self, "solver", "exact") != "exact"
+        return tags

@@ -1,0 +1,281 @@
+"""Fit any estimator on weighted source rows: the meeting point of weighters and scikit-learn."""
+
+import warnings
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
+from sklearn.utils.metadata_routing import get_routing_for_object
+from sklearn.utils.validation import has_fit_parameter
+
+from .._array._backend import is_foreign_array, place_of, to_numpy
+from .._array._rows import n_rows, take_rows
+from .._core._labels import as_labels, labelled_rows, tidy_labels
+from .._core._meta_estimator import (
+    DelegatingEstimator,
+    check_row_weights,
+    routing_enabled,
+    slice_params,
+)
+from .._core._param_checks import check_number
+from .._core._sample_domain import DomainWarning, domains_for_fit
+from ._base_weighter import effective_sample_size
+
+
+def weights_keyword(estimator):
+    """Return the name under which ``fit`` takes the weights of the rows, or None if it does not."""
+    if isinstance(estimator, Pipeline):
+        name, last = estimator.steps[-1]
+        inner = weights_keyword(last) if last not in (None, "passthrough") else None
+        if inner is None or not routing_enabled():
+            return inner and f"{name}__{inner}"
+        return inner if _requests_weights(last) else None
+    if has_fit_parameter(estimator, "sample_weight"):
+        return "sample_weight"
+    for part in ("estimator", "regressor"):  # searches, TransformedTargetRegressor
+        if hasattr(estimator, part) and getattr(estimator, part) is not None:
+            inner = getattr(estimator, part)
+            keyword = weights_keyword(inner)
+            if keyword is None or not routing_enabled():
+                return keyword
+            return keyword if _requests_weights(inner) else None
+    return None
+
+
+def _requests_weights(estimator):
+    return "sample_weight" in get_routing_for_object(estimator).consumes("fit", ["sample_weight"])
+
+
+def check_takes_weights(estimator):
+    """Return the keyword of the weights, or raise and show what to write instead."""
+    keyword = weights_keyword(estimator)
+    if keyword is not None:
+        return keyword
+    name = type(estimator).__name__
+    is_pipeline = isinstance(estimator, Pipeline)
+    if is_pipeline and has_fit_parameter(estimator.steps[-1][1], "sample_weight"):
+        last = type(estimator.steps[-1][1]).__name__
+        mend = (
+            f"Weight its last step: make_pipeline(..., ImportanceWeightedEstimator({last}(...), "
+            f"weighter)); or, with metadata routing enabled, let that step ask for the weights: "
+            f"{last}(...).set_fit_request(sample_weight=True)."
+        )
+    elif hasattr(estimator, "estimator"):
+        inner = type(estimator.estimator).__name__
+        mend = (
+            f"With metadata routing enabled, let the inner one ask for the weights: "
+            f"{inner}(...).set_fit_request(sample_weight=True), if it takes them."
+        )
+    else:
+        if is_pipeline:
+            name = f"its last step {type(estimator.steps[-1][1]).__name__}"
+        mend = (
+            "Use an estimator whose fit has the parameter sample_weight, for example "
+            "LogisticRegression, SVC, RandomForestClassifier, HistGradientBoostingClassifier or "
+            "Ridge."
+        )
+    raise ValueError(f"estimator cannot be weighted: {name}.fit takes no sample_weight. {mend}")
+
+
+def check_weighter(weighter):
+    """Raise unless this is None or an object with ``fit``, which is to learn ``weights_``."""
+    if weighter is None or (hasattr(weighter, "fit") and not isinstance(weighter, type)):
+        return
+    raise ValueError(
+        f"weighter must be a weighter, such as KMMWeighter(), or None; got {weighter!r}. Pass an "
+        "object, not its class or its name."
+    )
+
+
+def _num_rows(X):
+    return X.shape[0] if hasattr(X, "shape") else len(np.asarray(X))
+
+
+class ImportanceWeightedEstimator(DelegatingEstimator):
+    r"""Fit an estimator on source rows that are weighted to stand for the target.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Any classifier or regressor whose ``fit`` takes ``sample_weight``, or a Pipeline that ends
+        in one (with metadata routing enabled its last step must ask for it).
+    weighter : weighter or None
+        Learns the weights from the rows of all domains, for example ``KMMWeighter()``. None gives
+        every source row weight 1, which is the unweighted reference and, with `target_share`, the
+        balanced-weighting baseline.
+    use_target_labels : bool, default=False
+        Whether target rows that have a label (not NaN, not None, not -1 among integers) are fitted
+        on as well, with weight 1.
+    target_share : float or None, default=None
+        Share of the total weight that the labelled target rows get, in (0, 1): 0.5 is balanced
+        weighting, in which source and target count the same however many rows they have. None
+        leaves the weights as they are. Needs ``use_target_labels=True``.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The fitted clone. Its learnt attributes (``classes_``, ``coef_``, ``n_features_in_``, …)
+        can be read from this object too.
+    weighter_ : weighter or None
+        The fitted clone of `weighter`.
+    weights_ : ndarray of shape (n_source,)
+        Weight of each source row in row order, mean 1, before it is multiplied by the user's
+        ``sample_weight``.
+    effective_sample_size_ : float
+        ``(Σw)² / Σw²`` of these weights.
+
+    Raises
+    ------
+    ValueError
+        In ``fit``, if the estimator cannot take weights, if ``sample_weight`` has a negative one,
+        if ``sample_domain`` is not one signed
+        integer per row or names one side only, and if `target_share` finds no labelled target row.
+
+    See Also
+    --------
+    KMMWeighter : Weights by kernel mean matching.
+    DomainClassifierWeighter : Weights by the odds of a classifier.
+    TrainOnSource : The same without weights.
+
+    Notes
+    -----
+    Minimises :math:`\sum_i w(x_i) v_i \, \ell(y_i, f(x_i))` over the source rows, where v is the
+    user's ``sample_weight`` and w approximates :math:`p_t(x) / p_s(x)` [1]_. It helps when features
+    are shifted, labels given features are not (covariate shift), and the model is too simple to be
+    right everywhere; a flexible model gains less. Several sources, and several targets, are
+    pooled.
+
+    Without `sample_domain` the estimator is fitted on all rows, unweighted but for the user's
+    ``sample_weight``. The cost is that of the weighter and of the estimator. Arrays are handed to
+    the estimator as they come (array level b: the weights are made on the host unless the rows are
+    elsewhere).
+
+    References
+    ----------
+    .. [1] Shimodaira. Improving predictive inference under covariate shift by weighting the
+       log-likelihood function. JSPI 90, 2000. doi:10.1016/S0378-3758(00)00115-4
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from skda import GaussianWeighter, ImportanceWeightedEstimator, stack_domains
+    >>> rng = np.random.default_rng(0)
+    >>> X_source, X_target = rng.normal(size=(300, 1)), rng.normal(2.0, 0.3, size=(300, 1))
+    >>> X, y, sample_domain = stack_domains(X_source, X_source[:, 0] ** 2, X_target)
+    >>> model = ImportanceWeightedEstimator(LinearRegression(), GaussianWeighter(reg=0.0))
+    >>> model.fit(X, y, sample_domain=sample_domain).coef_.round()  # the slope at 2
+    array([4.])
+    """
+
+    def __init__(self, estimator, weighter, *, use_target_labels=False, target_share=None):
+        self.estimator = estimator
+        self.weighter = weighter
+        self.use_target_labels = use_target_labels
+        self.target_share = target_share
+
+    def fit(self, X, y, sample_weight=None, *, sample_domain=None, **params):
+        """Learn the weights, then fit a clone of the estimator with them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of all domains, in any container that the estimator and the weighter take.
+        y : array-like of shape (n_samples,)
+            Labels. What stands on target rows does not matter unless `use_target_labels`.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of your own, multiplied by the learnt ones. Those of target rows count only
+            with `use_target_labels`.
+        sample_domain : array-like of int of shape (n_samples,), default=None
+            Domain of each row: >= 0 a source, < 0 a target. None: fit on all rows, with a
+            warning.
+        **params : dict
+            Metadata for the inner ``fit``; row-aligned values are sliced with the rows.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+        """
+        keyword = check_takes_weights(self.estimator)
+        check_weighter(self.weighter)
+        self.estimator_ = clone(self.estimator)
+        if sample_domain is None:
+            domains_for_fit(None, 0, estimator=self)  # warns
+            params = self._params_for("fit", None, params)
+            if sample_weight is not None:
+                check_row_weights(sample_weight, _num_rows(X))
+                params[keyword] = sample_weight
+            self.estimator_.fit(X, y, **params)
+            self._learn_weights(X, None)
+            return self
+        n_samples = n_rows(X)
+        ids = domains_for_fit(sample_domain, n_samples, estimator=self)
+        if y is None or n_rows(y) != n_samples:
+            given = "None" if y is None else f"{n_rows(y)} labels"
+            raise ValueError(
+                f"y must have one label per row of X; got {given} for {n_samples} rows."
+            )
+        weights = check_row_weights(sample_weight, n_samples)
+        self._learn_weights(X, ids)
+        weights[ids >= 0] *= self.weights_
+        rows = self._rows_to_fit(y, ids)
+        weights = self._balanced(weights, ids, rows)[rows]
+        params = self._params_for("fit", ids[rows], slice_params(params, rows, n_samples))
+        if is_foreign_array(X):
+            weights = place_of(X).asarray(weights, X.dtype)
+        labels = y if is_foreign_array(y) else as_labels(y)
+        labels = tidy_labels(take_rows(labels, rows))
+        self.estimator_.fit(take_rows(X, rows), labels, **params, **{keyword: weights})
+        return self
+
+    def _learn_weights(self, X, ids):
+        if self.weighter is None:
+            n_source = _num_rows(X) if ids is None else int((ids >= 0).sum())
+            self.weighter_, self.weights_ = None, np.ones(n_source)
+        else:
+            with warnings.catch_warnings():
+                if ids is None:  # said once already
+                    warnings.simplefilter("ignore", DomainWarning)
+                self.weighter_ = clone(self.weighter).fit(X, sample_domain=ids)
+            self.weights_ = to_numpy(self.weighter_.weights_).astype(np.float64)
+        self.effective_sample_size_ = effective_sample_size(self.weights_)
+
+    def _rows_to_fit(self, y, ids):
+        if self.target_share is not None and not self.use_target_labels:
+            raise ValueError(
+                f"target_share={self.target_share!r} needs labelled target rows to share with. "
+                "Pass use_target_labels=True, or target_share=None."
+            )
+        learns = labelled_rows(y, ids) if self.use_target_labels else ids >= 0
+        return np.flatnonzero(learns)
+
+    def _balanced(self, weights, ids, rows):
+        """Scale the weights of target rows to their share of the total."""
+        if self.target_share is None:
+            return weights
+        share = check_number(
+            "target_share", self.target_share, above=0, most=1, mend="0.5 balances the domains."
+        )
+        if share == 1:
+            raise ValueError("target_share must be below 1; got 1. Fit on the target rows alone.")
+        is_target = ids < 0
+        labelled = rows[is_target[rows]]
+        if not len(labelled):
+            raise ValueError(
+                f"target_share={self.target_share!r} needs labelled target rows; there are none. "
+                "A target row counts as labelled if its y is not NaN, not None, and not -1 among "
+                "integers. Pass their labels, for example as y_target of skda.stack_domains."
+            )
+        source_mass, target_mass = weights[~is_target].sum(), weights[labelled].sum()
+        factor = share / (1.0 - share) * source_mass / target_mass
+        return np.where(is_target, weights * factor, weights)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        if self.weighter is not None:
+            taken = get_tags(self.weighter).input_tags
+            tags.input_tags.allow_nan &= taken.allow_nan
+            tags.input_tags.sparse &= taken.sparse
+        return tags
