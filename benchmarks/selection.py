@@ -25,7 +25,7 @@ from sklearn.model_selection import cross_validate
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import skda
-from skda import datasets, make_pipeline, metrics
+from skda import datasets, make_domain_pipeline, metrics
 from skda.model_selection import DomainStratifiedKFold
 
 from ._data import DEFAULT
@@ -43,7 +43,7 @@ SCORERS = {
     "clusters, silhouette": metrics.ClassClusterScorer("silhouette"),
     "MixVal": metrics.MixValScorer(),
     "circular": metrics.CircularValidationScorer(),
-    TRUTH: metrics.LabelledTargetScorer(),
+    TRUTH: metrics.LabeledTargetScorer(),
 }
 # The candidate with the best mean rank under these, which look at different things.
 TOGETHER = ("DEV", "information", "clusters, AMI", "circular")
@@ -58,7 +58,7 @@ def candidates(classifier, first, n_features):
     """Return pipelines by name: source-only, and each method at several strengths."""
 
     def pipe(*adapt, last=classifier):
-        return make_pipeline(*first, *adapt, last)
+        return make_domain_pipeline(*first, *adapt, last)
 
     found = {"source only": pipe()}
     for strength in (0.25, 0.5, 0.75, 1.0):

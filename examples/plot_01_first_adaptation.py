@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.preprocessing import StandardScaler
 
-from skda import CORALTransformer, make_pipeline
+from skda import CORALTransformer, make_domain_pipeline
 from skda.datasets import load_digits_scanners
 from skda.metrics import InformationMaximizationScorer
 from skda.model_selection import DomainStratifiedKFold
@@ -41,14 +41,14 @@ print(f"{(sample_domain > 0).sum()} source images, {(sample_domain < 0).sum()} t
 # The pipeline
 # ------------
 # :class:`~skda.CORALTransformer` gives the source rows the mean and the covariance of the target
-# rows. :func:`~skda.make_pipeline` takes care that the classifier is trained on source rows only:
-# ``y`` holds the digits of the target images too, so that we can say in the end how well it went,
-# and none of them may reach the training.
+# rows. :func:`~skda.make_domain_pipeline` takes care that the classifier is trained on source rows
+# only: ``y`` holds the digits of the target images too, so that we can say in the end how well it
+# went, and none of them may reach the training.
 
-adapted = make_pipeline(
+adapted = make_domain_pipeline(
     StandardScaler(), CORALTransformer(match_mean=True), LogisticRegression(max_iter=1000)
 )
-unadapted = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+unadapted = make_domain_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
 ceiling = sklearn.pipeline.make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
 
 # %%

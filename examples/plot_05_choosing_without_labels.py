@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
 
-from skda import CORALTransformer, DomainScaler, SubspaceAlignmentTransformer, make_pipeline
+from skda import CORALTransformer, DomainScaler, SubspaceAlignmentTransformer, make_domain_pipeline
 from skda.datasets import load_digits_scanners
 from skda.inspection import feature_shift
 from skda.metrics import (
@@ -28,7 +28,7 @@ from skda.metrics import (
     DEVScorer,
     ImportanceWeightedScorer,
     InformationMaximizationScorer,
-    LabelledTargetScorer,
+    LabeledTargetScorer,
     MixValScorer,
     SourceScorer,
     mmd_test,
@@ -66,9 +66,9 @@ print(f"\n{(shift['adjusted_pvalue'] < 0.01).sum()} of {len(shift)} pixels shift
 
 classifier = LogisticRegression(max_iter=1000)
 candidates = {
-    "CORAL": make_pipeline(StandardScaler(), CORALTransformer(match_mean=True), classifier),
-    "domain scaler": make_pipeline(DomainScaler(), classifier),
-    "subspaces": make_pipeline(
+    "CORAL": make_domain_pipeline(StandardScaler(), CORALTransformer(match_mean=True), classifier),
+    "domain scaler": make_domain_pipeline(DomainScaler(), classifier),
+    "subspaces": make_domain_pipeline(
         StandardScaler(), SubspaceAlignmentTransformer(n_components=20), classifier
     ),
 }
@@ -91,7 +91,7 @@ scoring = {
     "nuclear norm": BatchNuclearNormScorer(),
     "MixVal": MixValScorer(),
     "circular": CircularValidationScorer(),
-    "truth": LabelledTargetScorer(),
+    "truth": LabeledTargetScorer(),
 }
 search = GridSearchCV(
     candidates["CORAL"],

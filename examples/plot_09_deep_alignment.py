@@ -18,7 +18,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skda import DANClassifier, SourceOnlyClassifier
+from skda import DANClassifier, DeepSourceOnlyClassifier
 from skda.datasets import load_digits_scanners
 from skda.metrics import InformationMaximizationScorer
 from skda.model_selection import DomainStratifiedKFold
@@ -35,7 +35,7 @@ source, target = sample_domain > 0, sample_domain < 0
 # for the scores in the end; the training does not look at them.
 
 training = {"max_epochs": 20, "lr": 3e-3, "random_state": 0}
-plain = make_pipeline(StandardScaler(), SourceOnlyClassifier(**training))
+plain = make_pipeline(StandardScaler(), DeepSourceOnlyClassifier(**training))
 plain.fit(X, y, sample_domain=sample_domain)
 print(f"source only: {plain.score(X[target], y[target]):.2f}")
 

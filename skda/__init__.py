@@ -32,6 +32,8 @@ _PUBLIC = {
         "DeepCORALClassifier",
         "DeepCORALRegressor",
         "DeepJDOTClassifier",
+        "DeepSourceOnlyClassifier",
+        "DeepSourceOnlyRegressor",
         "FineTuningClassifier",
         "FineTuningRegressor",
         "JANClassifier",
@@ -39,8 +41,6 @@ _PUBLIC = {
         "MCDClassifier",
         "MDDClassifier",
         "SHOTClassifier",
-        "SourceOnlyClassifier",
-        "SourceOnlyRegressor",
         "WDGRLClassifier",
         "WDGRLRegressor",
     ],
@@ -81,7 +81,7 @@ _PUBLIC = {
         "TwoStageTrAdaBoostRegressor",
         "ULSIFWeighter",
     ],
-    "pipeline": ["PerDomain", "TrainOnSource", "make_pipeline"],
+    "pipeline": ["PerDomain", "TrainOnSource", "make_domain_pipeline"],
 }
 
 # Rooms that are used by their own name, as in `skda.metrics.mmd`.

@@ -1,7 +1,7 @@
 """Plain scikit-learn pipelines in which no supervised step sees a target label.
 
 :class:`TrainOnSource` fits any scikit-learn estimator on source rows and applies it to all;
-:class:`PerDomain` fits one clone of a transformer per domain; :func:`make_pipeline` builds a
+:class:`PerDomain` fits one clone of a transformer per domain; :func:`make_domain_pipeline` builds a
 plain :class:`sklearn.pipeline.Pipeline` and wraps the steps that need it.
 """
 
@@ -24,7 +24,7 @@ from ._core._meta_estimator import DelegatingEstimator, inner_has, slice_params
 from ._core._routing import DomainRouting
 from ._core._sample_domain import domains_for_fit, domains_for_use
 
-__all__ = ["PerDomain", "TrainOnSource", "make_pipeline"]
+__all__ = ["PerDomain", "TrainOnSource", "make_domain_pipeline"]
 
 
 class TrainOnSource(DelegatingEstimator):
@@ -52,7 +52,7 @@ class TrainOnSource(DelegatingEstimator):
 
     See Also
     --------
-    make_pipeline : Wraps the steps that need it.
+    make_domain_pipeline : Wraps the steps that need it.
     PerDomain : One clone of a transformer per domain.
 
     Notes
@@ -400,11 +400,11 @@ class PerDomain(DomainRouting, MetaEstimatorMixin, BaseEstimator):
 
 
 # ---------------------------------------------------------------------------------------------
-# make_pipeline
+# make_domain_pipeline
 # ---------------------------------------------------------------------------------------------
 
 
-def make_pipeline(*steps, memory=None, transform_input=None, verbose=False):
+def make_domain_pipeline(*steps, memory=None, transform_input=None, verbose=False):
     """Build a plain scikit-learn Pipeline in which no step sees a target label.
 
     Parameters
@@ -442,8 +442,8 @@ def make_pipeline(*steps, memory=None, transform_input=None, verbose=False):
     --------
     >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn.preprocessing import StandardScaler
-    >>> from skda import make_pipeline
-    >>> pipe = make_pipeline(StandardScaler(), LogisticRegression())
+    >>> from skda import make_domain_pipeline
+    >>> pipe = make_domain_pipeline(StandardScaler(), LogisticRegression())
     >>> [(name, type(step).__name__) for name, step in pipe.steps]
     [('standardscaler', 'StandardScaler'), ('logisticregression', 'TrainOnSource')]
     """

@@ -81,8 +81,8 @@ EXAMPLES = {
         skda.OptimalTransportTransformer(),
         skda.OptimalTransportTransformer(reg=0.1),
         skda.OptimalTransportTransformer(reg=0.1, class_reg=0.2),
-        skda.OptimalTransportTransformer(reg=0.1, class_reg=0.2, class_norm="l1l2"),
-        skda.OptimalTransportTransformer(reg=0.1, unbalanced=1.0, metric="euclidean"),
+        skda.OptimalTransportTransformer(reg=0.1, class_reg=0.2, class_penalty="l1l2"),
+        skda.OptimalTransportTransformer(reg=0.1, marginal_reg=1.0, metric="euclidean"),
     ],
     "TwoStageTrAdaBoostRegressor": [
         skda.TwoStageTrAdaBoostRegressor(n_steps=3, n_estimators=3, cv=2)
@@ -514,7 +514,7 @@ def check_score_never_looks_at_target_labels_by_accident(estimator):
     right = model.score(X, y, sample_domain=d)
     assert right == pytest.approx(model.score(X, wrong, sample_domain=d))
     assert model.score(X, y, sample_domain=d, sample_weight=np.ones(len(X))) == pytest.approx(right)
-    with pytest.raises(ValueError, match="LabelledTargetScorer"):
+    with pytest.raises(ValueError, match="LabeledTargetScorer"):
         model.score(X[~source], y[~source], sample_domain=d[~source])
     assert np.isfinite(model.score(X[~source], y[~source]))
 

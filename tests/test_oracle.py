@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 
 from benchmarks._oracle import FirstComponents, oracle, splits, target_scores, with_target_labels
 from benchmarks.tasks.skada_bench import SHIFTS, TASKS
-from skda import CORALTransformer, SubspaceAlignmentTransformer, make_pipeline
+from skda import CORALTransformer, SubspaceAlignmentTransformer, make_domain_pipeline
 
 # Of skada.datasets.make_shifted_datasets and skada.model_selection.StratifiedDomainShuffleSplit
 # 0.6.0 with the benchmark's settings and random_state=3: number of rows, the first and the last,
@@ -74,7 +74,7 @@ def test_models_of_the_first_components_are_those_of_pipelines():
     alignment = SubspaceAlignmentTransformer(3)
     members = FirstComponents(alignment, LogisticRegression(), [3])
     with sklearn.config_context(enable_metadata_routing=True):
-        alone = make_pipeline(SubspaceAlignmentTransformer(3), LogisticRegression())
+        alone = make_domain_pipeline(SubspaceAlignmentTransformer(3), LogisticRegression())
         data = X, y, sample_domain, train, test
         assert target_scores(members, *data) == target_scores(alone, *data)
 
@@ -82,7 +82,9 @@ def test_models_of_the_first_components_are_those_of_pipelines():
 def test_target_labels_are_worth_more_than_an_alignment():
     data = [three_to_one(n=800)]
     with sklearn.config_context(enable_metadata_routing=True):
-        aligned = oracle(lambda: make_pipeline(CORALTransformer(), LogisticRegression()))(data)
+        aligned = oracle(lambda: make_domain_pipeline(CORALTransformer(), LogisticRegression()))(
+            data
+        )
     assert with_target_labels(LogisticRegression)(data) > aligned
 
 

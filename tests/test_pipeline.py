@@ -42,7 +42,7 @@ from skda import (
     DomainWarning,
     PerDomain,
     TrainOnSource,
-    make_pipeline,
+    make_domain_pipeline,
     stack_domains,
 )
 from skda.model_selection import DomainStratifiedKFold
@@ -124,7 +124,7 @@ def test_sample_weight_is_routed_through_a_pipeline(domains, routing):
     X, y, d = domains
     weight = np.arange(len(X), dtype=float)
     inner = Recorder().set_fit_request(sample_weight=True)
-    pipe = make_pipeline(FunctionTransformer(), inner)
+    pipe = make_domain_pipeline(FunctionTransformer(), inner)
     pipe.fit(X, y, sample_domain=d, sample_weight=weight)
     np.testing.assert_array_equal(pipe[-1].estimator_.sample_weight_, weight[d >= 0])
 
@@ -181,7 +181,7 @@ def test_ensembles_go_inside(ensemble, domains, routing):
     names = np.array(["no", "yes"])
     y_shown = names[y].astype(object)
     y_shown[d < 0] = None
-    pipe = make_pipeline(StandardScaler(), CORALTransformer(), ensemble)
+    pipe = make_domain_pipeline(StandardScaler(), CORALTransformer(), ensemble)
     pipe.fit(X, y_shown, sample_domain=d)
     assert pipe.classes_.tolist() == ["no", "yes"]
     assert pipe.predict_proba(X).shape == (len(X), 2)
@@ -236,11 +236,11 @@ def test_clones_of_domains_never_get_labels(domains):
         PerDomain(SelectKBest(k=1)).fit(X, y, sample_domain=d)
 
 
-# ---- make_pipeline
+# ---- make_domain_pipeline
 
 
 def test_supervised_steps_are_wrapped_and_keep_their_names():
-    pipe = make_pipeline(
+    pipe = make_domain_pipeline(
         StandardScaler(), SelectKBest(f_classif, k=2), PCA(), CORALTransformer(), Ridge()
     )
     assert type(pipe) is Pipeline
@@ -258,14 +258,14 @@ def test_supervised_steps_are_wrapped_and_keep_their_names():
 
 
 def test_names_are_numbered_when_they_repeat():
-    pipe = make_pipeline(StandardScaler(), StandardScaler(), "passthrough", Ridge())
+    pipe = make_domain_pipeline(StandardScaler(), StandardScaler(), "passthrough", Ridge())
     names = [name for name, _ in pipe.steps]
     assert names == ["standardscaler-1", "standardscaler-2", "passthrough", "ridge"]
 
 
 def test_what_asks_for_domains_itself_is_not_wrapped():
     given = TrainOnSource(Ridge(), use_target_labels=True)
-    assert make_pipeline(given)[-1] is given
+    assert make_domain_pipeline(given)[-1] is given
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ def test_what_asks_for_domains_itself_is_not_wrapped():
     ids=lambda c: type(c).__name__,
 )
 def test_composites_that_hold_a_supervised_step_are_wrapped_whole(composite):
-    assert isinstance(make_pipeline(composite)[0], TrainOnSource)
+    assert isinstance(make_domain_pipeline(composite)[0], TrainOnSource)
 
 
 @pytest.mark.parametrize(
@@ -292,17 +292,17 @@ def test_composites_that_hold_a_supervised_step_are_wrapped_whole(composite):
     ids=lambda c: type(c).__name__,
 )
 def test_composites_that_do_not_learn_from_labels_are_left_alone(composite):
-    assert make_pipeline(composite)[0] is composite
+    assert make_domain_pipeline(composite)[0] is composite
 
 
 def test_a_composite_of_both_kinds_is_refused_with_the_mend():
     both = FeatureUnion([("coral", CORALTransformer()), ("best", SelectKBest(k=1))])
     with pytest.raises(ValueError, match=r"SelectKBest\(k=1\)\], which would learn from target"):
-        make_pipeline(both)
+        make_domain_pipeline(both)
     mended = FeatureUnion(
         [("coral", CORALTransformer()), ("best", TrainOnSource(SelectKBest(k=1)))]
     )
-    assert make_pipeline(mended)[0] is mended
+    assert make_domain_pipeline(mended)[0] is mended
 
 
 def _uses_labels(transformer):
@@ -374,7 +374,7 @@ def mixed_pipeline():
             ("city", OneHotEncoder(sparse_output=False), ["city"]),
         ]
     )
-    return make_pipeline(columns, CORALTransformer(reg=0.1), LogisticRegression())
+    return make_domain_pipeline(columns, CORALTransformer(reg=0.1), LogisticRegression())
 
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
@@ -437,7 +437,9 @@ def test_names_of_features_come_out(routing):
     names = ["numbers__age", "numbers__income", "city__city_Bonn", "city__city_Lyon"]
     assert out.columns[:4].tolist() == names
     assert pipe.get_feature_names_out().tolist() == out.columns.tolist()
-    selected = make_pipeline(StandardScaler(), SelectKBest(k=1)).set_output(transform="pandas")
+    selected = make_domain_pipeline(StandardScaler(), SelectKBest(k=1)).set_output(
+        transform="pandas"
+    )
     two = frame[["age", "income"]]
     out = selected.fit_transform(two, (y == "buys").astype(int), sample_domain=d)
     assert out.columns.tolist() == ["income"]
@@ -459,7 +461,9 @@ def test_voting_around_a_pipeline_is_refused_not_wrong(domains, routing):
     X, y, d = domains
     y = np.array(["no", "yes"])[y].astype(object)
     y[d < 0] = None
-    voting = VotingClassifier([("a", make_pipeline(CORALTransformer(), LogisticRegression()))])
+    voting = VotingClassifier(
+        [("a", make_domain_pipeline(CORALTransformer(), LogisticRegression()))]
+    )
     with pytest.raises((TypeError, ValueError)):
         voting.fit(X, y, sample_domain=d)
 

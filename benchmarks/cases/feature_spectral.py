@@ -30,7 +30,7 @@ def tca(n, d):
     X, _, sample_domain = rows(n, d)
 
     def ours():
-        model = TCATransformer(10, gamma=GAMMA, mu=1.0)
+        model = TCATransformer(10, gamma=GAMMA, reg=1.0)
         return gap(model.fit_transform(X, sample_domain=sample_domain), n)
 
     def skada_tca():

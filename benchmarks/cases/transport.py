@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 
 from skda import JDOTClassifier, LinearTransportTransformer, OptimalTransportTransformer
 from skda._numerics._sinkhorn import sinkhorn_plan
-from skda._numerics._transport import cost_matrix, cost_scale, exact_plan
+from skda._numerics._transport import cost_matrix, cost_unit, exact_plan
 
 from .._case import Case
 
@@ -16,7 +16,7 @@ def costs(n, d):
     """Cost matrix between two Gaussian domains, its median being 1."""
     rng = np.random.default_rng(0)
     M = cost_matrix(rng.normal(size=(n, d)), rng.normal(size=(n, d)) + 0.5)
-    return M / cost_scale(M, "median")
+    return M / cost_unit(M, "median")
 
 
 def misplaced(P):
@@ -75,7 +75,7 @@ def joint(n, d):
     base = LogisticRegression(C=0.01)
 
     def ours():
-        model = JDOTClassifier(base, cost_norm="mean").fit(X, y, sample_domain=sample_domain)
+        model = JDOTClassifier(base, cost_scale="mean").fit(X, y, sample_domain=sample_domain)
         return model.objectives_[-1]
 
     def skada():

@@ -26,7 +26,7 @@ from skda import (
     OptimalTransportTransformer,
     TCATransformer,
     TrainOnSource,
-    make_pipeline,
+    make_domain_pipeline,
 )
 
 from .._data import origin
@@ -78,7 +78,7 @@ def trained_on_target(X, y, sample_domain, fold):
 
 def forest(transformer, *, merged=False):
     """Forest on the aligned rows."""
-    return over_folds(lambda: make_pipeline(clone(transformer), FOREST), merged=merged)
+    return over_folds(lambda: make_domain_pipeline(clone(transformer), FOREST), merged=merged)
 
 
 def weighted(weighter):
@@ -93,7 +93,7 @@ def weighted(weighter):
     return quietly
 
 
-TCA = TCATransformer(30, kernel="linear", mu=0.01)
+TCA = TCATransformer(30, kernel="linear", reg=0.01)
 SINKHORN = OptimalTransportTransformer(reg=0.01)
 METHODS = {
     "source only": over_folds(lambda: TrainOnSource(FOREST)),
@@ -125,7 +125,7 @@ TASKS = [
 and the recordings without noise are the sources. Random forest, {N_TREES} trees (published: 1000)
 of depth 13. Accuracy (%) on the target rows of the fit, mean over {N_FOLDS} folds, each left out of
 all domains in turn. "sources as one", TCA, KMM: one map, or weighting, for all sources together;
-else one map for each. TCA: linear, 30 components, mu=0.01; Sinkhorn: reg=0.01. "KMM" is
+else one map for each. TCA: linear, 30 components, reg=0.01; Sinkhorn: reg=0.01. "KMM" is
 the published programme, reg=0. Its weights rest on some ten rows of 3200, also with the kernel of
 the published code and another solver; why the published row is near that of equal weights we could
 not find. "target labels": trained on four

@@ -18,7 +18,7 @@ from skda import (
     SubspaceAlignmentTransformer,
     TCATransformer,
     TJMTransformer,
-    make_pipeline,
+    make_domain_pipeline,
     stack_domains,
 )
 
@@ -94,7 +94,7 @@ def _load(folder, files, rows_key):
 
 def nearest(*steps):
     """Steps, then the nearest neighbour of source rows."""
-    return target_accuracy(lambda: make_pipeline(*steps, KNeighborsClassifier(1)))
+    return target_accuracy(lambda: make_domain_pipeline(*steps, KNeighborsClassifier(1)))
 
 
 def components(transformer, **params):
@@ -108,7 +108,7 @@ def tca(X, y, sample_domain):
     """TCA with the discrepancy scaled to unit Frobenius norm, as the first round of JDA has it."""
     n_target = (sample_domain < 0).sum()
     mu = 1.0 / n_target + 1.0 / (len(X) - n_target)
-    return components(TCATransformer, mu=mu)(X, y, sample_domain)
+    return components(TCATransformer, reg=mu)(X, y, sample_domain)
 
 
 METHODS = {
@@ -120,7 +120,7 @@ METHODS = {
     "TJM": components(TJMTransformer),
     "EasyTL": target_accuracy(EasyTLClassifier),
     "EasyTL, CORAL": target_accuracy(
-        lambda: make_pipeline(CORALTransformer(match_mean=False), EasyTLClassifier())
+        lambda: make_domain_pipeline(CORALTransformer(match_mean=False), EasyTLClassifier())
     ),
     "MEDA": target_accuracy(lambda: MEDAClassifier(20)),
 }

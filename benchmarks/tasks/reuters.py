@@ -10,7 +10,7 @@ from skda import (
     DomainClassifierWeighter,
     ImportanceWeightedEstimator,
     SubspaceAlignmentTransformer,
-    make_pipeline,
+    make_domain_pipeline,
     stack_domains,
 )
 
@@ -43,17 +43,17 @@ def dense(*steps):
     """The same steps on dense rows, for methods that take no sparse ones."""
 
     def score(X, y, sample_domain):
-        return target_accuracy(lambda: make_pipeline(*steps))(X.toarray(), y, sample_domain)
+        return target_accuracy(lambda: make_domain_pipeline(*steps))(X.toarray(), y, sample_domain)
 
     return score
 
 
 LR = LogisticRegression(max_iter=2000)
 METHODS = {
-    "source only, counts": target_accuracy(lambda: make_pipeline(LR)),
-    "source only, tf-idf": target_accuracy(lambda: make_pipeline(TfidfTransformer(), LR)),
+    "source only, counts": target_accuracy(lambda: make_domain_pipeline(LR)),
+    "source only, tf-idf": target_accuracy(lambda: make_domain_pipeline(TfidfTransformer(), LR)),
     "CORAL, tf-idf": target_accuracy(
-        lambda: make_pipeline(TfidfTransformer(), CORALTransformer(reg=1e-3), LR)
+        lambda: make_domain_pipeline(TfidfTransformer(), CORALTransformer(reg=1e-3), LR)
     ),
     "domain classifier, counts": dense(
         ImportanceWeightedEstimator(LR, DomainClassifierWeighter(LR, random_state=0))

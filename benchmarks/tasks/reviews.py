@@ -26,7 +26,7 @@ from skda import (
     TCATransformer,
     TrAdaBoostClassifier,
     TrainOnSource,
-    make_pipeline,
+    make_domain_pipeline,
 )
 
 from .._data import origin
@@ -94,7 +94,9 @@ def logistic(C, **params):
 
 def aligned(*steps, C=0.1, dense=False, **params):
     """Logistic regression after these steps."""
-    return on_test(lambda: make_pipeline(*map(clone, steps), logistic(C, **params)), dense=dense)
+    return on_test(
+        lambda: make_domain_pipeline(*map(clone, steps), logistic(C, **params)), dense=dense
+    )
 
 
 def weighted(weighter, *, dense=False):
@@ -126,7 +128,7 @@ METHODS = {
     "SA": aligned(SubspaceAlignmentTransformer(500), dense=True),
     "TCA": aligned(
         TCATransformer(
-            500, kernel="linear", mu=0.1, solver="nystroem", n_basis=1000, random_state=0
+            500, kernel="linear", reg=0.1, solver="nystroem", n_basis=1000, random_state=0
         ),
         C=1e-3,
         dense=True,

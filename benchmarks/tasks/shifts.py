@@ -14,7 +14,7 @@ from skda import (
     QuantileTransportTransformer,
     SubspaceAlignmentTransformer,
     TCATransformer,
-    make_pipeline,
+    make_domain_pipeline,
 )
 
 from .._oracle import oracle
@@ -32,7 +32,7 @@ ALIGNMENTS = {
     "OptimalTransport, strength 0.5": OptimalTransportTransformer(strength=0.5),
     "OptimalTransport, reg 0.1": OptimalTransportTransformer(reg=0.1),
     "OptimalTransport, class_reg 5": OptimalTransportTransformer(reg=0.1, class_reg=5.0),
-    "OptimalTransport, unbalanced 1": OptimalTransportTransformer(reg=0.1, unbalanced=1.0),
+    "OptimalTransport, unbalanced 1": OptimalTransportTransformer(reg=0.1, marginal_reg=1.0),
     "SubspaceAlignment": SubspaceAlignmentTransformer(1),
     "TCA": TCATransformer(n_components=2),
 }
@@ -40,7 +40,7 @@ ALIGNMENTS = {
 
 def scaled(*steps):
     """Score of a pipeline of these steps on standardised rows, without a search."""
-    return oracle(lambda: make_pipeline(StandardScaler(), *map(clone, steps)))
+    return oracle(lambda: make_domain_pipeline(StandardScaler(), *map(clone, steps)))
 
 
 JOINT = JDOTClassifier(SVC(), loss="hinge", tol=1e-3, max_iter=20)

@@ -148,16 +148,16 @@ def methods(
     def weighted(weighter, **params):
         return ImportanceWeightedEstimator(final(), weighter(**params))
 
-    def components(mu):
-        transformer = TCATransformer(max(COMPONENTS), gamma=1 / n_features, mu=mu)
+    def components(reg):
+        transformer = TCATransformer(max(COMPONENTS), gamma=1 / n_features, reg=reg)
         return FirstComponents(transformer, final(), COMPONENTS)
 
     def propagated(**params):
-        return OTLabelPropagationClassifier(final(), label_kind="hard", cost_norm=None, **params)
+        return OTLabelPropagationClassifier(final(), label_kind="hard", cost_scale=None, **params)
 
     def joint(alpha):
         return JDOTClassifier(
-            final(), alpha=alpha, loss=loss, cost_norm="mean", tol=1e-3, max_iter=20
+            final(), alpha=alpha, loss=loss, cost_scale="mean", tol=1e-3, max_iter=20
         )
 
     def label_shift(method):
@@ -203,14 +203,14 @@ def methods(
             {"metric": metrics, "reg": REGS},
         ),
         "ClassRegOT": (
-            partial(aligned, partial(OptimalTransportTransformer, cost_norm=None)),
+            partial(aligned, partial(OptimalTransportTransformer, cost_scale=None)),
             [{"metric": class_metrics, "reg": [reg], "class_reg": [6 * reg]} for reg in REGS],
         ),
         "SA": (
             partial(aligned, SubspaceAlignmentTransformer),
             {"n_components": COMPONENTS[: 2 if n_features == 2 else None]},
         ),
-        "TCA": (components, {"mu": [0.1, 0.01]}),
+        "TCA": (components, {"reg": [0.1, 0.01]}),
         "OTLabelProp": (propagated, {"metric": plain_metrics, "reg": [None, 0.1, 1.0]}),
         "JDOT": (joint, {"alpha": alphas}),
     }

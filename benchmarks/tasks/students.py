@@ -17,7 +17,7 @@ from skda import (
     DomainScaler,
     ImportanceWeightedEstimator,
     RuLSIFWeighter,
-    make_pipeline,
+    make_domain_pipeline,
     stack_domains,
 )
 
@@ -90,14 +90,14 @@ def each_school(make_model):
 
 
 MODELS = {
-    "source only": lambda: make_pipeline(StandardScaler(), Ridge(1.0)),
-    "DomainScaler": lambda: make_pipeline(DomainScaler(), Ridge(1.0)),
-    "CORAL": lambda: make_pipeline(StandardScaler(), CORALTransformer(), Ridge(1.0)),
-    "domain classifier": lambda: make_pipeline(
+    "source only": lambda: make_domain_pipeline(StandardScaler(), Ridge(1.0)),
+    "DomainScaler": lambda: make_domain_pipeline(DomainScaler(), Ridge(1.0)),
+    "CORAL": lambda: make_domain_pipeline(StandardScaler(), CORALTransformer(), Ridge(1.0)),
+    "domain classifier": lambda: make_domain_pipeline(
         StandardScaler(),
         ImportanceWeightedEstimator(Ridge(1.0), DomainClassifierWeighter(random_state=0)),
     ),
-    "RuLSIF": lambda: make_pipeline(
+    "RuLSIF": lambda: make_domain_pipeline(
         StandardScaler(),
         ImportanceWeightedEstimator(Ridge(1.0), RuLSIFWeighter(random_state=0)),
     ),

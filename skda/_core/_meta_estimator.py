@@ -269,7 +269,7 @@ def check_takes_weights(estimator, owner):
         mend = (
             "A Pipeline hands it on with sklearn.set_config(enable_metadata_routing=True) and "
             f"{last}(...).set_fit_request(sample_weight=True) as its last step; or put the "
-            f"preprocessing in front: make_pipeline(..., {type(owner).__name__}({last}()))."
+            f"preprocessing in front: make_domain_pipeline(..., {type(owner).__name__}({last}()))."
         )
     else:
         mend = "Choose one that takes it, for example a tree, an SVM or a linear model."

@@ -111,6 +111,6 @@ def rows_to_score(sample_domain, n_samples):
         raise ValueError(
             "score with sample_domain looks at source rows only, and sample_domain has none "
             "(values >= 0). To score labelled target rows leave sample_domain out, or use "
-            "skda.metrics.LabelledTargetScorer."
+            "skda.metrics.LabeledTargetScorer."
         )
     return rows

@@ -45,18 +45,18 @@ def moments(X, *, mean=None, quartic=False) -> Moments:
     return Moments(float(n), mean, scatter, float(fourth) if quartic else None)
 
 
-def merge_moments(old: Moments, new: Moments, *, forgetting=1.0) -> Moments:
+def merge_moments(old: Moments, new: Moments, *, forgetting_factor=1.0) -> Moments:
     """Moments of two batches of rows together (Chan, Golub and LeVeque 1983).
 
-    ``forgetting`` in (0, 1] multiplies the weight of every old row; 1 forgets nothing.
+    ``forgetting_factor`` in (0, 1] multiplies the weight of every old row; 1 forgets nothing.
     """
     xp = namespace(old.mean, new.mean)
-    weight = forgetting * old.count
+    weight = forgetting_factor * old.count
     count = weight + new.count
     step = new.mean - old.mean
     mean = old.mean + step * (new.count / count)
     column = xp.reshape(step, (-1, 1))
-    scatter = old.scatter * forgetting + new.scatter
+    scatter = old.scatter * forgetting_factor + new.scatter
     scatter = scatter + (column * (weight * new.count / count)) @ column.T
     return Moments(count, mean, scatter, None)
 

@@ -53,7 +53,7 @@ def cost_matrix(X, Y, *, metric="sqeuclidean"):
     raise ValueError(f"metric must be 'sqeuclidean', 'euclidean' or a callable; got {metric!r}.")
 
 
-def cost_scale(M, rule):
+def cost_unit(M, rule):
     """Return the number that counts as one unit of cost: the median, mean or maximum of M, or 1.
 
     Where that is zero (many duplicated rows) the next of median, mean and 1 is taken.
@@ -63,7 +63,7 @@ def cost_scale(M, rule):
         return 1.0
     statistics = {"median": _median, "mean": xp.mean, "max": xp.max}
     if rule not in statistics:
-        raise ValueError(f"cost_norm must be 'median', 'mean', 'max' or None; got {rule!r}.")
+        raise ValueError(f"cost_scale must be 'median', 'mean', 'max' or None; got {rule!r}.")
     scale = float(statistics[rule](M)) or float(xp.mean(M)) or 1.0
     if not math.isfinite(scale):
         raise ValueError(

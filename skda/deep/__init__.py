@@ -25,7 +25,7 @@ from ._mcd import MCDClassifier
 from ._mdd import MDDClassifier
 from ._modules import MLP  # noqa: F401  (for users' own modules; not an estimator)
 from ._shot import SHOTClassifier
-from ._source_only import SourceOnlyClassifier, SourceOnlyRegressor
+from ._source_only import DeepSourceOnlyClassifier, DeepSourceOnlyRegressor
 from ._wdgrl import WDGRLClassifier, WDGRLRegressor
 
 __all__ = [
@@ -41,6 +41,8 @@ __all__ = [
     "DeepCORALClassifier",
     "DeepCORALRegressor",
     "DeepJDOTClassifier",
+    "DeepSourceOnlyClassifier",
+    "DeepSourceOnlyRegressor",
     "FineTuningClassifier",
     "FineTuningRegressor",
     "JANClassifier",
@@ -48,8 +50,6 @@ __all__ = [
     "MCDClassifier",
     "MDDClassifier",
     "SHOTClassifier",
-    "SourceOnlyClassifier",
-    "SourceOnlyRegressor",
     "WDGRLClassifier",
     "WDGRLRegressor",
 ]

@@ -12,23 +12,23 @@ from ._training import AlignmentLoss
 ENTROPY = 0.05  # weight of the plan's entropy where mass may stay, as a share of that of the mass
 
 
-def transport_plan(cost, unbalanced=None):
+def transport_plan(cost, marginal_reg=None):
     """Return the plan between uniform weights, found on the host.
 
-    The exact one; or with `unbalanced`, the one of least ⟨P, cost⟩ + unbalanced (KL(P1 | a) +
-    KL(Pᵀ1 | b)) + `ENTROPY` unbalanced KL(P | abᵀ), a and b being the uniform weights.
+    The exact one; or with `marginal_reg`, the one of least ⟨P, cost⟩ + marginal_reg (KL(P1 | a) +
+    KL(Pᵀ1 | b)) + `ENTROPY` marginal_reg KL(P | abᵀ), a and b being the uniform weights.
     """
     n, m = cost.shape
     host = cost.detach().double().cpu().numpy()
-    if unbalanced is None:
+    if marginal_reg is None:
         from ot import emd
 
         plan = emd(np.full(n, 1.0 / n), np.full(m, 1.0 / m), host, numItermax=1_000_000)
     else:
         plan = sinkhorn_plan(
             host,
-            reg=ENTROPY * unbalanced,
-            marginal_reg=unbalanced,
+            reg=ENTROPY * marginal_reg,
+            marginal_reg=marginal_reg,
             max_iter=200,
             tol=1e-3,
             warn=False,
@@ -46,16 +46,18 @@ def joint_cost(source, target, feature_cost):
 class JointTransportLoss(AlignmentLoss):
     """Cost of the optimal plan between the halves, the plan held fixed."""
 
-    def __init__(self, feature_cost, unbalanced):
+    def __init__(self, feature_cost, marginal_reg):
         super().__init__()
-        if unbalanced is not None and not unbalanced > 0:
-            raise ValueError(f"unbalanced must be a positive number or None; got {unbalanced!r}.")
-        self.feature_cost, self.unbalanced = feature_cost, unbalanced
+        if marginal_reg is not None and not marginal_reg > 0:
+            raise ValueError(
+                f"marginal_reg must be a positive number or None; got {marginal_reg!r}."
+            )
+        self.feature_cost, self.marginal_reg = feature_cost, marginal_reg
 
     def forward(self, source, target):
         """Return the loss of a batch."""
         cost = joint_cost(source, target, self.feature_cost)
-        return (transport_plan(cost, self.unbalanced) * cost).sum()
+        return (transport_plan(cost, self.marginal_reg) * cost).sum()
 
 
 class DeepJDOTClassifier(BaseDeepClassifier, BaseDeep):
@@ -68,7 +70,7 @@ class DeepJDOTClassifier(BaseDeepClassifier, BaseDeep):
     feature_cost : float, default=0.1
         Cost of a unit of squared distance between features, against the cross-entropy of a
         source label under a target prediction; raising it trusts the features more.
-    unbalanced : float or None, default=1.0
+    marginal_reg : float or None, default=1.0
         Weight of KL(P1 | a) + KL(Pᵀ1 | b), which lets rows without a counterpart in the batch
         keep their mass [2]_. It is compared with the cost: rows whose cost is well above it stay
         out. None transports all of the mass, as in [1]_.
@@ -91,10 +93,10 @@ class DeepJDOTClassifier(BaseDeepClassifier, BaseDeep):
     A plan that moves all mass gives at least as many target rows a wrong label as the shares of
     the classes differ between the halves. By chance alone that is a fifth of them for 64 rows
     each of ten equal classes; the paper takes batches of 500 with equal shares. By default the
-    marginals are therefore soft [2]_, with an entropy of 0.05 `unbalanced` KL(P | abᵀ) for
+    marginals are therefore soft [2]_, with an entropy of 0.05 `marginal_reg` KL(P | abᵀ) for
     Sinkhorn's iterations. With None the plan is exact and found by POT.
 
-    Assumption: nearby features have the same label; with ``unbalanced=None`` also that the shares
+    Assumption: nearby features have the same label; with ``marginal_reg=None`` also that the shares
     of the classes are the same. Cost: a step adds O(b²) times the iterations (at most 200) for b
     rows, or O(b³ log b) for the exact plan, on the host, so that a GPU waits for it at each step.
     Arrays: torch with a NumPy island (the plan); NumPy, data frames, lists, CuPy come in and go
@@ -129,14 +131,14 @@ class DeepJDOTClassifier(BaseDeepClassifier, BaseDeep):
         alignment_weight=1.0,
         alignment_schedule="constant",
         feature_cost=0.1,
-        unbalanced=1.0,
+        marginal_reg=1.0,
         **training,
     ):
         super().__init__(module, **training)
         self.alignment_weight = alignment_weight
         self.alignment_schedule = alignment_schedule
         self.feature_cost = feature_cost
-        self.unbalanced = unbalanced
+        self.marginal_reg = marginal_reg
 
     def _make_alignment(self, module, X):
-        return JointTransportLoss(self.feature_cost, self.unbalanced)
+        return JointTransportLoss(self.feature_cost, self.marginal_reg)

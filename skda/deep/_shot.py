@@ -100,13 +100,13 @@ class SHOTClassifier(BaseStaged, BaseNetClassifier):
 
     Examples
     --------
-    >>> from skda import SHOTClassifier, SourceOnlyClassifier, stack_domains
+    >>> from skda import SHOTClassifier, DeepSourceOnlyClassifier, stack_domains
     >>> from sklearn.datasets import make_blobs
     >>> centers = [[0, 0], [4, 0], [0, 4]]
     >>> X_source, y_source = make_blobs(150, centers=centers, cluster_std=0.5, random_state=0)
     >>> X_target, y_target = X_source + [1.0, -0.5], y_source
     >>> X, y, sample_domain = stack_domains(X_source, y_source, X_target)
-    >>> source = SourceOnlyClassifier(max_epochs=30, lr=0.01, random_state=0)
+    >>> source = DeepSourceOnlyClassifier(max_epochs=30, lr=0.01, random_state=0)
     >>> source = source.fit(X, y, sample_domain=sample_domain)
     >>> net = SHOTClassifier(source_model=source, random_state=0)
     >>> net = net.fit(X_target, sample_domain=[-2] * len(X_target))

@@ -3,7 +3,7 @@
 from ._base_tasks import BaseDeepClassifier, BaseDeepRegressor
 
 
-class SourceOnlyClassifier(BaseDeepClassifier):
+class DeepSourceOnlyClassifier(BaseDeepClassifier):
     """Train a network on the labelled source rows and look at no target row.
 
     What the other deep classifiers are at ``alignment_weight=0``, bit for bit: target rows count
@@ -31,19 +31,19 @@ class SourceOnlyClassifier(BaseDeepClassifier):
     Examples
     --------
     >>> import numpy as np
-    >>> from skda import SourceOnlyClassifier, stack_domains
+    >>> from skda import DeepSourceOnlyClassifier, stack_domains
     >>> rng = np.random.default_rng(0)
     >>> X_source, X_target = rng.normal(size=(100, 2)), rng.normal(size=(80, 2)) + 0.5
     >>> y_source, y_target = X_source[:, 0] > 0, X_target[:, 0] > 0
     >>> X, y, sample_domain = stack_domains(X_source, y_source, X_target)
-    >>> net = SourceOnlyClassifier(max_epochs=20, lr=0.01, random_state=0)
+    >>> net = DeepSourceOnlyClassifier(max_epochs=20, lr=0.01, random_state=0)
     >>> net = net.fit(X, y, sample_domain=sample_domain)
     >>> net.score(X_target, y_target)
     1.0
     """
 
 
-class SourceOnlyRegressor(BaseDeepRegressor):
+class DeepSourceOnlyRegressor(BaseDeepRegressor):
     """Train a network on the labelled source rows and look at no target row.
 
     What the other deep regressors are at ``alignment_weight=0``, bit for bit.
@@ -69,12 +69,12 @@ class SourceOnlyRegressor(BaseDeepRegressor):
     Examples
     --------
     >>> import numpy as np
-    >>> from skda import SourceOnlyRegressor, stack_domains
+    >>> from skda import DeepSourceOnlyRegressor, stack_domains
     >>> rng = np.random.default_rng(0)
     >>> X_source, X_target = rng.normal(size=(100, 2)), rng.normal(size=(80, 2)) + 0.5
     >>> y_source, y_target = X_source.sum(axis=1), X_target.sum(axis=1)
     >>> X, y, sample_domain = stack_domains(X_source, y_source, X_target)
-    >>> net = SourceOnlyRegressor(max_epochs=20, lr=0.01, random_state=0)
+    >>> net = DeepSourceOnlyRegressor(max_epochs=20, lr=0.01, random_state=0)
     >>> net = net.fit(X, y, sample_domain=sample_domain)
     >>> net.score(X_target, y_target)
     1.0

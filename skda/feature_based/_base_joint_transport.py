@@ -13,7 +13,7 @@ from .._array._warnings import warn_user
 from .._core._param_checks import check_count, check_positive
 from .._numerics._sinkhorn import sinkhorn_plan
 from .._numerics._threads import one_blas_thread
-from .._numerics._transport import cost_matrix, cost_scale, exact_plan
+from .._numerics._transport import cost_matrix, cost_unit, exact_plan
 
 _SMALL = 2**20  # entries of a matrix below which threads of the linear algebra wait, not work
 _MISPLACED = 1e-4  # share of the mass of the last plan that is worth a word
@@ -118,7 +118,7 @@ class JointTransportMixin:
         costs = []
         for domain in data.source_domains:
             cost = cost_matrix(data.X_of(domain), data.X_target, metric=self.metric)
-            cost /= cost_scale(cost, self.cost_norm)
+            cost /= cost_unit(cost, self.cost_scale)
             costs.append(cost)
         X_target = to_numpy(data.X_target)
 

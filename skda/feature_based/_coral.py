@@ -30,7 +30,7 @@ class CORALTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         Whether source rows also move towards the target's mean, by `strength` times the
         difference. The paper moves no mean. Helps when features are shifted, harms when
         the balance of classes is; worth a place in a grid search.
-    forgetting : float, default=1.0
+    forgetting_factor : float, default=1.0
         In (0, 1]: what is left of the weight of earlier rows of a domain with each call of
         ``partial_fit`` that brings new ones. 1 forgets nothing. ``fit`` does not use it.
 
@@ -97,11 +97,11 @@ class CORALTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     _accept_sparse = True
     _per_source = True
 
-    def __init__(self, *, strength=1.0, reg=1.0, match_mean=False, forgetting=1.0):
+    def __init__(self, *, strength=1.0, reg=1.0, match_mean=False, forgetting_factor=1.0):
         self.strength = strength
         self.reg = reg
         self.match_mean = match_mean
-        self.forgetting = forgetting
+        self.forgetting_factor = forgetting_factor
 
     def _fit(self, data):
         self._check_params()
@@ -154,7 +154,7 @@ class CORALTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         Notes
         -----
         Means and scatter matrices (d x d) are merged in a stable way; each call also computes the
-        maps, O(d³). With ``forgetting=1`` the result is that of ``fit`` on all rows.
+        maps, O(d³). With ``forgetting_factor=1`` the result is that of ``fit`` on all rows.
         """
         self._check_params()
         if self.reg == "ledoit-wolf":
@@ -180,7 +180,7 @@ class CORALTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
             new = self._moments_of(batch)
             if domain in self._moments:
                 old = self._kept(self._moments[domain], data.place.asarray)
-                new = merge_moments(old, new, forgetting=self.forgetting)
+                new = merge_moments(old, new, forgetting_factor=self.forgetting_factor)
             self._moments[domain] = self._kept(new, data.keep)
         self.maps_, self.source_means_ = {}, {}
         self._waits = sample_domain is not None and not (
@@ -257,10 +257,10 @@ class CORALTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
                 f"reg must be a non-negative number or one of {sorted(SHRINKAGE_RULES)}; got "
                 f"{self.reg!r}. It is added to the diagonal of the covariances."
             )
-        if not isinstance(self.forgetting, Real) or not 0 < self.forgetting <= 1:
+        if not isinstance(self.forgetting_factor, Real) or not 0 < self.forgetting_factor <= 1:
             raise ValueError(
-                f"forgetting must be a number in (0, 1]; got {self.forgetting!r}. 1 keeps the full "
-                "weight of earlier rows."
+                f"forgetting_factor must be a number in (0, 1]; got "
+                f"{self.forgetting_factor!r}. 1 keeps the full weight of earlier rows."
             )
 
     def __sklearn_tags__(self):

@@ -134,7 +134,7 @@ class DIPLSRegressor(DomainRouting, DomainRegressorMixin, BaseEstimator):
         Means of the target and of the source rows.
     x_weights_ : array of shape (n_features, n_components_)
         Directions of the latent variables.
-    reg_ : list of float
+    regs_ : list of float
         λ of each latent variable.
     n_components_ : int
         Number of latent variables found.
@@ -238,7 +238,7 @@ class DIPLSRegressor(DomainRouting, DomainRegressorMixin, BaseEstimator):
         self.x_weights_ = data.keep(W)
         self.source_coef_, self.coef_ = data.keep(b_s[:, 0]), data.keep(b_t[:, 0])
         self.source_mean_, self.target_mean_ = data.keep(mean_s), data.keep(mean_t)
-        self.intercept_, self.reg_ = y_mean, found.penalties
+        self.intercept_, self.regs_ = y_mean, found.penalties
         self.n_components_ = W.shape[1]
         return self
 

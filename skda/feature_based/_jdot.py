@@ -58,7 +58,7 @@ class JDOTClassifier(DomainClassifierMixin, JointTransportMixin, TargetClassifie
         None: exact plans. A number: entropy of the plans, in units of the joint cost.
     metric : {"sqeuclidean", "euclidean"} or callable, default="sqeuclidean"
         Feature cost of a pair.
-    cost_norm : {"median", "mean", "max"} or None, default="median"
+    cost_scale : {"median", "mean", "max"} or None, default="median"
         Statistic of the feature costs that counts as 1 beside the label loss.
     max_iter : int, default=100
         Largest number of rounds of plan and fit.
@@ -138,7 +138,7 @@ class JDOTClassifier(DomainClassifierMixin, JointTransportMixin, TargetClassifie
         loss="log_loss",
         reg=None,
         metric="sqeuclidean",
-        cost_norm="median",
+        cost_scale="median",
         max_iter=100,
         tol=1e-5,
     ):
@@ -147,7 +147,7 @@ class JDOTClassifier(DomainClassifierMixin, JointTransportMixin, TargetClassifie
         self.loss = loss
         self.reg = reg
         self.metric = metric
-        self.cost_norm = cost_norm
+        self.cost_scale = cost_scale
         self.max_iter = max_iter
         self.tol = tol
 
@@ -194,7 +194,7 @@ class JDOTRegressor(DomainRegressorMixin, JointTransportMixin, TargetModel, Base
         None: exact plans. A number: entropy of the plans, in units of the joint cost.
     metric : {"sqeuclidean", "euclidean"} or callable, default="sqeuclidean"
         Feature cost of a pair.
-    cost_norm : {"median", "mean", "max"} or None, default="median"
+    cost_scale : {"median", "mean", "max"} or None, default="median"
         Statistic of the feature costs that counts as 1. The squared error counts in units of
         twice the variance of y on source rows, its mean between two rows.
     max_iter : int, default=100
@@ -268,7 +268,7 @@ class JDOTRegressor(DomainRegressorMixin, JointTransportMixin, TargetModel, Base
         alpha=0.5,
         reg=None,
         metric="sqeuclidean",
-        cost_norm="median",
+        cost_scale="median",
         max_iter=100,
         tol=1e-5,
     ):
@@ -276,7 +276,7 @@ class JDOTRegressor(DomainRegressorMixin, JointTransportMixin, TargetModel, Base
         self.alpha = alpha
         self.reg = reg
         self.metric = metric
-        self.cost_norm = cost_norm
+        self.cost_scale = cost_scale
         self.max_iter = max_iter
         self.tol = tol
 

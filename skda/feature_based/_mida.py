@@ -33,7 +33,7 @@ callable, default="rbf"
         Of the poly kernel.
     coef0 : float, default=1.0
         Of the kernels poly and sigmoid.
-    mu : float, default=1.0
+    reg : float, default=1.0
         Weight of the variance against the dependence on the domain. Larger adapts less.
     label_weight : float, default=0.0
         Weight of the dependence on the labels of source rows (γ of the semi-supervised form); 0
@@ -119,7 +119,7 @@ callable, default="rbf"
         gamma="median",
         degree=3,
         coef0=1.0,
-        mu=1.0,
+        reg=1.0,
         label_weight=0.0,
         augment=True,
         domain_columns=None,
@@ -129,7 +129,7 @@ callable, default="rbf"
         self.gamma = gamma
         self.degree = degree
         self.coef0 = coef0
-        self.mu = mu
+        self.reg = reg
         self.label_weight = label_weight
         self.augment = augment
         self.domain_columns = domain_columns
@@ -139,7 +139,7 @@ callable, default="rbf"
         return "source" if self.label_weight else "ignored"
 
     def _fit(self, data):
-        check_positive("mu", self.mu)
+        check_positive("reg", self.reg)
         check_positive("label_weight", self.label_weight, zero=True)
         if self.kernel == "precomputed" and (self.augment or self.domain_columns is not None):
             raise ValueError(
@@ -169,7 +169,7 @@ callable, default="rbf"
             count_components(self.n_components, problem.size),
             D[:, :1] * 0.0,  # no constraint but orthonormal columns
             terms=terms,
-            scatter_weight=self.mu,
+            scatter_weight=self.reg,
         )
         self._store(data, problem, values, W)
 

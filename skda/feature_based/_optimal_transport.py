@@ -12,7 +12,7 @@ from .._core._validation import class_labels
 from .._numerics._class_transport import l1l2_plan, lpl1_plan
 from .._numerics._kernels import pairwise_sq_dists
 from .._numerics._sinkhorn import sinkhorn_plan
-from .._numerics._transport import barycentric_map, cost_matrix, cost_scale, exact_plan
+from .._numerics._transport import barycentric_map, cost_matrix, cost_unit, exact_plan
 
 _CLASS_PLANS = {"lpl1": lpl1_plan, "l1l2": l1l2_plan}
 
@@ -78,25 +78,25 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         interpolation). 0 returns the rows themselves.
     reg : float or None, default=None
         None: the exact plan, in which a row goes to few target rows. A number: weight of the
-        entropy, in units of the typical cost (see `cost_norm`). A larger value smooths more
+        entropy, in units of the typical cost (see `cost_scale`). A larger value smooths more
         and is faster, down to where every source row goes to the target's mean; 0.01 to 1 is
         usual.
     class_reg : float, default=0.0
         Weight of a penalty that keeps source rows of different classes from going to the same
         target row, in the same units: with "lpl1", what it costs more to go where one's class
         is absent than where there is no other; 1 to 20 is usual. Needs `reg` and labels.
-    class_norm : {"lpl1", "l1l2"}, default="lpl1"
+    class_penalty : {"lpl1", "l1l2"}, default="lpl1"
         Form of the penalty: concave in the share of each class (sharper, to a local optimum),
         or the group lasso (convex).
-    unbalanced : float or None, default=None
+    marginal_reg : float or None, default=None
         None moves all mass. A number: weight of the marginals, in the same units; mass that
         would have to travel further than a few times this value is left out, and a row of
         which only a share is moved goes that share of the way. Needs `reg`.
     metric : {"sqeuclidean", "euclidean"} or callable, default="sqeuclidean"
         Cost of moving one row to another. A callable gets the rows of the source and of the
         target and returns the matrix of costs, in their array library.
-    cost_norm : {"median", "mean", "max"} or None, default="median"
-        Statistic of the costs that counts as 1 in `reg`, `class_reg` and `unbalanced`. None: they
+    cost_scale : {"median", "mean", "max"} or None, default="median"
+        Statistic of the costs that counts as 1 in `reg`, `class_reg` and `marginal_reg`. None: they
         are in units of the cost itself.
     max_iter : int, default=2000
         Largest number of Sinkhorn iterations for a plan.
@@ -112,7 +112,7 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     costs_ : dict
         By source id, the cost of the plan, in units of `metric`.
     marginal_errors_ : dict
-        By source id, the share of the mass that is misplaced (with `unbalanced`, the last change
+        By source id, the share of the mass that is misplaced (with `marginal_reg`, the last change
         of the scalings).
     n_iter_ : int
         Sinkhorn iterations taken for the slowest source; 1 for exact plans.
@@ -126,7 +126,7 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     Raises
     ------
     ValueError
-        In ``fit``, if a parameter is out of range, if `class_reg` or `unbalanced` comes without
+        In ``fit``, if a parameter is out of range, if `class_reg` or `marginal_reg` comes without
         `reg`, or if costs overflow.
 
     Warns
@@ -150,7 +150,7 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
 
     It helps when the shift carries rows along without tearing classes apart, non-linearly if
     need be. All mass is moved, so where the balance of classes differs rows end in the wrong
-    class: then use `class_reg` or `unbalanced`. Where several exact plans cost the same
+    class: then use `class_reg` or `marginal_reg`. Where several exact plans cost the same
     (duplicated rows), which one is found may depend on the order of the rows.
 
     Cost: :math:`O(n_s n_t d)` time and a few :math:`n_s n_t` of memory; then for the exact plan
@@ -184,20 +184,20 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         strength=1.0,
         reg=None,
         class_reg=0.0,
-        class_norm="lpl1",
-        unbalanced=None,
+        class_penalty="lpl1",
+        marginal_reg=None,
         metric="sqeuclidean",
-        cost_norm="median",
+        cost_scale="median",
         max_iter=2000,
         tol=1e-6,
     ):
         self.strength = strength
         self.reg = reg
         self.class_reg = class_reg
-        self.class_norm = class_norm
-        self.unbalanced = unbalanced
+        self.class_penalty = class_penalty
+        self.marginal_reg = marginal_reg
         self.metric = metric
-        self.cost_norm = cost_norm
+        self.cost_scale = cost_scale
         self.max_iter = max_iter
         self.tol = tol
 
@@ -226,15 +226,15 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
             self.n_iter_ = max(self.n_iter_, plan.n_iter)
 
     def _plan(self, M, membership):
-        unit = cost_scale(M, self.cost_norm)
+        unit = cost_unit(M, self.cost_scale)
         M /= unit
         if self.reg is None:
             plan = exact_plan(M)
         else:
-            options = {"reg": float(self.reg), "marginal_reg": self.unbalanced}
+            options = {"reg": float(self.reg), "marginal_reg": self.marginal_reg}
             options |= {"max_iter": self.max_iter, "tol": self.tol}
             if self.class_reg:
-                solve = _CLASS_PLANS[self.class_norm]
+                solve = _CLASS_PLANS[self.class_penalty]
                 plan = solve(M, membership, class_reg=float(self.class_reg), **options)
             else:
                 plan = sinkhorn_plan(M, **options)
@@ -251,11 +251,11 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         check_strength(self.strength)
         check_positive("reg", self.reg, none=True, hint="None asks for the exact plan.")
         check_positive("class_reg", self.class_reg, zero=True)
-        check_positive("unbalanced", self.unbalanced, none=True, hint="None moves all mass.")
-        check_option("class_norm", self.class_norm, tuple(_CLASS_PLANS))
+        check_positive("marginal_reg", self.marginal_reg, none=True, hint="None moves all mass.")
+        check_option("class_penalty", self.class_penalty, tuple(_CLASS_PLANS))
         check_count("max_iter", self.max_iter)
         check_positive("tol", self.tol)
-        for name in ("class_reg", "unbalanced"):
+        for name in ("class_reg", "marginal_reg"):
             if getattr(self, name) and self.reg is None:
                 raise ValueError(
                     f"{name}={getattr(self, name)!r} needs an entropic plan, but reg is None. "

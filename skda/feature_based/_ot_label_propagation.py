@@ -9,7 +9,7 @@ from .._core._param_checks import check_option, check_positive
 from .._core._score import DomainClassifierMixin
 from .._core._validation import class_labels
 from .._numerics._sinkhorn import sinkhorn_plan
-from .._numerics._transport import cost_matrix, cost_scale, exact_plan
+from .._numerics._transport import cost_matrix, cost_unit, exact_plan
 from ._base_target_model import TargetClassifier, fit_on_soft_labels
 
 
@@ -29,7 +29,7 @@ class OTLabelPropagationClassifier(DomainClassifierMixin, TargetClassifier, Base
         ``sample_weight``, or for its largest share alone.
     metric : {"sqeuclidean", "euclidean"} or callable, default="sqeuclidean"
         Cost of moving one row to another.
-    cost_norm : {"median", "mean", "max"} or None, default="median"
+    cost_scale : {"median", "mean", "max"} or None, default="median"
         Statistic of the costs that counts as 1 in `reg`.
 
     Attributes
@@ -104,13 +104,13 @@ class OTLabelPropagationClassifier(DomainClassifierMixin, TargetClassifier, Base
         reg=None,
         label_kind="soft",
         metric="sqeuclidean",
-        cost_norm="median",
+        cost_scale="median",
     ):
         self.estimator = estimator
         self.reg = reg
         self.label_kind = label_kind
         self.metric = metric
-        self.cost_norm = cost_norm
+        self.cost_scale = cost_scale
 
     @staticmethod
     def _default():
@@ -141,7 +141,7 @@ class OTLabelPropagationClassifier(DomainClassifierMixin, TargetClassifier, Base
 
     def _plan(self, data, domain):
         M = cost_matrix(data.X_of(domain), data.X_target, metric=self.metric)
-        M /= cost_scale(M, self.cost_norm)
+        M /= cost_unit(M, self.cost_scale)
         if self.reg is None:
             return exact_plan(M).coupling
         return sinkhorn_plan(M, reg=float(self.reg), mend="Raise reg.").coupling

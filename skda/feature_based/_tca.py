@@ -24,7 +24,7 @@ def label_columns(ids, y_source):
 
 
 def transfer_components(
-    problem, ids, k, *, mu, y_source=None, label_weight=0.0, laplacian=None, **options
+    problem, ids, k, *, reg, y_source=None, label_weight=0.0, laplacian=None, **options
 ):
     """Solve ``max tr(WᵀA W)`` subject to ``Wᵀ(K(eeᵀ + 𝓛)K + μI)W = I``.
 
@@ -38,10 +38,10 @@ def transfer_components(
         terms.append((label_weight, Y))
     options |= {"terms": terms, "scatter_weight": 1.0 - label_weight}
     if laplacian is None:
-        return solve(problem, k, b, mu, **options)
+        return solve(problem, k, b, reg, **options)
     smooth = problem.columns(problem.columns(as_like(laplacian, problem.like)).T)
     identity = as_like(np.eye(problem.size), problem.like)
-    return solve(problem, k, B=(smooth + smooth.T) * 0.5 + b @ b.T + identity * mu, **options)
+    return solve(problem, k, B=(smooth + smooth.T) * 0.5 + b @ b.T + identity * reg, **options)
 
 
 class TCATransformer(SpectralTransformer):
@@ -67,7 +67,7 @@ callable, default="rbf"
         Of the poly kernel.
     coef0 : float, default=1.0
         Of the kernels poly and sigmoid.
-    mu : float, default=1.0
+    reg : float, default=1.0
         Weight of the norm of the components against the domain difference, on the scale of
         ``‖Ke‖²``. Larger adapts less; the limit is kernel PCA.
     solver : {"exact", "nystroem", "fourier"}, default="exact"
@@ -141,7 +141,7 @@ callable, default="rbf"
     >>> rng = np.random.default_rng(0)
     >>> Xs, Xt = rng.normal(size=(50, 3)), rng.normal(size=(50, 3)) + [2, 0, 0]
     >>> X, _, sample_domain = stack_domains(Xs, None, Xt)
-    >>> Z = TCATransformer(n_components=2, mu=0.1).fit_transform(X, sample_domain=sample_domain)
+    >>> Z = TCATransformer(n_components=2, reg=0.1).fit_transform(X, sample_domain=sample_domain)
     >>> gap = abs(Z[:50].mean(axis=0) - Z[50:].mean(axis=0)) / Z.std(axis=0)
     >>> bool((gap < 0.05).all())
     True
@@ -155,7 +155,7 @@ callable, default="rbf"
         gamma="median",
         degree=3,
         coef0=1.0,
-        mu=1.0,
+        reg=1.0,
         solver="exact",
         n_basis=200,
         label_weight=0.0,
@@ -168,7 +168,7 @@ callable, default="rbf"
         self.gamma = gamma
         self.degree = degree
         self.coef0 = coef0
-        self.mu = mu
+        self.reg = reg
         self.solver = solver
         self.n_basis = n_basis
         self.label_weight = label_weight
@@ -181,7 +181,7 @@ callable, default="rbf"
         return "source" if self.label_weight else "ignored"
 
     def _fit(self, data):
-        check_positive("mu", self.mu)
+        check_positive("reg", self.reg)
         check_share("label_weight", self.label_weight)
         check_positive("manifold_weight", self.manifold_weight, zero=True)
         check_count("n_basis", self.n_basis)
@@ -191,7 +191,7 @@ callable, default="rbf"
             problem,
             data.ids,
             count_components(self.n_components, problem.size),
-            mu=self.mu,
+            reg=self.reg,
             y_source=data.y_source if self.label_weight else None,
             label_weight=self.label_weight,
             laplacian=self._laplacian(data),

@@ -1,6 +1,6 @@
 """What all weighters share: from raw importances to weights that can be used and inspected.
 
-Raw importances are flattened (``w ** flatten``), clipped and brought to mean 1 over the source
+Raw importances are flattened (``w ** exponent``), clipped and brought to mean 1 over the source
 rows; the constants are kept, so that weights of new rows are on the same scale.
 """
 
@@ -21,7 +21,7 @@ class WeightScale(NamedTuple):
     """The constants that bring raw importances to mean 1 on the rows they were learnt from."""
 
     reference: float
-    flatten: float
+    exponent: float
     mean: float
     clip: float
     clipped_mean: float
@@ -30,27 +30,27 @@ class WeightScale(NamedTuple):
     def __call__(self, raw):
         """Return the weights of rows with these raw (log) importances."""
         xp = namespace(raw)
-        weights = _flattened(raw, self.reference, self.flatten, logs=self.logs) / self.mean
+        weights = _flattened(raw, self.reference, self.exponent, logs=self.logs) / self.mean
         return xp.clip(weights, max=self.clip) / self.clipped_mean
 
 
-def _flattened(raw, reference, flatten, *, logs):
+def _flattened(raw, reference, exponent, *, logs):
     xp = namespace(raw)
     if logs:
         ceiling = 0.5 * math.log(float(xp.finfo(raw.dtype).max))
-        relative = xp.clip(raw - reference, min=-1e30)  # times flatten=0 this is 0, unlike -inf
-        return xp.exp(xp.clip(relative * flatten, max=ceiling))
-    return (raw / reference) ** flatten
+        relative = xp.clip(raw - reference, min=-1e30)  # times exponent=0 this is 0, unlike -inf
+        return xp.exp(xp.clip(relative * exponent, max=ceiling))
+    return (raw / reference) ** exponent
 
 
-def scale_weights(raw, *, flatten=1.0, clip=None, logs=False):
+def scale_weights(raw, *, exponent=1.0, clip=None, logs=False):
     """Bring raw importances to mean 1.
 
     Parameters
     ----------
     raw : array of shape (n,)
         Importances, not negative; or their logarithms.
-    flatten : float
+    exponent : float
         Exponent in [0, 1].
     clip : float or None
         Largest weight, as a multiple of the mean before clipping.
@@ -68,9 +68,9 @@ def scale_weights(raw, *, flatten=1.0, clip=None, logs=False):
     reference = float(xp.max(raw))
     if not math.isfinite(reference) or (not logs and reference <= 0):
         return xp.ones_like(raw), None
-    mean = float(xp.mean(_flattened(raw, reference, flatten, logs=logs)))
+    mean = float(xp.mean(_flattened(raw, reference, exponent, logs=logs)))
     clip = math.inf if clip is None else float(clip)
-    scale = WeightScale(reference, flatten, mean, clip, 1.0, logs)
+    scale = WeightScale(reference, exponent, mean, clip, 1.0, logs)
     scale = scale._replace(clipped_mean=float(xp.mean(scale(raw))))
     return scale(raw), scale
 
@@ -153,7 +153,7 @@ class BaseWeighter(DomainRouting, BaseEstimator):
         if data.adapts:
             raw, warning = self._fit(data)
             weights, self._scale = scale_weights(
-                raw, flatten=self.flatten, clip=self.clip, logs=self._logs
+                raw, exponent=self.exponent, clip=self.clip, logs=self._logs
             )
             warning = warning or self._complaint(data, raw, weights)
             if warning:
@@ -171,8 +171,8 @@ class BaseWeighter(DomainRouting, BaseEstimator):
 
     def _check_shape_params(self):
         check_number(
-            "flatten",
-            self.flatten,
+            "exponent",
+            self.exponent,
             least=0,
             most=1,
             mend="1 keeps the weights, 0 makes them equal.",
@@ -192,7 +192,7 @@ class BaseWeighter(DomainRouting, BaseEstimator):
         if size < max(min(3.0, 0.5 * n), 0.01 * n):
             return (
                 f"The weights of {type(self).__name__} rest on few rows: the effective sample size "
-                f"is {size:.1f} of {n}. The domains hardly overlap. Lower flatten, set clip, or "
+                f"is {size:.1f} of {n}. The domains hardly overlap. Lower exponent, set clip, or "
                 "use fewer or better scaled features."
             )
         if self._without_overlap(data, raw):

@@ -61,10 +61,10 @@ class DomainClassifierWeighter(FunctionWeighter):
         classifier that was not fitted on it. None fits once and judges the fitted rows, which
         is right only for a classifier that cannot overfit. At most the rows of the smaller domain
         are used.
-    flatten : float, default=1.0
+    exponent : float, default=1.0
         Exponent in [0, 1] applied to the weights; 0 gives equal weights.
     clip : float or None, default=None
-        Largest weight, as a multiple of the mean weight, applied after `flatten`.
+        Largest weight, as a multiple of the mean weight, applied after `exponent`.
     random_state : int, RandomState instance or None, default=None
         Shuffles the folds. The classifier has its own.
 
@@ -120,10 +120,10 @@ class DomainClassifierWeighter(FunctionWeighter):
     _on_device = False
     _order_dependent = True  # folds
 
-    def __init__(self, classifier=None, *, cv=5, flatten=1.0, clip=None, random_state=None):
+    def __init__(self, classifier=None, *, cv=5, exponent=1.0, clip=None, random_state=None):
         self.classifier = classifier
         self.cv = cv
-        self.flatten = flatten
+        self.exponent = exponent
         self.clip = clip
         self.random_state = random_state
 
@@ -163,7 +163,7 @@ class DomainClassifierWeighter(FunctionWeighter):
             warning = (
                 f"The classifier tells the domains apart almost without error: hardly any source "
                 f"row resembles a target row (an effective sample size near 0 of {n}, whatever the "
-                "weights say). Drop the features that give the domain away, or lower flatten."
+                "weights say). Drop the features that give the domain away, or lower exponent."
             )
         return Importances(data.place.asarray(odds), warning)
 

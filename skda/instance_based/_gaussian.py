@@ -93,11 +93,11 @@ class GaussianWeighter(FunctionWeighter):
         Regularisation of both covariances: a rule for shrinking them towards a multiple of the
         identity, or a number added to the variances. More of it brings the covariances together,
         so that only the means differ.
-    flatten : float, default=1.0
+    exponent : float, default=1.0
         Exponent in [0, 1] applied to the weights; 0 gives equal weights. The more features, the
         smaller it should be.
     clip : float or None, default=None
-        Largest weight, as a multiple of the mean weight, applied after `flatten`.
+        Largest weight, as a multiple of the mean weight, applied after `exponent`.
 
     Attributes
     ----------
@@ -147,9 +147,9 @@ class GaussianWeighter(FunctionWeighter):
 
     _logs = True
 
-    def __init__(self, *, reg="ledoit-wolf", flatten=1.0, clip=None):
+    def __init__(self, *, reg="ledoit-wolf", exponent=1.0, clip=None):
         self.reg = reg
-        self.flatten = flatten
+        self.exponent = exponent
         self.clip = clip
 
     def _learn(self, data):

@@ -57,8 +57,9 @@ def check_takes_weights(estimator):
     if is_pipeline and has_fit_parameter(estimator.steps[-1][1], "sample_weight"):
         last = type(estimator.steps[-1][1]).__name__
         mend = (
-            f"Weight its last step: make_pipeline(..., ImportanceWeightedEstimator({last}(...), "
-            f"weighter)); or, with metadata routing enabled, let that step ask for the weights: "
+            "Weight its last step: make_domain_pipeline(..., "
+            f"ImportanceWeightedEstimator({last}(...), weighter)); or, with metadata routing "
+            "enabled, let that step ask for the weights: "
             f"{last}(...).set_fit_request(sample_weight=True)."
         )
     elif hasattr(estimator, "estimator"):
@@ -100,7 +101,7 @@ class ImportanceWeightedEstimator(DelegatingEstimator):
     estimator : estimator
         Any classifier or regressor whose ``fit`` takes ``sample_weight``, or a Pipeline that ends
         in one (with metadata routing enabled its last step must ask for it).
-    weighter : weighter or None
+    weighter : weighter or None, default=None
         Learns the weights from the rows of all domains, for example ``KMMWeighter()``. None gives
         every source row weight 1, which is the unweighted reference and, with `target_share`, the
         balanced-weighting baseline.
@@ -169,7 +170,7 @@ class ImportanceWeightedEstimator(DelegatingEstimator):
     array([4.])
     """
 
-    def __init__(self, estimator, weighter, *, use_target_labels=False, target_share=None):
+    def __init__(self, estimator, weighter=None, *, use_target_labels=False, target_share=None):
         self.estimator = estimator
         self.weighter = weighter
         self.use_target_labels = use_target_labels

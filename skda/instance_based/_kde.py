@@ -52,11 +52,11 @@ class KernelDensityWeighter(FunctionWeighter):
         ``1/(2h²)`` with h² = mean variance · n^(-2/(d+4)); "median", 1/(2·median²) of the distances
         between all rows, is much wider and smooths both densities heavily. Larger values
         follow finer detail.
-    flatten : float, default=1.0
+    exponent : float, default=1.0
         Exponent in [0, 1] applied to the weights; 0 gives equal weights. The more features, the
         smaller it should be.
     clip : float or None, default=None
-        Largest weight, as a multiple of the mean weight, applied after `flatten`.
+        Largest weight, as a multiple of the mean weight, applied after `exponent`.
 
     Attributes
     ----------
@@ -108,9 +108,9 @@ class KernelDensityWeighter(FunctionWeighter):
 
     _logs = True
 
-    def __init__(self, *, gamma="scott", flatten=1.0, clip=None):
+    def __init__(self, *, gamma="scott", exponent=1.0, clip=None):
         self.gamma = gamma
-        self.flatten = flatten
+        self.exponent = exponent
         self.clip = clip
 
     def _learn(self, data):

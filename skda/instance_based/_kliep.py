@@ -96,10 +96,10 @@ class KLIEPWeighter(FunctionWeighter):
         Number of kernel centres, drawn from the target rows; all of them if there are fewer.
     cv : int, default=5
         Number of parts of the target rows in the choice of `gamma`.
-    flatten : float, default=1.0
+    exponent : float, default=1.0
         Exponent in [0, 1] applied to the weights; 0 gives equal weights.
     clip : float or None, default=None
-        Largest weight, as a multiple of the mean weight, applied after `flatten`.
+        Largest weight, as a multiple of the mean weight, applied after `exponent`.
     tol : float, default=1e-4
         Stop when the mean log-weight of the target rows is within `tol` of the optimum.
     max_iter : int, default=100
@@ -183,7 +183,7 @@ class KLIEPWeighter(FunctionWeighter):
         gamma="cv",
         n_basis=100,
         cv=5,
-        flatten=1.0,
+        exponent=1.0,
         clip=None,
         tol=1e-4,
         max_iter=100,
@@ -192,7 +192,7 @@ class KLIEPWeighter(FunctionWeighter):
         self.gamma = gamma
         self.n_basis = n_basis
         self.cv = cv
-        self.flatten = flatten
+        self.exponent = exponent
         self.clip = clip
         self.tol = tol
         self.max_iter = max_iter

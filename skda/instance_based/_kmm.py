@@ -102,10 +102,10 @@ class KMMWeighter(BaseWeighter):
         Added to the diagonal of the kernel matrix, which penalises ``Σβ²``. 0 is the paper's
         programme: the best match, often resting on few rows. Values up to 100 give smoother
         weights of less variance.
-    flatten : float, default=1.0
+    exponent : float, default=1.0
         Exponent in [0, 1] applied to the weights; 0 gives equal weights.
     clip : float or None, default=None
-        Largest weight, as a multiple of the mean weight, applied after `flatten`.
+        Largest weight, as a multiple of the mean weight, applied after `exponent`.
     tol : float, default=1e-5
         KKT residual at which to stop: the largest entry of ``β - P(β - (Kβ + reg β - κ))``, where
         P projects on the constraints. In float32 it ends where the precision does.
@@ -194,7 +194,7 @@ class KMMWeighter(BaseWeighter):
         upper_bound=1000.0,
         eps=None,
         reg=1.0,
-        flatten=1.0,
+        exponent=1.0,
         clip=None,
         tol=1e-5,
         max_iter=100,
@@ -204,7 +204,7 @@ class KMMWeighter(BaseWeighter):
         self.upper_bound = upper_bound
         self.eps = eps
         self.reg = reg
-        self.flatten = flatten
+        self.exponent = exponent
         self.clip = clip
         self.tol = tol
         self.max_iter = max_iter

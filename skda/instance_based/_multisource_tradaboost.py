@@ -26,7 +26,7 @@ class MultiSourceTrAdaBoostClassifier(TrAdaBoostClassifier):
         What a learner's error on a row is: whether its prediction is wrong, or one minus the
         probability it gives to the right class; with "soft" the probabilities vote as well.
         "soft" needs ``predict_proba``.
-    multi_class_factor : bool, default=False
+    samme : bool, default=False
         Not in the paper, which has two classes. With K classes, allow an error up to 1 − 1/K
         instead of ½ and divide β_t by K − 1, as SAMME does for AdaBoost.
     dynamic_cost : bool, default=False

@@ -39,10 +39,10 @@ class NearestNeighborsWeighter(BaseWeighter):
         Added to every count (Laplace's rule), so that no source row is lost. 0 adds nothing.
     metric : str or callable, default="minkowski"
         Distance, as in :class:`sklearn.neighbors.NearestNeighbors` (Euclidean by default).
-    flatten : float, default=1.0
+    exponent : float, default=1.0
         Exponent in [0, 1] applied to the weights; 0 gives equal weights.
     clip : float or None, default=None
-        Largest weight, as a multiple of the mean weight, applied after `flatten`.
+        Largest weight, as a multiple of the mean weight, applied after `exponent`.
 
     Attributes
     ----------
@@ -92,11 +92,13 @@ class NearestNeighborsWeighter(BaseWeighter):
 
     _on_device = False
 
-    def __init__(self, *, n_neighbors=5, smoothing=1.0, metric="minkowski", flatten=1.0, clip=None):
+    def __init__(
+        self, *, n_neighbors=5, smoothing=1.0, metric="minkowski", exponent=1.0, clip=None
+    ):
         self.n_neighbors = n_neighbors
         self.smoothing = smoothing
         self.metric = metric
-        self.flatten = flatten
+        self.exponent = exponent
         self.clip = clip
 
     def _fit(self, data):

@@ -139,10 +139,10 @@ class RuLSIFWeighter(_LeastSquaresWeighter):
         Larger values give smoother weights.
     n_basis : int, default=100
         Number of kernel centres, drawn from the target rows; all of them if there are fewer.
-    flatten : float, default=1.0
+    exponent : float, default=1.0
         Exponent in [0, 1] applied to the weights; 0 gives equal weights.
     clip : float or None, default=None
-        Largest weight, as a multiple of the mean weight, applied after `flatten`.
+        Largest weight, as a multiple of the mean weight, applied after `exponent`.
     random_state : int, RandomState instance or None, default=None
         Draws the centres, and the rows of the median heuristic if there are over 1,000.
 
@@ -218,7 +218,7 @@ class RuLSIFWeighter(_LeastSquaresWeighter):
         gamma="cv",
         reg="cv",
         n_basis=100,
-        flatten=1.0,
+        exponent=1.0,
         clip=None,
         random_state=None,
     ):
@@ -226,7 +226,7 @@ class RuLSIFWeighter(_LeastSquaresWeighter):
         self.gamma = gamma
         self.reg = reg
         self.n_basis = n_basis
-        self.flatten = flatten
+        self.exponent = exponent
         self.clip = clip
         self.random_state = random_state
 
@@ -234,7 +234,7 @@ class RuLSIFWeighter(_LeastSquaresWeighter):
         alpha = check_number("alpha", self.alpha, least=0, most=1, mend="The default is 0.1.")
         if alpha == 1:
             raise ValueError(
-                "alpha must be below 1; got 1, for which every weight is the same. Use flatten=0 "
+                "alpha must be below 1; got 1, for which every weight is the same. Use exponent=0 "
                 "for equal weights."
             )
         return alpha
@@ -254,10 +254,10 @@ class ULSIFWeighter(_LeastSquaresWeighter):
         Larger values give smoother weights.
     n_basis : int, default=100
         Number of kernel centres, drawn from the target rows; all of them if there are fewer.
-    flatten : float, default=1.0
+    exponent : float, default=1.0
         Exponent in [0, 1] applied to the weights; 0 gives equal weights.
     clip : float or None, default=None
-        Largest weight, as a multiple of the mean weight, applied after `flatten`.
+        Largest weight, as a multiple of the mean weight, applied after `exponent`.
     random_state : int, RandomState instance or None, default=None
         Draws the centres, and the rows of the median heuristic if there are over 1,000.
 
@@ -316,12 +316,12 @@ class ULSIFWeighter(_LeastSquaresWeighter):
     """
 
     def __init__(
-        self, *, gamma="cv", reg="cv", n_basis=100, flatten=1.0, clip=None, random_state=None
+        self, *, gamma="cv", reg="cv", n_basis=100, exponent=1.0, clip=None, random_state=None
     ):
         self.gamma = gamma
         self.reg = reg
         self.n_basis = n_basis
-        self.flatten = flatten
+        self.exponent = exponent
         self.clip = clip
         self.random_state = random_state
 

@@ -45,12 +45,12 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
         What a learner's error on a row is: whether its prediction is wrong, or one minus the
         probability it gives to the right class; with "soft" the probabilities vote as well.
         "soft" needs ``predict_proba``.
-    multi_class_factor : bool, default=False
+    samme : bool, default=False
         Not in the paper, which has two classes. With K classes, allow an error up to 1 − 1/K
         instead of ½ and divide β_t by K − 1, as SAMME does for AdaBoost.
     dynamic_cost : bool, default=False
         Multiply all source rows by 2(1 − ε_t) in each round [2]_ (by K(1 − ε_t) with
-        `multi_class_factor`). Without it the target rows take all the weight within some tens
+        `samme`). Without it the target rows take all the weight within some tens
         of rounds, see ``target_share_``.
     random_state : int, RandomState instance or None, default=None
         Seeds the base learners.
@@ -139,7 +139,7 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
         n_estimators=50,
         initial_weights="uniform",
         error="hard",
-        multi_class_factor=False,
+        samme=False,
         dynamic_cost=False,
         random_state=None,
     ):
@@ -147,7 +147,7 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
         self.n_estimators = n_estimators
         self.initial_weights = initial_weights
         self.error = error
-        self.multi_class_factor = multi_class_factor
+        self.samme = samme
         self.dynamic_cost = dynamic_cost
         self.random_state = random_state
 
@@ -184,7 +184,7 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
         """Run the rounds, starting from these weights."""
         random_state = check_random_state(self.random_state)
         is_target = ids < 0
-        n_way = max(2, len(self.classes_)) if self.multi_class_factor else 2
+        n_way = max(2, len(self.classes_)) if self.samme else 2
         n_source = np.count_nonzero(weights[~is_target])
         beta = source_factor(max(n_source, 1), self.n_estimators)
         rounds = Rounds(self.n_estimators, n_way=n_way)

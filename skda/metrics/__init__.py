@@ -1,9 +1,14 @@
 """How far apart the domains are, and how good a model is without target labels."""
 
 from ._circular import CircularValidationScorer
-from ._distances import coral_distance, energy_distance, sliced_wasserstein, wasserstein
+from ._distances import (
+    coral_distance,
+    energy_distance,
+    sliced_wasserstein_distance,
+    wasserstein_distance,
+)
 from ._information import InformationMaximizationScorer, PredictionEntropyScorer
-from ._labelled import LabelledTargetScorer, SourceScorer
+from ._labeled import LabeledTargetScorer, SourceScorer
 from ._mixval import MixValScorer
 from ._mmd import mmd, mmd_test
 from ._structure import (
@@ -21,7 +26,7 @@ __all__ = [
     "DEVScorer",
     "ImportanceWeightedScorer",
     "InformationMaximizationScorer",
-    "LabelledTargetScorer",
+    "LabeledTargetScorer",
     "MixValScorer",
     "PredictionEntropyScorer",
     "SoftNeighborhoodDensityScorer",
@@ -32,6 +37,6 @@ __all__ = [
     "mmd",
     "mmd_test",
     "proxy_a_distance",
-    "sliced_wasserstein",
-    "wasserstein",
+    "sliced_wasserstein_distance",
+    "wasserstein_distance",
 ]

@@ -140,7 +140,7 @@ def line_wasserstein(X, Y, p):
     return as_like(widths, X) @ gaps
 
 
-def sliced_wasserstein(X, Y, *, p=2, n_projections=100, random_state=None):
+def sliced_wasserstein_distance(X, Y, *, p=2, n_projections=100, random_state=None):
     """Measure the Wasserstein distance between random one-dimensional views of two samples.
 
     Parameters
@@ -163,7 +163,7 @@ def sliced_wasserstein(X, Y, *, p=2, n_projections=100, random_state=None):
 
     See Also
     --------
-    wasserstein : The distance itself, for samples of a few thousand rows.
+    wasserstein_distance : The distance itself, for samples of a few thousand rows.
 
     Notes
     -----
@@ -179,9 +179,9 @@ def sliced_wasserstein(X, Y, *, p=2, n_projections=100, random_state=None):
     Examples
     --------
     >>> import numpy as np
-    >>> from skda.metrics import sliced_wasserstein
+    >>> from skda.metrics import sliced_wasserstein_distance
     >>> X = np.array([[0.0], [1.0], [2.0]])
-    >>> sliced_wasserstein(X, X + 1.0, random_state=0)
+    >>> sliced_wasserstein_distance(X, X + 1.0, random_state=0)
     1.0
     """
     _check_p(p)
@@ -195,7 +195,7 @@ def sliced_wasserstein(X, Y, *, p=2, n_projections=100, random_state=None):
     return float(namespace(X).mean(values)) ** (1 / p)
 
 
-def wasserstein(X, Y, *, p=2):
+def wasserstein_distance(X, Y, *, p=2):
     """Measure the Wasserstein distance: the least cost of moving one sample onto the other.
 
     Parameters
@@ -214,7 +214,7 @@ def wasserstein(X, Y, *, p=2):
 
     See Also
     --------
-    sliced_wasserstein : For large samples.
+    sliced_wasserstein_distance : For large samples.
 
     Notes
     -----
@@ -231,9 +231,9 @@ def wasserstein(X, Y, *, p=2):
     Examples
     --------
     >>> import numpy as np
-    >>> from skda.metrics import wasserstein
+    >>> from skda.metrics import wasserstein_distance
     >>> X = np.array([[0.0, 0.0], [1.0, 0.0]])
-    >>> round(wasserstein(X, X + 1.0), 4)
+    >>> round(wasserstein_distance(X, X + 1.0), 4)
     1.4142
     """
     _check_p(p)

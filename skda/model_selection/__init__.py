@@ -1,12 +1,12 @@
 """Splitting, searching and comparing when target rows have no labels."""
 
 from ._compare import compare, plot_comparison
-from ._split import DomainShuffleSplit, DomainStratifiedKFold, leave_one_domain_out
+from ._split import DomainShuffleSplit, DomainStratifiedKFold, iter_target_domains
 
 __all__ = [
     "DomainShuffleSplit",
     "DomainStratifiedKFold",
     "compare",
-    "leave_one_domain_out",
+    "iter_target_domains",
     "plot_comparison",
 ]

@@ -17,7 +17,7 @@ from ..metrics import (
     DEVScorer,
     ImportanceWeightedScorer,
     InformationMaximizationScorer,
-    LabelledTargetScorer,
+    LabeledTargetScorer,
     MixValScorer,
     SourceScorer,
 )
@@ -70,7 +70,7 @@ def default_scoring(estimators, y, sample_domain):
         scoring["dev"] = DEVScorer()
     scoring["circular"] = CircularValidationScorer()
     if ((sample_domain < 0) & labelled_rows(as_labels(y), sample_domain)).any():
-        scoring["target"] = LabelledTargetScorer()
+        scoring["target"] = LabeledTargetScorer()
     return scoring
 
 
@@ -91,14 +91,14 @@ def compare(
     ----------
     estimators : dict of str to estimator
         Candidates by name: pipelines, classifiers or regressors, searches. Whatever would see
-        target labels is wrapped in :class:`~skda.TrainOnSource`, as :func:`~skda.make_pipeline`
-        does.
+        target labels is wrapped in :class:`~skda.TrainOnSource`, as
+        :func:`~skda.make_domain_pipeline` does.
     X : array-like of shape (n_samples, n_features)
         Rows of all domains.
     y : array-like of shape (n_samples,)
-        Labels. Those of target rows are seen by :class:`~skda.metrics.LabelledTargetScorer` only.
+        Labels. Those of target rows are seen by :class:`~skda.metrics.LabeledTargetScorer` only.
     sample_domain : array-like of int of shape (n_samples,), or iterable of (name, such an array)
-        Domain of each row; or what :func:`leave_one_domain_out` yields, to take each domain in
+        Domain of each row; or what :func:`iter_target_domains` yields, to take each domain in
         turn as the target.
     scoring : dict of str to scorer, or None, default=None
         Scorers by name. None is a choice of label-free ones that all candidates can be given, the
@@ -140,11 +140,11 @@ def compare(
     Examples
     --------
     >>> from sklearn.linear_model import LogisticRegression
-    >>> from skda import CORALTransformer, make_pipeline, stack_domains
+    >>> from skda import CORALTransformer, make_domain_pipeline, stack_domains
     >>> from skda.datasets import make_subspace_shift
     >>> from skda.model_selection import compare
     >>> X, y, sample_domain = make_subspace_shift(60, random_state=0)
-    >>> candidates = {"coral": make_pipeline(CORALTransformer(), LogisticRegression())}
+    >>> candidates = {"coral": make_domain_pipeline(CORALTransformer(), LogisticRegression())}
     >>> table = compare(candidates, X, y, sample_domain, cv=3)
     >>> table.index.tolist()
     ['source only', 'coral']

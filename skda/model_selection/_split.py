@@ -88,7 +88,7 @@ class DomainStratifiedKFold(_DomainSplitter):
     See Also
     --------
     DomainShuffleSplit : Random parts of a given size.
-    leave_one_domain_out : Each domain in turn as the target.
+    iter_target_domains : Each domain in turn as the target.
 
     Notes
     -----
@@ -279,7 +279,7 @@ def _spread(n, k, rng):
     return np.floor((np.arange(k) + rng.uniform()) * n / k).astype(np.int64)
 
 
-def leave_one_domain_out(domains):
+def iter_target_domains(domains):
     """Take each domain in turn as the target, all others as sources.
 
     A splitter cannot do this: it chooses rows, and what makes a row a target is its id.
@@ -307,8 +307,8 @@ def leave_one_domain_out(domains):
 
     Examples
     --------
-    >>> from skda.model_selection import leave_one_domain_out
-    >>> for name, sample_domain in leave_one_domain_out(["Bonn", "Lyon", "Bonn"]):
+    >>> from skda.model_selection import iter_target_domains
+    >>> for name, sample_domain in iter_target_domains(["Bonn", "Lyon", "Bonn"]):
     ...     print(name, sample_domain)
     Bonn [-2  1 -2]
     Lyon [ 1 -2  1]

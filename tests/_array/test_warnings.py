@@ -14,7 +14,7 @@ from skda import (
     ImportanceWeightedEstimator,
     KMMWeighter,
     SubspaceAlignmentTransformer,
-    make_pipeline,
+    make_domain_pipeline,
     stack_domains,
 )
 
@@ -37,7 +37,7 @@ def where(call, category):
 @pytest.mark.parametrize("depth", ["alone", "pipeline", "cross-validated"])
 def test_too_many_components_are_reported_at_the_users_line(transformer, depth):
     X, y, d = drawn()
-    model = make_pipeline(transformer, LogisticRegression())
+    model = make_domain_pipeline(transformer, LogisticRegression())
     cv = StratifiedKFold(2, shuffle=True, random_state=0)
     calls = {
         "alone": lambda: transformer.fit(X, sample_domain=d),

@@ -92,7 +92,7 @@ def test_without_sample_domain_use_is_all_target():
 def test_score_sees_source_rows_only_when_told_the_domains():
     assert rows_to_score(None, 3) is None
     assert rows_to_score([1, -2, 3], 3).tolist() == [0, 2]
-    with pytest.raises(ValueError, match=r"source rows only.*skda.metrics.LabelledTargetScorer"):
+    with pytest.raises(ValueError, match=r"source rows only.*skda.metrics.LabeledTargetScorer"):
         rows_to_score([-2, -2], 2)
 
 

@@ -83,7 +83,7 @@ def test_merged_moments_equal_those_of_all_rows(xp):
 def test_forgetting_weights_old_rows_less():
     rng = np.random.default_rng(0)
     A, B = rng.standard_normal((30, 3)), rng.standard_normal((20, 3)) + 2
-    merged = cov.merge_moments(cov.moments(A), cov.moments(B), forgetting=0.25)
+    merged = cov.merge_moments(cov.moments(A), cov.moments(B), forgetting_factor=0.25)
     weights = np.r_[np.full(30, 0.25), np.ones(20)]
     rows = np.vstack([A, B])
     mean = np.average(rows, axis=0, weights=weights)

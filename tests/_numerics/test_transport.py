@@ -13,7 +13,7 @@ from sklearn.utils.fixes import parse_version
 from skda._array._backend import to_numpy
 from skda._numerics import _transport as transport
 from skda._numerics._sinkhorn import sinkhorn_plan
-from skda._numerics._transport import barycentric_map, cost_matrix, cost_scale, exact_plan
+from skda._numerics._transport import barycentric_map, cost_matrix, cost_unit, exact_plan
 
 OLD_POT = parse_version(ot.__version__) < parse_version("0.9.7")
 
@@ -55,12 +55,12 @@ def test_costs_of_a_callable_are_taken_and_checked(xp):
 @pytest.mark.parametrize("rule, value", [("median", 2.0), ("mean", 2.5), ("max", 5.0), (None, 1.0)])
 def test_cost_scale_is_the_named_statistic(xp, rule, value):
     M = xp.asarray(np.array([[1.0, 2.0], [2.0, 5.0]]))
-    assert cost_scale(M, rule) == value
+    assert cost_unit(M, rule) == value
 
 
 def test_cost_scale_survives_mostly_duplicated_rows(xp):
-    assert cost_scale(xp.asarray(np.array([[0.0, 0.0], [0.0, 4.0]])), "median") == 1.0
-    assert cost_scale(xp.asarray(np.zeros((2, 2))), "median") == 1.0
+    assert cost_unit(xp.asarray(np.array([[0.0, 0.0], [0.0, 4.0]])), "median") == 1.0
+    assert cost_unit(xp.asarray(np.zeros((2, 2))), "median") == 1.0
 
 
 # -- exact plans -------------------------------------------------------------------------------

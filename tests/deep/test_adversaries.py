@@ -215,10 +215,10 @@ def test_the_marginals_become_those_of_the_balanced_plan_as_their_weight_grows()
     assert masses[0] < masses[1] < masses[2] < 1.01 and masses[2] > 0.95
 
 
-@pytest.mark.parametrize("unbalanced", [0, -1.0])
-def test_a_weight_of_the_marginals_that_is_not_positive_is_refused(unbalanced):
-    with pytest.raises(ValueError, match="unbalanced must be a positive number or None"):
-        JointTransportLoss(0.1, unbalanced)
+@pytest.mark.parametrize("marginal_reg", [0, -1.0])
+def test_a_weight_of_the_marginals_that_is_not_positive_is_refused(marginal_reg):
+    with pytest.raises(ValueError, match="marginal_reg must be a positive number or None"):
+        JointTransportLoss(0.1, marginal_reg)
 
 
 def test_the_penalty_vanishes_for_a_critic_of_slope_one():

@@ -20,10 +20,10 @@ from skda import (  # noqa: E402
     DANRegressor,
     DeepCORALRegressor,
     DeepJDOTClassifier,
+    DeepSourceOnlyClassifier,
+    DeepSourceOnlyRegressor,
     FineTuningClassifier,
     FineTuningRegressor,
-    SourceOnlyClassifier,
-    SourceOnlyRegressor,
     WDGRLRegressor,
     stack_domains,
 )
@@ -86,7 +86,7 @@ def accuracies(method, shift, seeds=SEEDS, **params):
 
 @cache
 def source_only(shift, **params):
-    return accuracies(SourceOnlyClassifier, shift, **params).mean()
+    return accuracies(DeepSourceOnlyClassifier, shift, **params).mean()
 
 
 # What the default network of a method has beside that of the others. Where there is something the
@@ -148,7 +148,7 @@ def test_without_its_loss_it_is_the_source_only_network(name, shift, margin, par
         monkeypatch.setattr(method, "_make_alignment", lambda self, module, X: Nothing())
     short = {"max_epochs": 10, "lr": 0.01}
     plain = short | OWN_NETWORK.get(name, {})
-    wanted = accuracies(SourceOnlyClassifier, shift, (0, 1), **plain)
+    wanted = accuracies(DeepSourceOnlyClassifier, shift, (0, 1), **plain)
     found = accuracies(method, shift, (0, 1), **params | short)
     np.testing.assert_allclose(found, wanted, atol=0.005)  # sums over other rows round differently
 
@@ -162,7 +162,7 @@ def test_soft_marginals_bear_other_shares_of_the_classes():
         rows = np.concatenate([np.flatnonzero(y_target == c)[:n] for c, n in parts])
         X, y, d = stack_domains(X_source, y_source, X_target[rows])
         nets = [
-            DeepJDOTClassifier(**NET, unbalanced=weight, random_state=seed).fit(
+            DeepJDOTClassifier(**NET, marginal_reg=weight, random_state=seed).fit(
                 X, y, sample_domain=d
             )
             for weight in (1.0, None)
@@ -180,7 +180,7 @@ def test_feature_norms_of_both_domains_grow():
         features = net.fit(X, y, sample_domain=d).transform(X, sample_domain=d)
         return np.array([np.linalg.norm(features[side], axis=1).mean() for side in (d > 0, d < 0)])
 
-    plain = norms(SourceOnlyClassifier(**NET, random_state=0, module__batch_norm=True))
+    plain = norms(DeepSourceOnlyClassifier(**NET, random_state=0, module__batch_norm=True))
     grown = norms(AFNClassifier(**NET, random_state=0))
     steered = norms(AFNClassifier(**NET, random_state=0, radius=5.0, alignment_weight=1.0))
     assert (grown > 1.2 * plain).all()
@@ -219,7 +219,7 @@ def error_ratio(method, shift, plain=None, **params):
         X, y, d = stack_domains(X_source, y_source, X_target)
         nets = (
             method(**NET, random_state=seed, **params),
-            SourceOnlyRegressor(**NET, random_state=seed, **(plain or {})),
+            DeepSourceOnlyRegressor(**NET, random_state=seed, **(plain or {})),
         )
         ours, source = (
             np.mean((net.fit(X, y, sample_domain=d).predict(X_target) - y_target) ** 2)
@@ -247,7 +247,7 @@ def test_regression_without_the_loss_is_the_source_only_network(method, weight):
     X_source, y_source, X_target, _ = regression(0)
     X, y, d = stack_domains(X_source, y_source, X_target)
     short = NET | {"max_epochs": 5, "random_state": 0}
-    nets = [method(**short, alignment_weight=0.0), SourceOnlyRegressor(**short)]
+    nets = [method(**short, alignment_weight=0.0), DeepSourceOnlyRegressor(**short)]
     predicted = [net.fit(X, y, sample_domain=d).predict(X_target) for net in nets]
     np.testing.assert_array_equal(*predicted)
     adapting = method(**short, alignment_weight=weight).fit(X, y, sample_domain=d)
@@ -324,12 +324,12 @@ def test_l2_sp_keeps_the_weights_near_the_source():
 
 def test_fine_tuning_a_fitted_model_needs_target_rows_alone():
     X_source, y_source, X_target, y_target = shifted_blobs(0)
-    source = SourceOnlyClassifier(**NET, random_state=0)
+    source = DeepSourceOnlyClassifier(**NET, random_state=0)
     with pytest.warns(skda.DomainWarning):
         source.fit(X_source, y_source)
     net = FineTuningClassifier(source_model=source, adaptation_lr=0.02, random_state=0)
     with pytest.raises(NotFittedError, match="FrozenEstimator"):
-        net.set_params(source_model=SourceOnlyClassifier()).fit(
+        net.set_params(source_model=DeepSourceOnlyClassifier()).fit(
             X_target, y_target, sample_domain=[-2] * len(X_target)
         )
     net.set_params(source_model=source)
@@ -345,7 +345,7 @@ def test_regression_is_fine_tuned():
     few = np.where(np.arange(len(y_target)) < 40, y_target, np.nan)
     X, y, d = stack_domains(X_source, y_source, X_target, few)
     net = FineTuningRegressor(**NET, adaptation_lr=0.01, random_state=0).fit(X, y, sample_domain=d)
-    plain = SourceOnlyRegressor(**NET, random_state=0).fit(X, y, sample_domain=d)
+    plain = DeepSourceOnlyRegressor(**NET, random_state=0).fit(X, y, sample_domain=d)
     assert net.score(X_target, y_target) > max(plain.score(X_target, y_target), 0) + 0.3
 
 
@@ -365,7 +365,7 @@ def test_fine_tuning_without_any_target_label_warns():
 def test_shot_adapts_a_frozen_source_model_in_a_search():
     X_source, y_source, X_target, y_target = shifted_blobs(0)
     X, y, d = stack_domains(X_source, y_source, X_target)
-    source = SourceOnlyClassifier(**NET, random_state=0).fit(X, y, sample_domain=d)
+    source = DeepSourceOnlyClassifier(**NET, random_state=0).fit(X, y, sample_domain=d)
     shot = skda.SHOTClassifier(source_model=FrozenEstimator(source), random_state=0)
     net = clone(shot).fit(X_target, sample_domain=[-2] * len(X_target))
     assert net.score(X_target, y_target) > source.score(X_target, y_target)

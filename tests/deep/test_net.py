@@ -24,8 +24,8 @@ from skda import (  # noqa: E402
     DANNClassifier,
     DANRegressor,
     DeepCORALClassifier,
+    DeepSourceOnlyClassifier,
     DomainWarning,
-    SourceOnlyClassifier,
     config_context,
     stack_domains,
 )
@@ -101,7 +101,7 @@ def test_source_rows_are_drawn_alike_with_and_without_target_rows():
 @pytest.mark.parametrize("method", [DANClassifier, DeepCORALClassifier, DANNClassifier])
 def test_weight_zero_is_the_source_only_network_bit_for_bit(method, domains):
     X, y, d = domains
-    plain = SourceOnlyClassifier(**SMALL).fit(X, y, sample_domain=d)
+    plain = DeepSourceOnlyClassifier(**SMALL).fit(X, y, sample_domain=d)
     unaligned = method(alignment_weight=0, **SMALL).fit(X, y, sample_domain=d)
     aligned = method(**SMALL).fit(X, y, sample_domain=d)
     assert same_weights(plain, unaligned)
@@ -217,7 +217,7 @@ def test_early_stopping_says_what_it_cannot_do(domains):
     X, y, d = domains
     with pytest.raises(ValueError, match="early_stopping must be one of"):
         DANRegressor(early_stopping="target", **SMALL).fit(X, y, sample_domain=d)
-    net = SourceOnlyClassifier(early_stopping="target", **SMALL)
+    net = DeepSourceOnlyClassifier(early_stopping="target", **SMALL)
     with pytest.raises(ValueError, match="without sample_domain"), pytest.warns(DomainWarning):
         net.fit(X, y)
 

@@ -8,7 +8,7 @@ from sklearn.covariance import ledoit_wolf, oas
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 
-from skda import CORALTransformer, DomainWarning, make_pipeline, stack_domains
+from skda import CORALTransformer, DomainWarning, make_domain_pipeline, stack_domains
 from skda.feature_based._coral_map import CentredRows, LowRankMap, sparse_moments
 
 DENSE, WIDE = (80, 70, 5), (12, 15, 40)  # rows of source and target, features
@@ -243,8 +243,10 @@ def test_forgetting_follows_a_target_that_drifts():
     drifted = X[d < 0] @ np.diag([5.0, 1, 1, 1, 1])
     covariance = np.cov(drifted.T)
 
-    def gap(forgetting):
-        coral = CORALTransformer(reg=1e-9, forgetting=forgetting).fit(X, sample_domain=d)
+    def gap(forgetting_factor):
+        coral = CORALTransformer(reg=1e-9, forgetting_factor=forgetting_factor).fit(
+            X, sample_domain=d
+        )
         for _ in range(8):
             coral.partial_fit(drifted, sample_domain=np.full(len(drifted), -2))
         return abs(np.cov(coral.transform(X[d > 0], sample_domain=d[d > 0]).T) - covariance).max()
@@ -275,7 +277,7 @@ def test_partial_fit_refuses_what_it_cannot_stream():
         ({"reg": -1.0}, r"reg must be a non-negative number or one of .*'ledoit-wolf'.*got -1.0"),
         ({"reg": "lasso"}, r"got 'lasso'"),
         ({"reg": float("inf")}, r"reg must be"),
-        ({"forgetting": 0}, r"forgetting must be a number in \(0, 1\]; got 0"),
+        ({"forgetting_factor": 0}, r"forgetting_factor must be a number in \(0, 1\]; got 0"),
     ],
 )
 def test_parameters_out_of_range_are_named(params, words):
@@ -356,7 +358,7 @@ def gain(transformer, seed):
     X[n:] = X[n:] @ (axes * np.geomspace(0.1, 3, d)) @ axes.T
     accuracy = []
     for steps in ((transformer,), ()):
-        model = make_pipeline(*steps, LogisticRegression())
+        model = make_domain_pipeline(*steps, LogisticRegression())
         domains = {f"{name}__sample_domain": sample_domain for name, _ in model.steps}
         model.fit(X, y, **domains)
         accuracy.append(model.score(X[n:], y[n:]))

@@ -6,7 +6,7 @@ from scipy.optimize import linprog
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestCentroid
 
-from skda import CORALTransformer, DomainWarning, EasyTLClassifier, make_pipeline
+from skda import CORALTransformer, DomainWarning, EasyTLClassifier, make_domain_pipeline
 from skda.feature_based._easytl import class_bonuses
 
 
@@ -72,4 +72,6 @@ def test_easytl_after_coral_beats_easytl_alone_on_sheared_features():
         rows = CORALTransformer(reg=1e-3).fit_transform(X, sample_domain=ids)
         aligned.append(last.fit(rows, y, sample_domain=ids).score(rows[150:], y[150:]))
     assert np.mean(aligned) > np.mean(alone) + 0.1
-    assert make_pipeline(CORALTransformer(), EasyTLClassifier()).steps[-1][1].get_params() == {}
+    assert (
+        make_domain_pipeline(CORALTransformer(), EasyTLClassifier()).steps[-1][1].get_params() == {}
+    )

@@ -4,7 +4,7 @@ import numpy as np
 import sklearn
 from sklearn.linear_model import LogisticRegression
 
-from skda import FeatureAugmentationTransformer, TrainOnSource, make_pipeline, stack_domains
+from skda import FeatureAugmentationTransformer, TrainOnSource, make_domain_pipeline, stack_domains
 
 
 def test_each_source_has_its_block_and_the_targets_share_one(xp):
@@ -55,6 +55,6 @@ def test_a_few_target_labels_correct_what_differs():
         with sklearn.config_context(enable_metadata_routing=True):
             for steps, scores in (((), plain), ((FeatureAugmentationTransformer(),), adapted)):
                 last = TrainOnSource(LogisticRegression(max_iter=1000), use_target_labels=True)
-                model = make_pipeline(*steps, last).fit(X, y, sample_domain=ids)
+                model = make_domain_pipeline(*steps, last).fit(X, y, sample_domain=ids)
                 scores.append(model.score(Xt[40:], yt[40:]))
     assert np.mean(adapted) > np.mean(plain) + 0.05

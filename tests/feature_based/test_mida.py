@@ -28,7 +28,7 @@ def test_mida_solves_its_dense_eigenproblem(kernel, augment, label_weight):
     X, y, ids = many_domains()
     k = 1 if kernel == "linear" and not augment else 3  # what varies more than it depends
     mida = MIDATransformer(
-        k, kernel=kernel, augment=augment, mu=2.0, label_weight=label_weight
+        k, kernel=kernel, augment=augment, reg=2.0, label_weight=label_weight
     ).fit(X, y, sample_domain=ids)
     D = (ids[:, None] == [1, 2, 3, -9]).astype(float)
     rows = np.hstack([X, D * X.var(axis=0).mean() ** 0.5]) if augment else X
@@ -62,7 +62,7 @@ def test_many_offset_domains_are_classified_together():
         mida = MIDATransformer(4, kernel="linear")
         plain.append(score(X))
         adapted.append(score(mida.fit_transform(X, sample_domain=ids)))
-        mida.set_params(mu=1e12)  # sabotage: nothing is adapted
+        mida.set_params(reg=1e12)  # sabotage: nothing is adapted
         off.append(score(mida.fit_transform(X, sample_domain=ids)))
     assert np.mean(adapted) > 0.9
     assert np.mean(adapted) > np.mean(plain) + 0.15
@@ -102,7 +102,7 @@ def drifting(seed, n=150):
 @pytest.mark.parametrize("augment", [True, False])
 def test_columns_that_describe_the_domain_join_its_code(augment):
     X, _, ids = drifting(0, n=40)
-    mida = MIDATransformer(2, domain_columns=[-1], augment=augment, mu=2.0)
+    mida = MIDATransformer(2, domain_columns=[-1], augment=augment, reg=2.0)
     Z = mida.fit_transform(X, sample_domain=ids)
     own, time = X[:, :4], X[:, 4]
     D = np.c_[ids > 0, ids < 0, (time - time.mean()) / time.std()]

@@ -70,7 +70,7 @@ def test_rotation_and_common_shift_of_all_rows_commute_with_the_map(reg):
 
 
 @pytest.mark.parametrize("scale", [1e-12, 1e12])
-@pytest.mark.parametrize("params", [{}, {"reg": 0.1}, {"reg": 0.1, "unbalanced": 1.0}])
+@pytest.mark.parametrize("params", [{}, {"reg": 0.1}, {"reg": 0.1, "marginal_reg": 1.0}])
 def test_the_scale_of_the_features_does_not_matter(scale, params):
     X, d = two_domains()
     one = OptimalTransportTransformer(**params)
@@ -220,15 +220,15 @@ def test_all_rows_equal_is_no_reason_for_nan():
         np.testing.assert_allclose(moved, 1.0)
 
 
-@pytest.mark.parametrize("cost_norm", [None, "median", "mean", "max"])
-def test_unscaled_features_never_give_nan(cost_norm):
+@pytest.mark.parametrize("cost_scale", [None, "median", "mean", "max"])
+def test_unscaled_features_never_give_nan(cost_scale):
     # A peer's Sinkhorn returns NaN rows here.
     X, d = two_domains()
     X[:, 0] *= 1e5
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         moved = OptimalTransportTransformer(
-            reg=0.01, cost_norm=cost_norm, max_iter=100
+            reg=0.01, cost_scale=cost_scale, max_iter=100
         ).fit_transform(X, sample_domain=d)
     assert np.isfinite(moved).all()
 
@@ -246,11 +246,11 @@ def test_sinkhorn_that_does_not_converge_warns_with_the_residual():
         ({"reg": 0.0}, "reg must be a positive number or None; got 0.0. None asks"),
         ({"reg": np.inf}, "reg must be a positive number or None"),
         ({"class_reg": 0.1}, "class_reg=0.1 needs an entropic plan"),
-        ({"unbalanced": 1.0}, "unbalanced=1.0 needs an entropic plan"),
-        ({"unbalanced": -1.0}, "unbalanced must be a positive number"),
-        ({"reg": 1.0, "class_norm": "l2"}, "class_norm must be one of"),
+        ({"marginal_reg": 1.0}, "marginal_reg=1.0 needs an entropic plan"),
+        ({"marginal_reg": -1.0}, "marginal_reg must be a positive number"),
+        ({"reg": 1.0, "class_penalty": "l2"}, "class_penalty must be one of"),
         ({"metric": "cosine"}, "metric must be 'sqeuclidean'"),
-        ({"cost_norm": "min"}, "cost_norm must be"),
+        ({"cost_scale": "min"}, "cost_scale must be"),
         ({"max_iter": 0}, "max_iter must be an integer"),
     ],
 )
@@ -296,7 +296,7 @@ def gain(transformer):
         {},
         {"reg": 0.02},
         {"reg": 0.02, "class_reg": 2.0},
-        {"reg": 0.05, "class_reg": 0.3, "class_norm": "l1l2"},
+        {"reg": 0.05, "class_reg": 0.3, "class_penalty": "l1l2"},
     ],
 )
 def test_a_bent_target_is_met(params):
@@ -314,7 +314,9 @@ def test_unbalanced_transport_leaves_alone_a_class_that_is_missing_in_the_target
     X_source = rng.normal(size=(100, 2)) * 0.3 + np.where(y[:, None], [10.0, 0.0], 0.0)
     X_target = rng.normal(size=(60, 2)) * 0.3 + [0.0, 1.0]
     X, d = np.concatenate([X_source, X_target]), np.repeat([1, -2], [100, 60])
-    moved = OptimalTransportTransformer(reg=0.02, unbalanced=1.0).fit_transform(X, sample_domain=d)
+    moved = OptimalTransportTransformer(reg=0.02, marginal_reg=1.0).fit_transform(
+        X, sample_domain=d
+    )
     forced = OptimalTransportTransformer(reg=0.02).fit_transform(X, sample_domain=d)
     np.testing.assert_allclose(moved[50:100], X[50:100], atol=0.05)
     assert np.abs(moved[:50].mean(0) - [0.0, 1.0]).max() < 0.2

@@ -8,7 +8,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from skda import OTLabelPropagationClassifier
 from skda._numerics._sinkhorn import sinkhorn_plan
-from skda._numerics._transport import cost_matrix, cost_scale
+from skda._numerics._transport import cost_matrix, cost_unit
 
 
 def classes_that_move(seed=0, n=60):
@@ -29,7 +29,7 @@ def test_exact_labels_are_those_of_the_assigned_source_rows():
 def test_entropic_shares_are_class_sums_of_the_plan():
     X, y, d = classes_that_move()
     M = cost_matrix(X[:60], X[60:])
-    P = sinkhorn_plan(M / cost_scale(M, "median"), reg=0.1).coupling
+    P = sinkhorn_plan(M / cost_unit(M, "median"), reg=0.1).coupling
     expected = np.stack([P[y[:60] == c].sum(0) for c in range(3)], axis=1) * 60
     fitted = OTLabelPropagationClassifier(reg=0.1).fit(X, y, sample_domain=d)
     np.testing.assert_allclose(fitted.label_distributions_, expected, atol=1e-5)

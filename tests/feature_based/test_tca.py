@@ -57,7 +57,7 @@ def dense_solution(K, ids, k, mu, *, A=None, B=0.0):
 @pytest.mark.parametrize("mu", [0.01, 1.0])
 def test_tca_solves_the_dense_generalised_eigenproblem(kernel, mu, seed):
     X, ids = two_domains(seed, n=150, m=130)
-    tca = TCATransformer(4, kernel=kernel, degree=2, mu=mu).fit(X, sample_domain=ids)
+    tca = TCATransformer(4, kernel=kernel, degree=2, reg=mu).fit(X, sample_domain=ids)
     K = kernel_matrix(X, kernel=kernel, gamma=tca.gamma_, degree=2)
     values, W = dense_solution(K, ids, 4, mu)
     np.testing.assert_allclose(tca.eigenvalues_, values, rtol=1e-10)
@@ -69,7 +69,7 @@ def test_tca_solves_the_dense_generalised_eigenproblem(kernel, mu, seed):
 
 def test_tca_constraint_holds():
     X, ids = two_domains(0)
-    tca = TCATransformer(5, mu=0.3).fit(X, sample_domain=ids)
+    tca = TCATransformer(5, reg=0.3).fit(X, sample_domain=ids)
     K = kernel_matrix(X, gamma=tca.gamma_)
     e = np.where(ids > 0, 1 / (ids > 0).sum(), -1 / (ids < 0).sum())
     W, b = tca.coef_, K @ e
@@ -81,7 +81,7 @@ def test_smaller_mu_leaves_a_smaller_gap_between_the_domains():
     X, ids = two_domains(0)
     gaps = []
     for mu in (100.0, 1.0, 0.01):
-        Z = TCATransformer(3, mu=mu).fit_transform(X, sample_domain=ids)
+        Z = TCATransformer(3, reg=mu).fit_transform(X, sample_domain=ids)
         gaps.append((np.abs(Z[ids > 0].mean(0) - Z[ids < 0].mean(0)) / Z.std(0)).max())
     assert gaps[0] > gaps[1] > 4 * gaps[2]
 
@@ -127,8 +127,8 @@ def test_labels_pull_apart_classes_that_components_alone_do_not():
         Z = transformer.fit(X, y, sample_domain=ids).transform(X)
         return abs(Z[y == 0].mean() - Z[y == 1].mean()) / Z.std()
 
-    plain = separation(TCATransformer(1, kernel="linear", mu=0.1))
-    guided = separation(TCATransformer(1, kernel="linear", mu=0.1, label_weight=0.99))
+    plain = separation(TCATransformer(1, kernel="linear", reg=0.1))
+    guided = separation(TCATransformer(1, kernel="linear", reg=0.1, label_weight=0.99))
     assert guided > 2 * plain
 
 
@@ -183,8 +183,8 @@ def test_tca_helps_where_a_marginal_shift_misleads():
         X, y, ids = shifted_classes(seed)
         source = LogisticRegression().fit(X[ids > 0], y[ids > 0])
         plain = source.score(X[ids < 0], y[ids < 0])
-        adapted = accuracy(TCATransformer(2, kernel="linear", mu=0.1), X, y, ids)
-        off = accuracy(TCATransformer(2, kernel="linear", mu=1e12), X, y, ids)  # adapts nothing
+        adapted = accuracy(TCATransformer(2, kernel="linear", reg=0.1), X, y, ids)
+        off = accuracy(TCATransformer(2, kernel="linear", reg=1e12), X, y, ids)  # adapts nothing
         assert adapted > 0.9
         assert adapted > plain + 0.2
         assert adapted > off + 0.2
@@ -193,14 +193,14 @@ def test_tca_helps_where_a_marginal_shift_misleads():
 def test_more_components_than_the_rank_warn_and_work():
     X, ids = two_domains(0)
     with pytest.warns(UserWarning, match="only 6 components"):
-        tca = TCATransformer(20, kernel="linear", mu=1e-3).fit(X, sample_domain=ids)
+        tca = TCATransformer(20, kernel="linear", reg=1e-3).fit(X, sample_domain=ids)
     assert tca.transform(X).shape == (160, 6)
     assert tca.n_components_ == 6
 
 
 def test_none_takes_what_there_is_without_a_word():
     X, ids = two_domains(0)
-    tca = TCATransformer(kernel="linear", mu=1e-3).fit(X, sample_domain=ids)
+    tca = TCATransformer(kernel="linear", reg=1e-3).fit(X, sample_domain=ids)
     assert tca.n_components_ == 6
 
 
@@ -218,8 +218,8 @@ def test_a_useless_bandwidth_warns(gamma, fault):
     "params",
     [
         {"gamma": 0},
-        {"mu": 0},
-        {"mu": -1.0},
+        {"reg": 0},
+        {"reg": -1.0},
         {"n_components": 0},
         {"n_components": 1.5},
         {"kernel": "gauss"},

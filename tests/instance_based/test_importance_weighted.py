@@ -102,7 +102,7 @@ def test_weights_help_a_simple_model_under_covariate_shift(weighter):
 
 def test_without_weights_there_is_no_gain():
     # sabotage: equal weights must fail the test above
-    regression, classification = gain_of(KMMWeighter(flatten=0.0), seeds=range(2))
+    regression, classification = gain_of(KMMWeighter(exponent=0.0), seeds=range(2))
     assert abs(regression) < 1e-9 and abs(classification) < 1e-9
 
 
@@ -264,7 +264,7 @@ def test_what_is_no_weighter_is_named(weighter):
 
 def test_wrong_sizes_are_named():
     X, y, d, *_ = crossing(0, n=20)
-    model = ImportanceWeightedEstimator(LogisticRegression(), GaussianWeighter(flatten=0.1))
+    model = ImportanceWeightedEstimator(LogisticRegression(), GaussianWeighter(exponent=0.1))
     with pytest.raises(ValueError, match="one label per row"):
         model.fit(X, y[:-1], sample_domain=d)
     with pytest.raises(ValueError, match="sample_weight must have one value per row"):
@@ -310,7 +310,7 @@ def test_torch_rows_reach_the_estimator_with_weights():
 
 def test_refitting_starts_afresh_and_the_weighter_given_stays_unfitted():
     X, y, d, *_ = crossing(0, n=40)
-    weighter = GaussianWeighter(flatten=0.5)
+    weighter = GaussianWeighter(exponent=0.5)
     model = ImportanceWeightedEstimator(LogisticRegression(), weighter)
     first = model.fit(X, y, sample_domain=d).coef_.copy()
     model.fit(X[::-1], 1 - y[::-1], sample_domain=d[::-1])

@@ -202,7 +202,7 @@ def test_too_few_steps_warn():
         ({"gamma": -2.0}, "gamma must be"),
         ({"kernel": "gauss"}, "kernel must be"),
         ({"kernel": "precomputed"}, "not offered"),
-        ({"flatten": 2}, "flatten must be"),
+        ({"exponent": 2}, "exponent must be"),
         ({"clip": 0.5}, "clip must be"),
     ],
 )

@@ -220,7 +220,7 @@ def test_gaussian_of_many_features_is_quick():
 def test_gaussian_weights_are_finite_with_a_thousand_features():
     rng = np.random.default_rng(0)
     X, _, d = stack_domains(rng.normal(size=(80, 1000)), None, rng.normal(0.1, 1, (80, 1000)))
-    weighter = GaussianWeighter(flatten=0.05).fit(X, sample_domain=d)
+    weighter = GaussianWeighter(exponent=0.05).fit(X, sample_domain=d)
     assert np.isfinite(weighter.weights_).all() and weighter.effective_sample_size_ > 5
     assert np.isfinite(weighter.predict_weights(1e3 * X)).all()
     with pytest.warns(DomainWarning, match="effective sample size is"):
@@ -354,14 +354,14 @@ ALL = [*FUNCTIONS, KMMWeighter(), NearestNeighborsWeighter(), DomainClassifierWe
 
 @pytest.mark.parametrize("weighter", FUNCTIONS, ids=lambda w: type(w).__name__)
 @pytest.mark.parametrize(
-    "shape", [{}, {"flatten": 0.5}, {"clip": 1.5}, {"flatten": 0.7, "clip": 2}]
+    "shape", [{}, {"exponent": 0.5}, {"clip": 1.5}, {"exponent": 0.7, "clip": 2}]
 )
 def test_new_rows_are_weighted_on_the_same_scale(weighter, shape):
     X, d, _ = gaussians(2, 0, n=80)
-    fitted = weighter.set_params(**{"flatten": 1.0, "clip": None, **shape}).fit(X, sample_domain=d)
+    fitted = weighter.set_params(**{"exponent": 1.0, "clip": None, **shape}).fit(X, sample_domain=d)
     np.testing.assert_allclose(fitted.predict_weights(X[d >= 0]), fitted.weights_, rtol=1e-6)
     assert fitted.weights_.mean() == pytest.approx(1)
-    weighter.set_params(flatten=1.0, clip=None)
+    weighter.set_params(exponent=1.0, clip=None)
 
 
 @pytest.mark.parametrize("weighter", ALL, ids=lambda w: type(w).__name__)
@@ -369,8 +369,8 @@ def test_flattening_and_clipping_spread_the_weights(weighter):
     X, d, _ = gaussians(2, 0, n=80)
     params = {"random_state": 0} if "random_state" in weighter.get_params() else {}
     sizes = []
-    for shape in ({}, {"flatten": 0.5}, {"flatten": 0.0}):
-        fitted = weighter.set_params(**{"flatten": 1.0, "clip": None, **shape, **params})
+    for shape in ({}, {"exponent": 0.5}, {"exponent": 0.0}):
+        fitted = weighter.set_params(**{"exponent": 1.0, "clip": None, **shape, **params})
         fitted.fit(X, sample_domain=d)
         weights = fitted.weights_
         assert weights.mean() == pytest.approx(1) and weights.min() >= 0
@@ -379,9 +379,9 @@ def test_flattening_and_clipping_spread_the_weights(weighter):
         sizes.append(size)
     assert sizes[0] < sizes[1] < sizes[2]
     assert sizes[2] == pytest.approx(80)
-    clipped = weighter.set_params(flatten=1.0, clip=1.2).fit(X, sample_domain=d)
+    clipped = weighter.set_params(exponent=1.0, clip=1.2).fit(X, sample_domain=d)
     assert clipped.effective_sample_size_ > sizes[0]
-    weighter.set_params(flatten=1.0, clip=None)
+    weighter.set_params(exponent=1.0, clip=None)
 
 
 @pytest.mark.parametrize("weighter", ALL, ids=lambda w: type(w).__name__)

@@ -28,7 +28,7 @@ from skda.instance_based._base_boosting import (
     target_factor,
     updated_weights,
 )
-from skda.metrics import LabelledTargetScorer
+from skda.metrics import LabeledTargetScorer
 from skda.model_selection import DomainStratifiedKFold
 from tests.instance_based.scripted import BestColumn, WeightlessClassifier
 
@@ -139,13 +139,13 @@ def test_multi_class_factor_by_hand():
     X = np.array([y, y, y]).T.copy()
     X[5, 0] = X[4, 1] = 0  # one error on the target each
     X[[4, 5], 2] = 0  # two
-    model = TrAdaBoostClassifier(BestColumn(), n_estimators=2, multi_class_factor=True)
+    model = TrAdaBoostClassifier(BestColumn(), n_estimators=2, samme=True)
     model.fit(X, y, sample_domain=d)
     assert model.estimator_errors_[0] == pytest.approx(1 / 3, rel=1e-12)
     assert model.estimator_weights_[0] == pytest.approx(math.log(2) + math.log(2), rel=1e-12)
     wrong_gain = model.estimators_[1].weights_seen_[5] / model.estimators_[1].weights_seen_[4]
     assert wrong_gain == pytest.approx(4.0, rel=1e-12)  # (1-ε)(K-1)/ε
-    two_thirds = TrAdaBoostClassifier(BestColumn(), multi_class_factor=True)
+    two_thirds = TrAdaBoostClassifier(BestColumn(), samme=True)
     two_thirds.fit(X[:, 2:], y, sample_domain=d)
     assert two_thirds.termination_condition_ == "high_error"  # ε = 2/3 = 1 - 1/K
 
@@ -539,7 +539,7 @@ def test_weights_and_domains_reach_it_through_a_pipeline_and_a_search():
                 "tradaboostclassifier__error": ["hard", "soft"],
             },
             cv=DomainStratifiedKFold(2, random_state=0),
-            scoring=LabelledTargetScorer("accuracy"),
+            scoring=LabeledTargetScorer("accuracy"),
             error_score="raise",
         )
         search.fit(X, y, sample_domain=d, sample_weight=weights)

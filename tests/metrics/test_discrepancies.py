@@ -17,8 +17,8 @@ DISTANCES = {
     "laplacian mmd": lambda X, Y: metrics.mmd(X, Y, kernel="laplacian"),
     "energy": metrics.energy_distance,
     "coral": metrics.coral_distance,
-    "sliced": lambda X, Y: metrics.sliced_wasserstein(X, Y, random_state=0),
-    "wasserstein": metrics.wasserstein,
+    "sliced": lambda X, Y: metrics.sliced_wasserstein_distance(X, Y, random_state=0),
+    "wasserstein_distance": metrics.wasserstein_distance,
 }
 every_distance = pytest.mark.parametrize("distance", DISTANCES.values(), ids=DISTANCES)
 FUNCTIONS = [
@@ -84,8 +84,10 @@ def test_energy_distance_equals_scipy_in_one_dimension(samples):
 def test_wasserstein_equals_scipy_in_one_dimension(samples):
     X, Y = (Z[:, :1] for Z in samples)
     expected = stats.wasserstein_distance(X[:, 0], Y[:, 0])
-    assert_allclose(metrics.wasserstein(X, Y, p=1), expected, rtol=1e-10)
-    assert_allclose(metrics.sliced_wasserstein(X, Y, p=1, n_projections=3), expected, rtol=1e-10)
+    assert_allclose(metrics.wasserstein_distance(X, Y, p=1), expected, rtol=1e-10)
+    assert_allclose(
+        metrics.sliced_wasserstein_distance(X, Y, p=1, n_projections=3), expected, rtol=1e-10
+    )
 
 
 def test_wasserstein_is_the_best_assignment(samples):
@@ -96,7 +98,7 @@ def test_wasserstein_is_the_best_assignment(samples):
     for p in (1, 2):
         cost = cdist(X, Y) ** p
         expected = cost[linear_sum_assignment(cost)].mean() ** (1 / p)
-        assert_allclose(metrics.wasserstein(X, Y, p=p), expected, rtol=1e-10)
+        assert_allclose(metrics.wasserstein_distance(X, Y, p=p), expected, rtol=1e-10)
 
 
 def test_sliced_wasserstein_equals_pot(samples):
@@ -106,7 +108,7 @@ def test_sliced_wasserstein_equals_pot(samples):
     directions /= np.linalg.norm(directions, axis=0)
     for A, B in ((X, Y), (X[:23], Y)):
         expected = ot.sliced_wasserstein_distance(A, B, projections=directions)
-        found = metrics.sliced_wasserstein(A, B, n_projections=50, random_state=0)
+        found = metrics.sliced_wasserstein_distance(A, B, n_projections=50, random_state=0)
         assert_allclose(found, expected, rtol=1e-8)
 
 
@@ -209,8 +211,8 @@ def test_too_few_rows_for_the_unbiased_estimate_are_refused(samples):
         (lambda X, Y: metrics.mmd(X, Y, gamma=-1), "gamma must be"),
         (lambda X, Y: metrics.mmd(X, Y, kernel="precomputed"), "precomputed"),
         (lambda X, Y: metrics.mmd_test(X, Y, n_permutations=0), "n_permutations"),
-        (lambda X, Y: metrics.wasserstein(X, Y, p=0.5), "p must be"),
-        (lambda X, Y: metrics.sliced_wasserstein(X, Y, n_projections=0), "n_projections"),
+        (lambda X, Y: metrics.wasserstein_distance(X, Y, p=0.5), "p must be"),
+        (lambda X, Y: metrics.sliced_wasserstein_distance(X, Y, n_projections=0), "n_projections"),
         (lambda X, Y: metrics.proxy_a_distance(X, Y, cv=1), "cv must be"),
     ],
 )

@@ -256,7 +256,7 @@ def test_labelled_target_scorer_uses_the_labelled_target_rows_only(spoken):
         np.where(known < 0, np.nan, known),
         [None if v < 0 else v for v in known],
     ):
-        scorer = metrics.LabelledTargetScorer()
+        scorer = metrics.LabeledTargetScorer()
         assert scorer(model, P, labels, sample_domain=sample_domain) == expected
 
 
@@ -269,7 +269,7 @@ def test_named_metrics_are_scikit_learns(spoken, metric):
     y[:3] = y[14:17] = [0, 1, 2]
     for scorer, side in (
         (metrics.SourceScorer(metric), sample_domain > 0),
-        (metrics.LabelledTargetScorer(metric), sample_domain < 0),
+        (metrics.LabeledTargetScorer(metric), sample_domain < 0),
     ):
         expected = get_scorer(metric)(model, P[side], y[side])
         assert_allclose(scorer(model, P, y, sample_domain=sample_domain), expected, rtol=1e-12)

@@ -19,7 +19,7 @@ SCORERS = [
     for name, value in vars(metrics).items()
     if name.endswith("Scorer") and name in metrics.__all__
 ]
-LABEL_FREE = [s for s in SCORERS if type(s).__name__ != "LabelledTargetScorer"]
+LABEL_FREE = [s for s in SCORERS if type(s).__name__ != "LabeledTargetScorer"]
 every_scorer = pytest.mark.parametrize("scorer", SCORERS, ids=lambda s: type(s).__name__)
 label_free = pytest.mark.parametrize("scorer", LABEL_FREE, ids=lambda s: type(s).__name__)
 

@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, cross_validate
 from sklearn.preprocessing import StandardScaler
 
-from skda import CORALTransformer, DomainScaler, TrainOnSource, make_pipeline, metrics
+from skda import CORALTransformer, DomainScaler, TrainOnSource, make_domain_pipeline, metrics
 from skda.datasets import make_subspace_shift
 from skda.model_selection import DomainStratifiedKFold
 
@@ -36,21 +36,23 @@ def spread():
 def models():
     plain = LogisticRegression()
     return {
-        "coral": make_pipeline(StandardScaler(), CORALTransformer(), plain),
-        "a map per target": make_pipeline(DomainScaler(), plain),
-        "transforming classifier": make_pipeline(StandardScaler(), LinearDiscriminantAnalysis()),
-        "ensemble inside": make_pipeline(
+        "coral": make_domain_pipeline(StandardScaler(), CORALTransformer(), plain),
+        "a map per target": make_domain_pipeline(DomainScaler(), plain),
+        "transforming classifier": make_domain_pipeline(
+            StandardScaler(), LinearDiscriminantAnalysis()
+        ),
+        "ensemble inside": make_domain_pipeline(
             CORALTransformer(), VotingClassifier([("a", plain), ("b", plain)], voting="soft")
         ),
         "search": GridSearchCV(
-            make_pipeline(CORALTransformer(), plain),
+            make_domain_pipeline(CORALTransformer(), plain),
             {"coraltransformer__strength": [0.0, 1.0]},
             scoring=metrics.InformationMaximizationScorer(),
             cv=DomainStratifiedKFold(2, random_state=0),
         ),
         "search in search": RandomizedSearchCV(
             GridSearchCV(
-                make_pipeline(CORALTransformer(), plain),
+                make_domain_pipeline(CORALTransformer(), plain),
                 {"coraltransformer__strength": [1.0]},
                 scoring=metrics.InformationMaximizationScorer(),
                 cv=DomainStratifiedKFold(2, random_state=0),
@@ -98,7 +100,7 @@ def test_nets_are_scored_on_their_learnt_features(spread):
 def test_all_scorers_at_once_in_a_search_with_two_processes(spread):
     X, y, sample_domain = spread
     search = GridSearchCV(
-        make_pipeline(CORALTransformer(), LogisticRegression()),
+        make_domain_pipeline(CORALTransformer(), LogisticRegression()),
         {"coraltransformer__strength": [0.0, 1.0]},
         scoring=SCORERS, refit="DEVScorer", n_jobs=2, error_score="raise",
         cv=DomainStratifiedKFold(2, random_state=0),
@@ -109,7 +111,7 @@ def test_all_scorers_at_once_in_a_search_with_two_processes(spread):
 def test_regressors_in_a_pipeline(spread):
     X, _, sample_domain = spread
     y = np.where(sample_domain < 0, np.nan, X @ [1.0, 2.0, 0.0])
-    model = make_pipeline(StandardScaler(), CORALTransformer(), Ridge())
+    model = make_domain_pipeline(StandardScaler(), CORALTransformer(), Ridge())
     names = ("ImportanceWeightedScorer", "DEVScorer", "CircularValidationScorer", "SourceScorer")
     found = cross_validate(
         model, X, y, scoring={name: SCORERS[name] for name in names},
@@ -153,9 +155,11 @@ def test_search_without_a_target_label_finds_the_strength_that_the_shift_needs()
         X = 0.5 * rng.normal(size=(2 * n, 4))
         X[:, 0] += np.array([0.0, 2.0, 4.0])[y]
         X[n:, 0] = 2.0 * X[n:, 0] + 3.0
-        model = make_pipeline(CORALTransformer(reg=0.01, match_mean=True), LogisticRegression())
+        model = make_domain_pipeline(
+            CORALTransformer(reg=0.01, match_mean=True), LogisticRegression()
+        )
         grid = {"coraltransformer__strength": [0.0, 0.5, 1.0]}
-        plain = make_pipeline(LogisticRegression()).fit(X, y, sample_domain=sample_domain)
+        plain = make_domain_pipeline(LogisticRegression()).fit(X, y, sample_domain=sample_domain)
         unadapted = np.mean(plain.predict(X[n:]) == y[n:])
         for name, found in gains.items():
             search = GridSearchCV(
@@ -169,9 +173,9 @@ def test_search_without_a_target_label_finds_the_strength_that_the_shift_needs()
 def test_scorers_punish_a_model_that_learnt_nothing():
     X, y, sample_domain = make_subspace_shift(200, 200, random_state=0)
     X[:, :] = np.random.default_rng(0).normal(size=X.shape) + 3.0 * y[:, None]
-    good = make_pipeline(LogisticRegression()).fit(X, y, sample_domain=sample_domain)
+    good = make_domain_pipeline(LogisticRegression()).fit(X, y, sample_domain=sample_domain)
     shuffled = np.where(sample_domain > 0, np.random.default_rng(1).permutation(y), y)
-    bad = make_pipeline(LogisticRegression()).fit(X, shuffled, sample_domain=sample_domain)
+    bad = make_domain_pipeline(LogisticRegression()).fit(X, shuffled, sample_domain=sample_domain)
     told = {"sample_domain": sample_domain}
     for name, scorer in SCORERS.items():
         if name != "SoftNeighborhoodDensityScorer":  # equal predictions are its best case

@@ -12,14 +12,14 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from skda import CORALTransformer, TrainOnSource, make_pipeline
+from skda import CORALTransformer, TrainOnSource, make_domain_pipeline
 from skda._core._routing import DomainRouting
-from skda.metrics import InformationMaximizationScorer, LabelledTargetScorer, SourceScorer
+from skda.metrics import InformationMaximizationScorer, LabeledTargetScorer, SourceScorer
 from skda.model_selection import (
     DomainShuffleSplit,
     DomainStratifiedKFold,
     compare,
-    leave_one_domain_out,
+    iter_target_domains,
     plot_comparison,
 )
 from skda.model_selection._compare import hide_target_labels, source_only_of
@@ -40,7 +40,7 @@ def turned():
 
 
 def coral(strength=1.0):
-    return make_pipeline(
+    return make_domain_pipeline(
         StandardScaler(), CORALTransformer(strength=strength), LogisticRegression()
     )
 
@@ -60,7 +60,7 @@ def test_table_has_mean_spread_and_rank_of_every_scorer(turned):
 def test_values_are_those_of_cross_validate(turned):
     X, y, sample_domain = turned
     cv = DomainShuffleSplit(3, random_state=0)
-    scoring = {"im": InformationMaximizationScorer(), "target": LabelledTargetScorer()}
+    scoring = {"im": InformationMaximizationScorer(), "target": LabeledTargetScorer()}
     table = compare({"coral": coral()}, X, y, sample_domain, scoring=scoring, cv=cv)
     with sklearn.config_context(enable_metadata_routing=True):
         told = {"params": {"sample_domain": sample_domain}, "cv": cv, "scoring": scoring}
@@ -94,7 +94,7 @@ def test_source_only_is_the_first_candidate_without_its_adapting_steps():
 
 def test_source_only_can_be_given_and_must_be_where_it_is_unknown(turned):
     X, y, sample_domain = turned
-    told = {"cv": 3, "scoring": {"target": LabelledTargetScorer()}}
+    told = {"cv": 3, "scoring": {"target": LabeledTargetScorer()}}
 
     given = compare(
         {"coral": coral()}, X, y, sample_domain, source_only=LogisticRegression(C=1e-6), **told
@@ -118,8 +118,8 @@ def test_each_domain_in_turn_can_be_the_target(turned):
     X, y, _ = turned
     sites = np.array(["a", "b", "c"])[np.arange(240) % 3]
     table = compare(
-        {"coral": coral()}, X, y, leave_one_domain_out(sites), cv=3,
-        scoring={"target": LabelledTargetScorer(), "source": SourceScorer()},
+        {"coral": coral()}, X, y, iter_target_domains(sites), cv=3,
+        scoring={"target": LabeledTargetScorer(), "source": SourceScorer()},
     )  # fmt: skip
     assert table.index.names == ["target", "candidate"]
     assert table.index.tolist() == [(s, n) for s in "abc" for n in ("source only", "coral")]
@@ -150,7 +150,7 @@ def test_several_metrics_and_refit_by_name(turned):
     scoring = {
         "im": InformationMaximizationScorer(),
         "source": SourceScorer(),
-        "target": LabelledTargetScorer(),
+        "target": LabeledTargetScorer(),
     }
     search = GridSearchCV(
         coral(), {"coraltransformer__strength": [0.0, 0.5, 1.0]}, scoring=scoring, refit="im",

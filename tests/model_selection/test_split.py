@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_validate
 
 from skda import stack_domains
-from skda.model_selection import DomainShuffleSplit, DomainStratifiedKFold, leave_one_domain_out
+from skda.model_selection import DomainShuffleSplit, DomainStratifiedKFold, iter_target_domains
 
 SPLITTERS = [DomainStratifiedKFold(4, random_state=0), DomainShuffleSplit(4, random_state=0)]
 
@@ -171,12 +171,12 @@ def test_train_size_leaves_rows_out(stacked):
 
 def test_leave_one_domain_out_makes_each_domain_the_only_target():
     names = ["Lyon", "Bonn", "Turin", "Lyon"]
-    for name, sample_domain in leave_one_domain_out(names):
+    for name, sample_domain in iter_target_domains(names):
         np.testing.assert_array_equal(sample_domain < 0, np.array(names) == name)
         assert len(np.unique(sample_domain)) == 3
-    assert [name for name, _ in leave_one_domain_out([3, 1, 2])] == [1, 2, 3]
+    assert [name for name, _ in iter_target_domains([3, 1, 2])] == [1, 2, 3]
 
 
 def test_leave_one_domain_out_refuses_a_single_domain():
     with pytest.raises(ValueError, match="at least two domains"):
-        next(leave_one_domain_out(["Bonn", "Bonn"]))
+        next(iter_target_domains(["Bonn", "Bonn"]))

@@ -98,7 +98,7 @@ class SourceScorer(BaseDomainScorer):
         return measure(self.metric, rows, rows.source, rows.y_source)
 
 
-class LabelledTargetScorer(BaseDomainScorer):
+class LabeledTargetScorer(BaseDomainScorer):
     """Score on those target rows that have a label.
 
     The one scorer that looks at target labels. With a few of them it is hard to beat; with all of
@@ -123,11 +123,11 @@ class LabelledTargetScorer(BaseDomainScorer):
     --------
     >>> import numpy as np
     >>> from sklearn.linear_model import LogisticRegression
-    >>> from skda.metrics import LabelledTargetScorer
+    >>> from skda.metrics import LabeledTargetScorer
     >>> X, y = np.array([[-1.0], [1.0], [-0.5], [0.6]]), np.array([0, 1, 0, -1])
     >>> sample_domain = np.array([1, 1, -2, -2])
     >>> model = LogisticRegression().fit(X[:2], y[:2])
-    >>> LabelledTargetScorer()(model, X, y, sample_domain=sample_domain)
+    >>> LabeledTargetScorer()(model, X, y, sample_domain=sample_domain)
     1.0
     """
 
@@ -136,11 +136,11 @@ class LabelledTargetScorer(BaseDomainScorer):
 
     def _score(self, rows):
         if rows.y is None:
-            raise ValueError("LabelledTargetScorer needs labels of target rows; y is None.")
+            raise ValueError("LabeledTargetScorer needs labels of target rows; y is None.")
         index = np.flatnonzero((rows.ids < 0) & labelled_rows(rows.y, rows.ids))
         if not len(index):
             raise ValueError(
-                "LabelledTargetScorer found no target row with a label: all are NaN, None or -1. "
+                "LabeledTargetScorer found no target row with a label: all are NaN, None or -1. "
                 "Pass the labels that you have with stack_domains(..., y_target=...), or use a "
                 "scorer that needs none, such as CircularValidationScorer."
             )
