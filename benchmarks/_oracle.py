@@ -75,7 +75,7 @@ def oracle(make_model, grid=None, *, n_inner=5):
 
 
 def with_target_labels(make_model):
-    """Score of a model of the labelled target rows, which adaptation does not have."""
+    """Score of a model of the labeled target rows, which adaptation does not have."""
 
     def one(X, y, sample_domain):
         parts = [

@@ -34,7 +34,7 @@ class Task:
 
 
 def target_accuracy(make_model):
-    """Score of a model fitted on labelled source and unlabelled target rows: % right on the target.
+    """Score of a model fitted on labeled source and unlabeled target rows: % right on the target.
 
     The target rows are those of the fit, as in most publications on adaptation.
     """

@@ -26,7 +26,7 @@ WEIGHTERS = {
     "domain classifier": DomainClassifierWeighter(random_state=0),
     "Gaussian": GaussianWeighter(),
     "kernel density": KernelDensityWeighter(),
-    "nearest neighbours": NearestNeighborsWeighter(),
+    "nearest neighbors": NearestNeighborsWeighter(),
 }
 
 
@@ -56,8 +56,8 @@ def balanced_score_of(estimator, metric, missing, share=0.05, target_share=0.5):
 
     def score(X, y, sample_domain, seed):
         target = np.flatnonzero(sample_domain < 0)
-        labelled = check_random_state(seed).permutation(target)[: int(share * len(target))]
-        others = np.setdiff1d(target, labelled)
+        labeled = check_random_state(seed).permutation(target)[: int(share * len(target))]
+        others = np.setdiff1d(target, labeled)
         seen = y.astype(float) if missing is np.nan else y.copy()
         seen[others] = missing
         model = ImportanceWeightedEstimator(

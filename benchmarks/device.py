@@ -6,7 +6,7 @@
 
 The device's own copy bandwidth and matrix-product rate are measured in the same run; each step is
 given as a multiple of NumPy's speed and as a share of the product rate, counting the operations
-of its leading products and factorisations only.
+of its leading products and factorizations only.
 """
 
 import argparse

@@ -38,7 +38,7 @@ SCORERS = {
     "entropy": metrics.PredictionEntropyScorer(),
     "information": metrics.InformationMaximizationScorer(),
     "nuclear norm": metrics.BatchNuclearNormScorer(),
-    "neighbourhood": metrics.SoftNeighborhoodDensityScorer(),
+    "neighborhood": metrics.SoftNeighborhoodDensityScorer(),
     "clusters, AMI": metrics.ClassClusterScorer(),
     "clusters, silhouette": metrics.ClassClusterScorer("silhouette"),
     "MixVal": metrics.MixValScorer(),

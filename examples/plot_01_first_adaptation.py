@@ -3,7 +3,7 @@ First adaptation: a model meets a second scanner
 ================================================
 
 A classifier of handwritten digits is trained on images from one scanner and used on images from
-another, which blurs, dims and flattens them. Nobody has labelled the new images. We adapt the
+another, which blurs, dims and flattens them. Nobody has labeled the new images. We adapt the
 training data to them, in an ordinary scikit-learn pipeline, and choose how strongly to adapt
 without a single label of the new scanner.
 
@@ -112,7 +112,7 @@ for name, scores in table.items():
 # What the adaptation does
 # ------------------------
 # Source images after the map look as if the second scanner had seen them: blurred along the rows,
-# dimmer on the right, on a grey ground. That is what the classifier is trained on.
+# dimmer on the right, on a gray ground. That is what the classifier is trained on.
 
 best = search.best_estimator_
 X, y, sample_domain = load_digits_scanners(random_state=len(results) - 1)
@@ -137,8 +137,8 @@ for row, (name, pixels) in zip(axes, strips.items(), strict=True):
 
 ax = bars.subplots()
 names, means = list(table), [np.mean(scores) for scores in table.values()]
-colours = ["tab:gray", "tab:blue", "tab:blue", "tab:green"]
-drawn = ax.barh(names, means, xerr=[np.std(scores) for scores in table.values()], color=colours)
+colors = ["tab:gray", "tab:blue", "tab:blue", "tab:green"]
+drawn = ax.barh(names, means, xerr=[np.std(scores) for scores in table.values()], color=colors)
 ax.bar_label(drawn, [f"{mean:.2f}" for mean in means], label_type="center", color="white")
 ax.invert_yaxis()
 ax.set(xlim=(0, 1), xlabel="accuracy on unseen images")

@@ -38,7 +38,7 @@ patients = load_breast_cancer()
 
 
 def two_clinics(seed):
-    """Send each patient to the source or the target clinic; return both, standardised."""
+    """Send each patient to the source or the target clinic; return both, standardized."""
     rng = np.random.default_rng(seed)
     X, y = patients.data[:, [CONCAVITY, TEXTURE]], patients.target_names[patients.target]
     texture = (X[:, 1] - X[:, 1].mean()) / X[:, 1].std()

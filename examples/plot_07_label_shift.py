@@ -1,11 +1,11 @@
 """
-Label shift: a clinic's model in a screening programme
+Label shift: a clinic's model in a screening program
 ======================================================
 
-A clinic sees patients of whom half are ill. Its classifier is to be used in a screening programme,
+A clinic sees patients of whom half are ill. Its classifier is to be used in a screening program,
 where one in ten is. The illness looks the same in both places; it is only rarer. A model that
 believes in the clinic's odds raises far too many alarms. The correction needs no labels of the
-programme, only its measurements.
+program, only its measurements.
 
 The measurements are the real ones of the breast cancer data that scikit-learn ships. The two
 places are ours: we draw who goes where.
@@ -37,7 +37,7 @@ ill = np.where(frame.target == 0, "ill", "well")
 
 
 def draw(seed):
-    """Rows of the clinic and of the screening programme, with their labels."""
+    """Rows of the clinic and of the screening program, with their labels."""
     order = np.random.default_rng(seed).permutation(len(ill))
     sick, healthy = order[ill[order] == "ill"], order[ill[order] == "well"]
     screened = np.concatenate([sick[:20], healthy[:180]])
@@ -66,7 +66,7 @@ print("                       ", *[(y_screened == c).mean() for c in model.class
 # %%
 # How much it matters
 # -------------------
-# Twenty draws, and the three ways of estimating the shares. ``em`` maximises the likelihood; it
+# Twenty draws, and the three ways of estimating the shares. ``em`` maximizes the likelihood; it
 # needs probabilities that can be believed, as those of a logistic regression. ``bbse`` and
 # ``rlls`` invert the confusion matrix, which asks less of the classifier and gives a noisier
 # answer.
@@ -122,17 +122,17 @@ for seed in range(20):
 
 fig, ax = plt.subplots(figsize=(5, 4.5), layout="constrained")
 ax.plot([0, 1], [0, 1], color="lightgray")
-for (name, values), colour in zip(probabilities.items(), ("tab:gray", "tab:blue"), strict=True):
+for (name, values), color in zip(probabilities.items(), ("tab:gray", "tab:blue"), strict=True):
     observed, said = calibration_curve(
         np.concatenate(truth), np.concatenate(values), n_bins=10, strategy="quantile"
     )
-    ax.plot(said, observed, "o-", color=colour, label=name)
+    ax.plot(said, observed, "o-", color=color, label=name)
 ax.set(
     xlim=(0, 1),
     ylim=(0, 1),
     xlabel="probability of illness, as predicted",
     ylabel="share that is ill",
-    title="People in the screening programme",
+    title="People in the screening program",
 )
 ax.legend(frameon=False)
 ax.spines[["top", "right"]].set_visible(False)

@@ -1,9 +1,9 @@
 """
-A few target labels: the other site labelled by another guide
+A few target labels: the other site labeled by another guide
 =============================================================
 
-Nine hundred images were labelled at another site, under a guide that differs from ours. Eighty
-were labelled here. The other site's labels are useful where its guide agrees with ours and harmful
+Nine hundred images were labeled at another site, under a guide that differs from ours. Eighty
+were labeled here. The other site's labels are useful where its guide agrees with ours and harmful
 where it does not, and nobody has written down where that is. TrAdaBoost finds out from the eighty.
 
 The images are the real digits that scikit-learn ships; the question is whether a digit has a loop.
@@ -19,7 +19,7 @@ from sklearn.svm import SVC
 from skda import ImportanceWeightedEstimator, TrAdaBoostClassifier, stack_domains
 
 # %%
-# Labelled target rows
+# Labeled target rows
 # --------------------
 # ``y`` holds the labels of all source rows and of the target rows that have one. The others hold a
 # missing value, -1 among integers. Methods that use target labels, and no others, look at them.
@@ -29,20 +29,20 @@ images = images / 16.0
 OURS, THEIRS = (0, 6, 8, 9), (0, 2, 4, 6, 8, 9)
 
 
-def draw(seed, n_labelled=80):
-    """Rows of both sites, and the target images that nobody has labelled."""
+def draw(seed, n_labeled=80):
+    """Rows of both sites, and the target images that nobody has labeled."""
     order = np.random.default_rng(seed).permutation(len(digit))
     source, target = order[:900], order[900:]
     y_target = np.isin(digit[target], OURS).astype(int)
-    known = np.where(np.arange(len(target)) < n_labelled, y_target, -1)
+    known = np.where(np.arange(len(target)) < n_labeled, y_target, -1)
     X, y, sample_domain = stack_domains(
         images[source], np.isin(digit[source], THEIRS).astype(int), images[target], known
     )
-    return X, y, sample_domain, images[target][n_labelled:], y_target[n_labelled:], digit[source]
+    return X, y, sample_domain, images[target][n_labeled:], y_target[n_labeled:], digit[source]
 
 
 X, y, sample_domain, *_ = draw(0)
-print(f"{(sample_domain > 0).sum()} source rows, {(y[sample_domain < 0] >= 0).sum()} labelled here")
+print(f"{(sample_domain > 0).sum()} source rows, {(y[sample_domain < 0] >= 0).sum()} labeled here")
 
 # %%
 # What to compare with
@@ -86,12 +86,12 @@ for name in sorted(results[0], key=lambda name: np.mean([r[name] for r in result
 # %%
 # What happened
 # -------------
-# The attributes tell: why boosting ended, the error on the labelled target rows, and how much of
+# The attributes tell: why boosting ended, the error on the labeled target rows, and how much of
 # the weight they had in each round.
 
 model = models["TrAdaBoost"].fit(X, y, sample_domain=sample_domain)
 print(model.termination_condition_, "after", len(model.estimators_), "rounds")
-print("errors on the labelled target rows", *model.estimator_errors_.round(3))
+print("errors on the labeled target rows", *model.estimator_errors_.round(3))
 print("their share of the weight", *model.target_share_.round(2))
 
 # %%

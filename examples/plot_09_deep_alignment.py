@@ -3,8 +3,8 @@ Deep alignment: a network that forgets the scanner
 ==================================================
 
 A small network reads handwritten digits from one scanner. A second scanner blurs, dims and
-flattens the images, and nobody has labelled those. :class:`~skda.DANClassifier` trains the network
-on the labelled images while it makes the features of both scanners alike. We search over how much
+flattens the images, and nobody has labeled those. :class:`~skda.DANClassifier` trains the network
+on the labeled images while it makes the features of both scanners alike. We search over how much
 weight that alignment gets, look at the features, and at the course of the training.
 
 This lesson needs torch and skorch: ``pip install 'skda[deep]'``.
@@ -76,7 +76,7 @@ for ax, model, title in ((axes[0], plain, "source only"), (axes[1], best, "DAN")
         ax.scatter(*plane[side].T, c=y[side], cmap="tab10", marker=marker, s=14, alpha=alpha)
     right = model.score(X[target], y[target])
     ax.set(title=f"{title}: {right:.0%} of the second scanner", xticks=[], yticks=[])
-fig.suptitle("Circles: first scanner. Crosses: second scanner. Colours: digits.")
+fig.suptitle("Circles: first scanner. Crosses: second scanner. Colors: digits.")
 
 # %%
 # The course of the training

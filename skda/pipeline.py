@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._array._backend import is_foreign_array
 from ._array._rows import join_rows, n_rows, take_rows
-from ._core._labels import as_labels, labelled_rows, tidy_labels
+from ._core._labels import as_labels, labeled_rows, tidy_labels
 from ._core._meta_estimator import DelegatingEstimator, inner_has, slice_params
 from ._core._routing import DomainRouting
 from ._core._sample_domain import domains_for_fit, domains_for_use
@@ -187,7 +187,7 @@ class TrainOnSource(DelegatingEstimator):
         ids = domains_for_fit(sample_domain, n_samples, estimator=self)
         learns = ids >= 0
         if self.use_target_labels and y is not None:
-            learns = labelled_rows(y, ids)
+            learns = labeled_rows(y, ids)
         rows = np.flatnonzero(learns)
         params = slice_params(params, rows, n_samples)
         if y is not None and n_rows(y) != n_samples:

@@ -42,7 +42,7 @@ class ReadsMagnitudes(CORALTransformer):
 
 
 class Reestimates(CORALTransformer):
-    """Centres whatever it is given to transform."""
+    """Centers whatever it is given to transform."""
 
     def _map(self, X, domain, place):
         mapped = super()._map(X, domain, place)

@@ -59,7 +59,7 @@ class Says(BaseEstimator):
         return np.full(len(X), self.label)
 
 
-def test_the_oracle_takes_what_the_target_labels_favour_and_never_what_fails():
+def test_the_oracle_takes_what_the_target_labels_favor_and_never_what_fails():
     X, y, sample_domain = three_to_one()
     score = oracle(Says, {"label": [None, 1, 0]})([(X, y, sample_domain)])
     common = [

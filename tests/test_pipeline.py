@@ -90,7 +90,7 @@ def test_it_is_the_estimator_fitted_on_the_source(domains):
     assert is_classifier(model) and not is_regressor(model)
 
 
-def test_labelled_target_rows_are_used_when_asked_for(domains):
+def test_labeled_target_rows_are_used_when_asked_for(domains):
     X, y, d = domains
     y = y.copy()
     y[np.flatnonzero(d < 0)[5:]] = -1

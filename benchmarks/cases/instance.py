@@ -67,8 +67,8 @@ def kliep(n, d):
     gammas = candidates(X)
 
     def likelihood(gamma, centers, coef):
-        normaliser = np.mean(kernel_matrix(S, centers, gamma=gamma) @ coef)
-        return float(np.log(kernel_matrix(fresh, centers, gamma=gamma) @ coef / normaliser).mean())
+        normalizer = np.mean(kernel_matrix(S, centers, gamma=gamma) @ coef)
+        return float(np.log(kernel_matrix(fresh, centers, gamma=gamma) @ coef / normalizer).mean())
 
     def ours():
         model = KLIEPWeighter(gamma=gammas, random_state=0).fit(X, sample_domain=sample_domain)

@@ -59,13 +59,13 @@ def entropic(n, d, reg):
     works = {"skda": ours, "pot sinkhorn (plain)": pot("sinkhorn")}
     if (
         reg >= 0.1
-    ):  # below, the stabilised solver returns plans without mass, the other takes minutes
+    ):  # below, the stabilized solver returns plans without mass, the other takes minutes
         works |= {f"pot {name}": pot(name) for name in ("sinkhorn_stabilized", "sinkhorn_log")}
     return works
 
 
 def joint(n, d):
-    """Both with exact plans, a logistic regression and mean-normalised costs."""
+    """Both with exact plans, a logistic regression and mean-normalized costs."""
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, 2 * n)
     X = rng.normal(size=(2 * n, d))

@@ -11,7 +11,7 @@ Nothing is chosen by target labels. Per pair of domains, on seed 0, and then kep
    `FACTORS` (with each of its `OTHERS`), by circular validation (Zhong 2010; Ganin 2016 chose
    DANN so): the labels that the net gives to the target train a net of the same kind the way
    back, which is judged by the labels of the source. It is the one label-free criterion here that
-   no method minimises itself: MCC minimises a kind of entropy, DAN and DeepCORAL distances, and
+   no method minimizes itself: MCC minimizes a kind of entropy, DAN and DeepCORAL distances, and
    the adversaries take away what a domain classifier sees, on which weighted risks rest.
 
 Of the candidates within a standard error of the best the first is taken: most dropout and lowest
@@ -261,7 +261,7 @@ TASKS = [
     ),
     task(
         "music",
-        "Standardised features; one noise is the target, the four others are sources. "
+        "Standardized features; one noise is the target, the four others are sources. "
         "Accuracy (%) on the target rows of the fit.",
         "music_mgr_msd",
         (">b", ">d", ">f", ">F"),

@@ -61,7 +61,7 @@ def _load(data, pair):
 
 
 def prepared(X, sample_domain):
-    """Gaps filled with the median and features standardised, both learnt on the source.
+    """Gaps filled with the median and features standardized, both learnt on the source.
 
     A cholesterol of 0 was not measured. What a source never measured is left out.
     """
@@ -74,7 +74,7 @@ def prepared(X, sample_domain):
 
 
 def score_on_target(model, metric):
-    """Score of a model fitted on labelled source and unlabelled target rows, in %.
+    """Score of a model fitted on labeled source and unlabeled target rows, in %.
 
     Of a model that draws, by seed.
     """
@@ -108,7 +108,7 @@ def as_published(learner, metric):
 
 
 def few_labels(learner, metric, target_share):
-    """Score in % with 5 % of the target rows labelled, drawn by seed, on the other ones."""
+    """Score in % with 5 % of the target rows labeled, drawn by seed, on the other ones."""
     score = balanced_score_of(learner, metric, missing=-1, target_share=target_share)
 
     def percent(X, y, sample_domain, seed):
@@ -142,8 +142,8 @@ def _methods(metric):
             models[f"label shift {method}"] = LabelShiftClassifier(learner, method=method)
         models["label shift em, half"] = LabelShiftClassifier(learner, strength=0.5)
         methods |= {f"{name} {key}": score_on_target(m, metric) for key, m in models.items()}
-        methods[f"{name} 5 % labelled, pooled"] = few_labels(learner, metric, None)
-        methods[f"{name} 5 % labelled, balanced"] = few_labels(learner, metric, 0.5)
+        methods[f"{name} 5 % labeled, pooled"] = few_labels(learner, metric, None)
+        methods[f"{name} 5 % labeled, balanced"] = few_labels(learner, metric, 0.5)
         methods[f"{name} target labels"] = trained_on_target(learner, metric)
     return methods
 
@@ -154,12 +154,12 @@ def _pairs(data):
 
 PROTOCOL = """\
 First ten columns, gaps (among them a cholesterol of 0, which is all that Switzerland has) filled
-and features scaled by the source, a column that the source lacks left out. Fitted on labelled
-source and unlabelled target rows. LR: logistic regression; HGB: histogram gradient boosting, 50
+and features scaled by the source, a column that the source lacks left out. Fitted on labeled
+source and unlabeled target rows. LR: logistic regression; HGB: histogram gradient boosting, 50
 rounds. "as published": a cholesterol of 0 is a measurement, gaps are filled with the mean.
-"5 % labelled": these target rows, drawn by seed, pooled with the source or weighing as much as it;
+"5 % labeled": these target rows, drawn by seed, pooled with the source or weighing as much as it;
 score on the others. "target labels": five-fold cross-validation within the target. "KMM" is the
-published programme, reg=0."""
+published program, reg=0."""
 
 PUBLISHED_PAIRS = ["Clev>Hung", "Clev>Switz", "Clev>VA", "Hung>Clev", "Hung>Switz", "VA>Hung"]
 LR_SOURCE = {

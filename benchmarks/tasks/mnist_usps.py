@@ -1,4 +1,4 @@
-"""MNIST and USPS digits as 16 x 16 grey values (Long et al. 2013): U>M and M>U."""
+"""MNIST and USPS digits as 16 x 16 gray values (Long et al. 2013): U>M and M>U."""
 
 import numpy as np
 from sklearn.preprocessing import Normalizer
@@ -34,7 +34,7 @@ def _load(data, pair):
 
 
 PROTOCOL = """\
-Rows of unit length. Fitted on labelled source and unlabelled target rows; accuracy (%) on the
+Rows of unit length. Fitted on labeled source and unlabeled target rows; accuracy (%) on the
 target rows by the nearest source row. TCA, JDA: linear kernel, 100 components, weight 1, unit rows
 after. GFK, MEDA: 20 axes."""
 

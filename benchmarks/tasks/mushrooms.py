@@ -52,16 +52,16 @@ MASS = {"balanced": 1.0, "target four times": 4.0}  # of the few target rows, th
 def over_seeds(outcome):
     """Mean over seeds of ``outcome(X, few, rest, y, sample_domain)`` in %.
 
-    ``few`` are the labelled target rows, drawn with the seed, ``rest`` the others.
+    ``few`` are the labeled target rows, drawn with the seed, ``rest`` the others.
     """
 
     def method(X, y, sample_domain):
         target = np.flatnonzero(sample_domain < 0)
-        n_labelled = int(SHARE * (len(y) - len(target)))
+        n_labeled = int(SHARE * (len(y) - len(target)))
         found = []
         for seed in range(N_SEEDS):
             # The older generator draws what the notebook drew.
-            few = np.random.RandomState(seed).choice(target, n_labelled, replace=False)
+            few = np.random.RandomState(seed).choice(target, n_labeled, replace=False)
             rest = np.setdiff1d(target, few)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -104,7 +104,7 @@ def boosted(base, *, share=False, **params):
 PROTOCOL = f"""\
 One-hot attributes. As many target rows as {SHARE:.0%} of the source have a label, drawn with
 {N_SEEDS} seeds; mean error (%) on the other target rows, less is better. SVM: linear, C=1, classes
-balanced; tree: depth 3; linear: logistic regression, C=0.01. balanced: source and labelled target
+balanced; tree: depth 3; linear: logistic regression, C=0.01. balanced: source and labeled target
 rows weigh the same in sum. soft: errors by probability. TrAdaBoost: SVM 100 rounds, others 50."""
 
 SWEEP_PROTOCOL = """\

@@ -2,7 +2,7 @@
 
 Published figures: Montesuma and Ngolè Mboula, "Wasserstein barycenter transport for acoustic
 adaptation", ICASSP 2021. Their forests have 1000 trees, ours fewer, to be done in minutes. The
-regularisation of their transport and the number of components of their TCA are not given; ours
+regularization of their transport and the number of components of their TCA are not given; ours
 were settled while looking at one fold. The same tracks are in all domains, so that a model of the
 sources may know a target row's track: "target labels", tested on other tracks, is no upper bound.
 """
@@ -126,7 +126,7 @@ and the recordings without noise are the sources. Random forest, {N_TREES} trees
 of depth 13. Accuracy (%) on the target rows of the fit, mean over {N_FOLDS} folds, each left out of
 all domains in turn. "sources as one", TCA, KMM: one map, or weighting, for all sources together;
 else one map for each. TCA: linear, 30 components, reg=0.01; Sinkhorn: reg=0.01. "KMM" is
-the published programme, reg=0. Its weights rest on some ten rows of 3200, also with the kernel of
+the published program, reg=0. Its weights rest on some ten rows of 3200, also with the kernel of
 the published code and another solver; why the published row is near that of equal weights we could
 not find. "target labels": trained on four
 folds of the target, tested on the fifth; no upper bound, since the tracks are in all domains.""",

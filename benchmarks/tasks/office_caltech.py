@@ -64,8 +64,8 @@ PUBLISHED_DECAF = {
 }
 
 
-def standardised(rows):
-    """Rows divided by their sum, then each feature standardised within the domain."""
+def standardized(rows):
+    """Rows divided by their sum, then each feature standardized within the domain."""
     rows = np.asarray(rows, dtype=float)
     rows = rows / rows.sum(axis=1, keepdims=True)
     spread = rows.std(axis=0, ddof=1)
@@ -85,7 +85,7 @@ def _load(folder, files, rows_key):
         domains = []
         for name in pair.split(">"):
             content = loadmat(data / folder / files[name])
-            domains.append((standardised(content[rows_key]), content["labels"].ravel().astype(int)))
+            domains.append((standardized(content[rows_key]), content["labels"].ravel().astype(int)))
         (Xs, ys), (Xt, yt) = domains
         return stack_domains(Xs, ys, Xt, yt)
 
@@ -93,12 +93,12 @@ def _load(folder, files, rows_key):
 
 
 def nearest(*steps):
-    """Steps, then the nearest neighbour of source rows."""
+    """Steps, then the nearest neighbor of source rows."""
     return target_accuracy(lambda: make_domain_pipeline(*steps, KNeighborsClassifier(1)))
 
 
 def components(transformer, **params):
-    """Unit rows, 100 linear components, unit rows again, nearest neighbour."""
+    """Unit rows, 100 linear components, unit rows again, nearest neighbor."""
     return nearest(
         Normalizer(), transformer(n_components=100, kernel="linear", **params), Normalizer()
     )
@@ -125,8 +125,8 @@ METHODS = {
     "MEDA": target_accuracy(lambda: MEDAClassifier(20)),
 }
 PROTOCOL = """\
-Rows divided by their sum, features standardised per domain. Fitted on labelled source and
-unlabelled target rows; accuracy (%) on the target rows by the nearest source row. "unit rows": rows
+Rows divided by their sum, features standardized per domain. Fitted on labeled source and
+unlabeled target rows; accuracy (%) on the target rows by the nearest source row. "unit rows": rows
 of unit length before and after, linear kernel, 100 components, weight 1. GFK: unit rows before and
 after, 20 axes. TJM: as TCA. MEDA: 20 axes."""
 

@@ -75,7 +75,7 @@ TASKS = [
         name="reuters",
         protocol="""\
 Word counts of news on two topics; training and use see other subtopics. Logistic regression on
-the mapped rows, fitted on all source and unlabelled target rows; accuracy (%) on the target rows.
+the mapped rows, fitted on all source and unlabeled target rows; accuracy (%) on the target rows.
 "back" swaps the domains. In brackets: the data set's own check, logistic regression on counts.""",
         pairs=_pairs,
         load=_load,

@@ -53,7 +53,7 @@ def _load(data, pair):
 
 
 def on_test(make_model, *, dense=False):
-    """Accuracy (%) on the test rows, fitted on labelled source and unlabelled target rows."""
+    """Accuracy (%) on the test rows, fitted on labeled source and unlabeled target rows."""
 
     def score(X, y, sample_domain):
         X = X.toarray() if dense else X
@@ -105,7 +105,7 @@ def weighted(weighter, *, dense=False):
 
 
 def sharing(target_share):
-    """Logistic regression on the source and the few labelled target rows."""
+    """Logistic regression on the source and the few labeled target rows."""
     return with_few(
         lambda: ImportanceWeightedEstimator(
             LR, None, use_target_labels=True, target_share=target_share
@@ -117,7 +117,7 @@ LR = logistic(0.1)
 METHODS = {
     "source only": on_test(lambda: TrainOnSource(LR)),
     "source only, tf-idf": aligned(TfidfTransformer(), C=1.0),
-    "source only, standardised": aligned(StandardScaler(), C=1e-3, dense=True),
+    "source only, standardized": aligned(StandardScaler(), C=1e-3, dense=True),
     "DomainScaler": aligned(DomainScaler(), C=1e-3, dense=True),
     "CORAL": aligned(CORALTransformer(reg=0.1)),
     "CORAL, tf-idf": aligned(TfidfTransformer(), CORALTransformer(reg=1e-3), C=1.0),
@@ -134,9 +134,9 @@ METHODS = {
         dense=True,
         solver="newton-cholesky",  # the components differ in scale by orders of magnitude
     ),
-    "5 % labelled, pooled": sharing(None),
-    "5 % labelled, balanced": sharing(0.5),
-    "5 % labelled, TrAdaBoost": with_few(
+    "5 % labeled, pooled": sharing(None),
+    "5 % labeled, balanced": sharing(0.5),
+    "5 % labeled, TrAdaBoost": with_few(
         lambda: TrAdaBoostClassifier(LR, error="soft", n_estimators=20)
     ),
     "target labels": trained_on_target,
@@ -147,12 +147,12 @@ TASKS = [
         name="reviews",
         protocol=f"""\
 log(1 + count) of {N_FEATURES} words and pairs of words. Fitted on the 2000 training reviews of the
-source, labelled, and those of the target, unlabelled; accuracy (%) on the target's test reviews.
-Logistic regression, C=0.1; with tf-idf C=1, on standardised counts and with TCA C=0.001. CORAL: reg
-0.1, with tf-idf 0.001. SA, TCA: 500 axes. "5 % labelled": 100 training reviews of the target, by
+source, labeled, and those of the target, unlabeled; accuracy (%) on the target's test reviews.
+Logistic regression, C=0.1; with tf-idf C=1, on standardized counts and with TCA C=0.001. CORAL: reg
+0.1, with tf-idf 0.001. SA, TCA: 500 axes. "5 % labeled": 100 training reviews of the target, by
 seed; TrAdaBoost with soft errors, 20 rounds. "target labels": trained on the target's training
 reviews. The numbers of this paragraph were settled on these two pairs, those of rows with a
-published figure excepted. "KMM" is the published programme, reg=0.""",
+published figure excepted. "KMM" is the published program, reg=0.""",
         pairs=lambda data: ["B>D", "D>B"] if (data / FOLDER).exists() else [],
         load=_load,
         methods=METHODS,

@@ -39,7 +39,7 @@ ALIGNMENTS = {
 
 
 def scaled(*steps):
-    """Score of a pipeline of these steps on standardised rows, without a search."""
+    """Score of a pipeline of these steps on standardized rows, without a search."""
     return oracle(lambda: make_domain_pipeline(StandardScaler(), *map(clone, steps)))
 
 
@@ -50,7 +50,7 @@ TASKS = [
         name="shifts",
         protocol="""\
 Accuracy on held-out target rows, mean of 5 drawings and of 5 outer splits of each (80 % to fit),
-with parameters as they come. Base classifier: SVC() on standardised rows.""",
+with parameters as they come. Base classifier: SVC() on standardized rows.""",
         pairs=lambda data: list(SHIFTS),
         load=load_simulated,
         methods={

@@ -245,7 +245,7 @@ rows and splits. Parameters by the oracle: the best accuracy on target rows of t
 but {fewer}. Base classifier: {final}. The grids are the benchmark's, but: Disc RW
 {domain_classifiers}; CORAL reg Ledoit-Wolf, 0.1, 1 or 10, with the mean and without; LinOT reg 0,
 0.1, 1 or 10, with the mean and without, half way and whole; ClassRegOT class_reg six times
-reg{other}. "KMM" is the published programme, reg=0. "KMM, reg 1", "label shift" (EM, BBSE, RLLS)
+reg{other}. "KMM" is the published program, reg=0. "KMM, reg 1", "label shift" (EM, BBSE, RLLS)
 and "strengths" (0, 0.5, 1) are not in the benchmark."""
 
 
@@ -272,7 +272,7 @@ TASKS = [
         name="skada-simulated",
         protocol=protocol(
             seeds=" and 5 drawings",
-            domain_classifiers="logistic regression, linear and quadratic, and 30 neighbours",
+            domain_classifiers="logistic regression, linear and quadratic, and 30 neighbors",
             n_inner=N_INNER_SIMULATED,
             final="SVC()",
             other="",
@@ -299,7 +299,7 @@ TASKS = [
         name="skada-mushrooms",
         protocol=protocol(
             seeds="",
-            domain_classifiers="logistic regression, 30 neighbours and extra trees",
+            domain_classifiers="logistic regression, 30 neighbors and extra trees",
             n_inner=N_INNER_MUSHROOMS,
             final="LogisticRegression()",
             other=", cosine costs; JDOT alpha 0.5",

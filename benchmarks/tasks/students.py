@@ -60,7 +60,7 @@ def _load_schools(data, pair):
 
 
 def on_target(metric, make_model):
-    """Score of a model fitted on labelled source and unlabelled target rows, on the target rows."""
+    """Score of a model fitted on labeled source and unlabeled target rows, on the target rows."""
 
     def score(X, y, sample_domain):
         target = sample_domain < 0
@@ -107,7 +107,7 @@ TASKS = [
     Task(
         name="students",
         protocol="""\
-Final grade (0 to 20) from everything but the earlier grades, one-hot, standardised, ridge
+Final grade (0 to 20) from everything but the earlier grades, one-hot, standardized, ridge
 regression; root mean squared error on the other course, less is better. "target labels": ten-fold
 cross-validation within that course. In brackets: the data set's own checks.""",
         pairs=lambda data: (

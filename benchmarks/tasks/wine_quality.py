@@ -33,15 +33,15 @@ ESTIMATORS = {
 }
 METHODS = weighted(ESTIMATORS, root_mean_squared_error)
 for _name, _estimator in ESTIMATORS.items():
-    METHODS[f"{_name}, 5 % labelled, balanced"] = balanced_score_of(
+    METHODS[f"{_name}, 5 % labeled, balanced"] = balanced_score_of(
         _estimator, root_mean_squared_error, missing=np.nan
     )
 
 PROTOCOL = """\
-Eleven measurements, standardised by the source. Fitted on 80 % of the rows of both colours, by
+Eleven measurements, standardized by the source. Fitted on 80 % of the rows of both colors, by
 seed, without target labels; root mean squared error on all target wines, less is better.
-"KMM" is the published programme, reg=0.
-"5 % labelled, balanced": those target rows weigh as much as the source, score on the others."""
+"KMM" is the published program, reg=0.
+"5 % labeled, balanced": those target rows weigh as much as the source, score on the others."""
 
 TASKS = [
     Task(

@@ -45,7 +45,7 @@ def _is_missing(label):
     return type(label).__name__ in ("NAType", "NaTType")
 
 
-def labelled_rows(y, ids):
+def labeled_rows(y, ids):
     """Return which rows have a label: every source row, and target rows where it is not missing.
 
     Raises

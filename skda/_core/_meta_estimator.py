@@ -162,7 +162,7 @@ class DelegatingEstimator(DomainRouting, MetaEstimatorMixin, BaseEstimator):
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of each row.
         sample_domain : array-like of int of shape (n_samples,), default=None
-            None: all rows are scored, as labelled target rows of yours. Given: source rows
+            None: all rows are scored, as labeled target rows of yours. Given: source rows
             only, so that no target label chooses a model silently.
         **params : dict
             Other metadata for the inner ``score``.

@@ -110,7 +110,7 @@ def rows_to_score(sample_domain, n_samples):
     if not len(rows):
         raise ValueError(
             "score with sample_domain looks at source rows only, and sample_domain has none "
-            "(values >= 0). To score labelled target rows leave sample_domain out, or use "
+            "(values >= 0). To score labeled target rows leave sample_domain out, or use "
             "skda.metrics.LabeledTargetScorer."
         )
     return rows

@@ -24,7 +24,7 @@ class DomainClassifierMixin(ClassifierMixin):
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of each row.
         sample_domain : array-like of int of shape (n_samples,), default=None
-            None: all rows are scored, as labelled target rows of yours. Given: source rows
+            None: all rows are scored, as labeled target rows of yours. Given: source rows
             only, so that no target label chooses a model silently.
 
         Returns
@@ -50,7 +50,7 @@ class DomainRegressorMixin(RegressorMixin):
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of each row.
         sample_domain : array-like of int of shape (n_samples,), default=None
-            None: all rows are scored, as labelled target rows of yours. Given: source rows
+            None: all rows are scored, as labeled target rows of yours. Given: source rows
             only, so that no target label chooses a model silently.
 
         Returns
@@ -72,14 +72,14 @@ def scored_part(estimator, X, y, sample_weight=None, sample_domain=None):
     rows = rows_to_score(sample_domain, n_rows(X))
     if rows is None:
         y = tidy_labels(as_labels(y))
-        _check_all_labelled(y, getattr(estimator, "classes_", None))
+        _check_all_labeled(y, getattr(estimator, "classes_", None))
         return X, y, sample_weight, None
     y, sample_weight = as_labels(y), as_labels(sample_weight)
     ids = take_rows(as_labels(sample_domain), rows)
     return take_rows(X, rows), tidy_labels(take_rows(y, rows)), take_rows(sample_weight, rows), ids
 
 
-def _check_all_labelled(y, classes):
+def _check_all_labeled(y, classes):
     """Raise if a score would count rows without a label as wrong ones."""
     if y is None or (classes is None and y.dtype.kind == "i"):
         return  # -1 is a number like any other to a regressor
@@ -89,5 +89,5 @@ def _check_all_labelled(y, classes):
     if missing:
         raise ValueError(
             f"score was given {missing} rows without a label and no sample_domain. Pass "
-            "sample_domain to score the source rows, or labelled rows only."
+            "sample_domain to score the source rows, or labeled rows only."
         )

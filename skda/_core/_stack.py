@@ -156,7 +156,7 @@ def _stack_labels(ys, sizes):
     if not n_missing:
         return joined
     missing, joined = _missing_like(joined, (n_missing, *joined.shape[1:]))
-    # Only trailing targets and unlabelled sources of a list can be missing: fill block by block.
+    # Only trailing targets and unlabeled sources of a list can be missing: fill block by block.
     blocks, at_known, at_missing = [], 0, 0
     for y, n in zip(ys, sizes, strict=True):
         if y is None:

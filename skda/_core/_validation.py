@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 from .._array._backend import Place, check_foreign_array, is_foreign_array, place_of, to_numpy
 from .._array._config import working_place
 from .._array._rows import n_rows, take_rows
-from ._labels import as_labels, labelled_rows, tidy_labels
+from ._labels import as_labels, labeled_rows, tidy_labels
 from ._sample_domain import domains_for_fit, domains_for_use
 
 
@@ -129,11 +129,11 @@ def data_for_fit(
     else:
         X = check_rows(estimator, X, reset=reset, accept_sparse=accept_sparse)
     ids = domains_for_fit(sample_domain, n_rows(X), estimator=estimator, one_sided=one_sided)
-    y, labelled = _labels_for_fit(estimator, y, ids, labels)
+    y, labeled = _labels_for_fit(estimator, y, ids, labels)
     if hand_on:
-        return DomainData(X, y, ids, labelled, Place(), home)
+        return DomainData(X, y, ids, labeled, Place(), home)
     estimator._fitted_at = str(home)
-    return _data(estimator, X, y, ids, labelled)
+    return _data(estimator, X, y, ids, labeled)
 
 
 def data_for_use(
@@ -174,10 +174,10 @@ def _check_same_place(estimator, X, method):
         )
 
 
-def _data(estimator, X, y, ids, labelled):
+def _data(estimator, X, y, ids, labeled):
     place = working_place(X, estimator)
     rows = X if sparse.issparse(X) else place.asarray(X)
-    return DomainData(rows, y, ids, labelled, place, home=place_of(X))
+    return DomainData(rows, y, ids, labeled, place, home=place_of(X))
 
 
 def _labels_for_fit(estimator, y, ids, labels):
@@ -198,8 +198,8 @@ def _labels_for_fit(estimator, y, ids, labels):
     multi_output = get_tags(estimator).target_tags.multi_output
     if y.ndim > 1 and not multi_output:
         y = column_or_1d(y, warn=True)
-    labelled = labelled_rows(y, ids) if labels == "all" else ids >= 0
-    used = tidy_labels(y[labelled])
+    labeled = labeled_rows(y, ids) if labels == "all" else ids >= 0
+    used = tidy_labels(y[labeled])
     if used.dtype.kind == "f" and not np.isfinite(used).all():
         raise ValueError(
             "Input y contains NaN or infinity on rows whose label is needed (source rows). Drop "
@@ -210,11 +210,11 @@ def _labels_for_fit(estimator, y, ids, labels):
             "Input y contains NaN or None on source rows, whose label is needed. Drop those rows "
             "or label them."
         )
-    return y, labelled
+    return y, labeled
 
 
 def class_labels(estimator, data):
-    """Return the sorted classes and the class index of each labelled row (-1 elsewhere).
+    """Return the sorted classes and the class index of each labeled row (-1 elsewhere).
 
     Parameters
     ----------
@@ -230,11 +230,11 @@ def class_labels(estimator, data):
     codes : ndarray of int64 of shape (n_samples,)
         Index into `classes`, -1 on rows without a label that may be used.
     """
-    used = tidy_labels(data.y[data.labelled])
+    used = tidy_labels(data.y[data.labeled])
     check_classification_targets(used)
     classes, found = np.unique(used, return_inverse=True)
     codes = np.full(data.ids.shape, -1, dtype=np.int64)
-    codes[data.labelled] = found
+    codes[data.labeled] = found
     return classes, codes
 
 
@@ -248,7 +248,7 @@ class DomainData:
     """Labels as given, on the host; None if there are none."""
     ids: np.ndarray
     """Signed id of the domain of each row."""
-    labelled: np.ndarray | None
+    labeled: np.ndarray | None
     """Which rows have a label that may be used; None if the method looks at no label."""
     place: Place
     """Where the arithmetic runs."""

@@ -1,4 +1,4 @@
-"""Convex quadratic programmes over a box cut by a slab, to the accuracy of their KKT conditions.
+"""Convex quadratic programs over a box cut by a slab, to the accuracy of their KKT conditions.
 
 A proximal-point method with a shrinking ridge; each of its subproblems is solved by a primal-dual
 active set (semismooth Newton) method: guess which bounds hold, solve one linear system on the free
@@ -86,7 +86,7 @@ class Start(NamedTuple):
 
 
 class BoxQPSolution(NamedTuple):
-    """Minimiser, its KKT residual, and what it took: proximal steps and linear systems."""
+    """Minimizer, its KKT residual, and what it took: proximal steps and linear systems."""
 
     x: Any
     residual: float
@@ -98,7 +98,7 @@ class BoxQPSolution(NamedTuple):
 def solve_box_qp(
     Q, c, feasible, *, reg=0.0, start=None, tol=1e-5, polish=0, max_iter=100, refill=None
 ):
-    """Minimise ``xᵀ(Q + reg I)x/2 - cᵀx`` over a :class:`BoxSlab`.
+    """Minimize ``xᵀ(Q + reg I)x/2 - cᵀx`` over a :class:`BoxSlab`.
 
     Parameters
     ----------
@@ -192,7 +192,7 @@ def solve_box_qp(
 def start_from_halves(matrix, c, feasible, *, fewest, reg=0.0):
     """Find a start from the solution on every second entry, where conjugate gradients are slow.
 
-    Each of these entries stands for itself and its neighbour. Their programme in turn starts from
+    Each of these entries stands for itself and its neighbor. Their program in turn starts from
     every second one of them, and so on. Only one part of the matrix is held at a time.
 
     Parameters
@@ -296,7 +296,7 @@ def _conjugate_gradient(Q, c, *, x, n_steps, ridge=0.0, mask=1.0, wanted=0.0):
 
 
 def _prox_by_active_set(Q, c, ridge, hint, feasible, solver, accuracy):
-    """Minimise ``xᵀ(Q + ridge I)x/2 - cᵀx`` by guessing which bounds hold, until they agree.
+    """Minimize ``xᵀ(Q + ridge I)x/2 - cᵀx`` by guessing which bounds hold, until they agree.
 
     The first guess is what holds at the projection of the hint. A guess lives on the host as -1
     (at 0), 0 (free), 1 (at upper) for each entry, and as -1, 0, 1 for the slab; x may be

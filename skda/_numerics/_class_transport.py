@@ -27,7 +27,7 @@ def lpl1_plan(M, membership, *, reg, class_reg, eps=1.0, max_rounds=10, tol=1e-6
         What it costs more, in units of M, to send mass where its class is absent than to where
         there is no other.
     eps : float, default=1.0
-        The smaller, the sharper the penalty sets in, and the more the first, unpenalised plan
+        The smaller, the sharper the penalty sets in, and the more the first, unpenalized plan
         decides. Courty et al. have 0.001 in masses, ``0.001 m`` here.
     max_rounds : int, default=10
         Largest number of tangents; fewer when the shares stand still.
@@ -67,9 +67,9 @@ def group_lasso_value(P, membership):
 
 
 def l1l2_plan(M, membership, *, reg, class_reg, max_rounds=20, rtol=1e-6, **options):
-    """Plan with a group lasso over the classes, by generalised conditional gradient.
+    """Plan with a group lasso over the classes, by generalized conditional gradient.
 
-    Least ``⟨P, M⟩ + reg KL(P | abᵀ) + class_reg Σ_j Σ_c ‖P[c, j]‖₂``: the lasso is linearised,
+    Least ``⟨P, M⟩ + reg KL(P | abᵀ) + class_reg Σ_j Σ_c ‖P[c, j]‖₂``: the lasso is linearized,
     Sinkhorn solves what remains, and a line search goes there (Rakotomamonjy et al. 2015).
 
     Parameters
@@ -77,7 +77,7 @@ def l1l2_plan(M, membership, *, reg, class_reg, max_rounds=20, rtol=1e-6, **opti
     M, membership, reg, class_reg
         See :func:`lpl1_plan`.
     max_rounds : int, default=20
-        Largest number of linearisations.
+        Largest number of linearizations.
     rtol : float, default=1e-6
         Stop when the objective falls by less than this share of itself.
     **options

@@ -8,7 +8,7 @@ from ._linalg import _trace
 
 
 class Moments(NamedTuple):
-    """Count, mean, scatter; ``quartic`` is the sum of fourth powers of the centred row norms.
+    """Count, mean, scatter; ``quartic`` is the sum of fourth powers of the centered row norms.
 
     ``quartic`` is what the Ledoit-Wolf intensity needs beyond the scatter. It is ``None`` where it
     was not asked for, and after a merge, because it cannot be carried to another mean.
@@ -21,9 +21,9 @@ class Moments(NamedTuple):
 
 
 def moments(X, *, mean=None, quartic=False) -> Moments:
-    """Count, mean and scatter ``(X - mean)ᵀ(X - mean)`` of the rows, without a centred copy of X.
+    """Count, mean and scatter ``(X - mean)ᵀ(X - mean)`` of the rows, without a centered copy of X.
 
-    Rows are centred a cache-sized tile at a time, so that the accuracy is the two-pass one at
+    Rows are centered a cache-sized tile at a time, so that the accuracy is the two-pass one at
     nearly the cost of a bare ``XᵀX``.
     """
     xp = namespace(X)
@@ -78,7 +78,7 @@ def scatter_sums(m: Moments) -> ScatterSums:
 
 
 def gram_sums(gram, n_features) -> ScatterSums:
-    """Sums over the scatter matrix of centred rows, from their Gram matrix."""
+    """Sums over the scatter matrix of centered rows, from their Gram matrix."""
     xp = namespace(gram)
     lengths = xp.linalg.diagonal(gram)
     squared_norm, quartic = float(xp.sum(gram * gram)), float(xp.sum(lengths * lengths))

@@ -1,4 +1,4 @@
-"""The nearest-neighbour graph of rows and its Laplacian, made on the host."""
+"""The nearest-neighbor graph of rows and its Laplacian, made on the host."""
 
 import numpy as np
 from sklearn.neighbors import kneighbors_graph
@@ -9,7 +9,7 @@ from .._array._backend import to_numpy
 def knn_affinity(X, *, n_neighbors, metric="euclidean"):
     """Symmetric sparse weights between near rows: cosines, or ``exp(-d²/2σ²)`` with σ their median.
 
-    Two rows are joined if either is among the other's neighbours.
+    Two rows are joined if either is among the other's neighbors.
     """
     X = to_numpy(X)
     n_neighbors = max(1, min(n_neighbors, X.shape[0] - 1))
@@ -22,11 +22,11 @@ def knn_affinity(X, *, n_neighbors, metric="euclidean"):
     return W.maximum(W.T)
 
 
-def knn_laplacian(X, *, n_neighbors, metric="euclidean", normalised=False):
+def knn_laplacian(X, *, n_neighbors, metric="euclidean", normalized=False):
     """Dense graph Laplacian ``D - W``, or ``I - D^{-1/2} W D^{-1/2}``."""
     W = knn_affinity(X, n_neighbors=n_neighbors, metric=metric).toarray()
     degree = W.sum(axis=1)
-    if not normalised:
+    if not normalized:
         return np.diag(degree) - W
     root = np.where(degree > 0, degree, 1.0) ** -0.5
     return np.eye(len(W)) - root[:, None] * W * root[None, :]

@@ -364,11 +364,11 @@ class NystroemMap(NamedTuple):
     """Features ``k(x, L) K_LL^{-1/2}`` on landmark rows L."""
 
     landmarks: Any
-    normaliser: Any
+    normalizer: Any
     params: dict
 
     def __call__(self, X):
-        return kernel_matrix(X, self.landmarks, **self.params) @ self.normaliser
+        return kernel_matrix(X, self.landmarks, **self.params) @ self.normalizer
 
 
 def nystroem_map(X, n_landmarks, *, random_state=None, rows=None, **kernel_params) -> NystroemMap:

@@ -177,7 +177,7 @@ def top_eigenpairs(
 
     Notes
     -----
-    Block Lanczos with full reorthogonalisation and thick restarts; a dense eigendecomposition when
+    Block Lanczos with full reorthogonalization and thick restarts; a dense eigendecomposition when
     n is small or k a good part of n, where it is the faster one.
     """
     if not callable(operator):

@@ -1,4 +1,4 @@
-"""Entropic optimal transport: stabilised Sinkhorn iterations, and Newton steps.
+"""Entropic optimal transport: stabilized Sinkhorn iterations, and Newton steps.
 
 Written in the Python array API; runs on the device of the cost matrix.
 """

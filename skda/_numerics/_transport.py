@@ -92,9 +92,9 @@ def barycentric_map(coupling, Y, X, mass=None):
     xp = namespace(coupling)
     moved = xp.reshape(xp.sum(coupling, axis=1), (-1, 1))
     there = moved > 0
-    # Centred, so that a mean over rows far from zero does not lose digits.
-    centre = xp.mean(Y, axis=0)
-    images = (coupling @ (Y - centre)) / xp.where(there, moved, xp.ones_like(moved)) + centre
+    # Centered, so that a mean over rows far from zero does not lose digits.
+    center = xp.mean(Y, axis=0)
+    images = (coupling @ (Y - center)) / xp.where(there, moved, xp.ones_like(moved)) + center
     mass = uniform_mass(X.shape[0], X) if mass is None else mass
     share = moved / xp.reshape(mass, (-1, 1))
     whole = share > 1.0 - 1e-3  # marginals are met to a tolerance only

@@ -7,14 +7,14 @@ from sklearn.utils import check_random_state
 
 from .._core._stack import stack_domains
 
-WHITE = 16.0  # grey levels of the digits run from 0 to 16
+WHITE = 16.0  # gray levels of the digits run from 0 to 16
 
 
 def second_scanner(images, rng):
     """Degrade images of shape (n, 8, 8) as a cheap line scanner would.
 
     The sheet moves while a line is exposed (blur along the rows), the lamp is dimmer on the right,
-    the contrast is low and black is grey; each line has an offset error of its own, and each pixel
+    the contrast is low and black is gray; each line has an offset error of its own, and each pixel
     a little noise. The result is digitised again to the levels 0 to 16.
     """
     seen = gaussian_filter1d(images / WHITE, sigma=1.5, axis=2)
@@ -40,7 +40,7 @@ def load_digits_scanners(*, random_state=0):
     Returns
     -------
     X : ndarray of shape (1797, 64)
-        Grey levels of the pixels, row by row, from 0 to 16: source images, then target images.
+        Gray levels of the pixels, row by row, from 0 to 16: source images, then target images.
     y : ndarray of shape (1797,)
         The digits, 0 to 9, of all images, the target's included.
     sample_domain : ndarray of shape (1797,)
@@ -52,10 +52,10 @@ def load_digits_scanners(*, random_state=0):
 
     Notes
     -----
-    With grey levels scaled to [0, 1], a target image is blurred along its rows by a Gaussian of
+    With gray levels scaled to [0, 1], a target image is blurred along its rows by a Gaussian of
     1.5 pixels, dimmed linearly from 1 at the left edge to 0.5 at the right, and compressed to
     0.15 + 0.7 times itself. Every line of the image gets an offset drawn from N(0, 0.03²), every
-    pixel one from N(0, 0.02²); the result is clipped and rounded to 17 grey levels. All but the
+    pixel one from N(0, 0.02²); the result is clipped and rounded to 17 gray levels. All but the
     noise, the clipping and the rounding is one affine map of the pixels, so that a map that matches
     means and covariances, such as :class:`~skda.CORALTransformer`, can undo a good part of it.
 

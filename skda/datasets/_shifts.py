@@ -16,7 +16,7 @@ from sklearn.utils import check_random_state
 
 from .._core._stack import stack_domains
 
-# Linear map and centre of each group of rows, the share of the rows it has, and its class.
+# Linear map and center of each group of rows, the share of the rows it has, and its class.
 RIM = (
     ([[2.0, -0.5], [-0.5, 2.0]], [2.0, 2.0], 4, 0),
     ([[0.15, 0.0], [0.0, 0.3]], [-1.5, 3.0], 1, 1),

@@ -1,4 +1,4 @@
-"""AdaBN: renew the statistics of batch normalisation on the target (Li 2016)."""
+"""AdaBN: renew the statistics of batch normalization on the target (Li 2016)."""
 
 import copy
 
@@ -12,12 +12,12 @@ _ROWS = 8192  # rows of a pass; more rows are averaged over passes
 
 
 def renew_statistics(module, X):
-    """Return a copy of a module whose batch normalisation has the means and variances of X."""
+    """Return a copy of a module whose batch normalization has the means and variances of X."""
     module = copy.deepcopy(module).eval()
     layers = [layer for layer in module.modules() if isinstance(layer, _BatchNorm)]
     if not layers:
         raise ValueError(
-            f"AdaBN needs a module with batch normalisation; {type(module).__name__} has none. "
+            f"AdaBN needs a module with batch normalization; {type(module).__name__} has none. "
             "Add BatchNorm layers, or use module=None."
         )
     if len(X) < 2:
@@ -47,7 +47,7 @@ class _AdaBN(BaseStaged):
 
 
 class AdaBNClassifier(_AdaBN, BaseNetClassifier):
-    """Train on the source, then give batch normalisation the statistics of the target.
+    """Train on the source, then give batch normalization the statistics of the target.
 
     Parameters
     ----------
@@ -67,8 +67,8 @@ class AdaBNClassifier(_AdaBN, BaseNetClassifier):
 
     Notes
     -----
-    Each normalised unit is centred and scaled by mean and variance of the target rows instead of
-    the source's; no weight changes. The default module has batch normalisation here.
+    Each normalized unit is centered and scaled by mean and variance of the target rows instead of
+    the source's; no weight changes. The default module has batch normalization here.
 
     Assumption: each hidden unit differs between the domains by shift and scale; the shares of the
     classes agree. Cost: one pass through the target rows. Arrays: torch; NumPy, data frames,
@@ -95,7 +95,7 @@ class AdaBNClassifier(_AdaBN, BaseNetClassifier):
 
 
 class AdaBNRegressor(_AdaBN, BaseNetRegressor):
-    """Train on the source, then give batch normalisation the statistics of the target.
+    """Train on the source, then give batch normalization the statistics of the target.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ class AdaBNRegressor(_AdaBN, BaseNetRegressor):
 
     Notes
     -----
-    As :class:`AdaBNClassifier`, with the squared error of the standardised values. It takes a
+    As :class:`AdaBNClassifier`, with the squared error of the standardized values. It takes a
     shift of the values themselves away, too. Arrays: torch; NumPy, data frames, lists, CuPy come
     in and go out.
 

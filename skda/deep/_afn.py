@@ -31,7 +31,7 @@ class AFNClassifier(BaseDeepClassifier, BaseDeep):
     Parameters
     ----------
     module : torch.nn.Module class or instance, default=None
-        As in :class:`DANClassifier`; None is :class:`~skda.deep.MLP` with batch normalisation.
+        As in :class:`DANClassifier`; None is :class:`~skda.deep.MLP` with batch normalization.
     |alignment|
     step : float, default=1.0
         By how much each norm is to grow at a step of the training (stepwise AFN).
@@ -49,10 +49,10 @@ class AFNClassifier(BaseDeepClassifier, BaseDeep):
 
     Notes
     -----
-    Minimises cross-entropy(source) + w Σ_domains mean (‖f‖ − (‖f‖ now + step))², whose gradient
+    Minimizes cross-entropy(source) + w Σ_domains mean (‖f‖ − (‖f‖ now + step))², whose gradient
     lengthens every feature vector; or, with `radius`, w Σ_domains (mean ‖f‖ − radius)².
 
-    Batch normalisation before the features, as in the paper, belongs to the method: without it the
+    Batch normalization before the features, as in the paper, belongs to the method: without it the
     shortest way to longer features is one common direction, and layers that multiply each other
     grow without bound while the classes are lost.
 

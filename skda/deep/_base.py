@@ -234,7 +234,7 @@ class BaseDeep(DomainRouting, FittedNet, BaseEstimator):
         )
         if sum(batches.sizes) == 1 and has_batch_norm(net.module_):
             raise ValueError(
-                "Batch normalisation needs at least 2 rows a step to learn from; got 1 sample. "
+                "Batch normalization needs at least 2 rows a step to learn from; got 1 sample. "
                 "Raise batch_size, pass more rows, or use a module without it."
             )
         done = net.n_steps_ if of_epochs is None else 0
@@ -336,7 +336,7 @@ class BaseDeep(DomainRouting, FittedNet, BaseEstimator):
 
 
 def _fused(optimizer, module):
-    """Return the setting that updates all weights in one kernel, for optimisers that have one.
+    """Return the setting that updates all weights in one kernel, for optimizers that have one.
 
     One kernel instead of some seven per tensor is a sixth of a step of a small network.
     """

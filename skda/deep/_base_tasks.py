@@ -140,20 +140,20 @@ class _SquaredError(torch.nn.Module):
 
 
 class BaseNetRegressor(DomainRegressorMixin, BaseDeep):
-    """The regressors among them. Values are standardised by mean and scale of the source."""
+    """The regressors among them. Values are standardized by mean and scale of the source."""
 
     _criterion = _SquaredError
 
     def _encode(self, data, *, known=False, classes=None):
-        """Return standardised values, 0 on rows without one."""
-        labelled = data.labelled
+        """Return standardized values, 0 on rows without one."""
+        labeled = data.labeled
         y = np.zeros(len(data.ids), dtype=np.float32)
-        values = np.asarray(data.y[labelled], dtype=np.float64)
+        values = np.asarray(data.y[labeled], dtype=np.float64)
         if not known:
             source = np.asarray(data.y[data.source], dtype=np.float64)
             self.y_mean_ = float(source.mean())
             self.y_scale_ = float(source.std()) or 1.0
-        y[labelled] = (values - self.y_mean_) / self.y_scale_
+        y[labeled] = (values - self.y_mean_) / self.y_scale_
         return y
 
     def _n_outputs(self):
@@ -213,7 +213,7 @@ def _partial_fit(estimator, X, y, sample_domain, classes=None):
     data = data_for_fit(estimator, X, y, sample_domain, labels=estimator._labels, one_sided=True)
     if not len(data.source):
         raise ValueError(
-            f"{type(estimator).__name__}.partial_fit got target rows only, and without labelled "
+            f"{type(estimator).__name__}.partial_fit got target rows only, and without labeled "
             "source rows there is nothing to train on. Pass rows of both domains at each call."
         )
     y = estimator._encode(data, known=known, classes=classes)

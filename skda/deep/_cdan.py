@@ -23,19 +23,19 @@ class ConditionalAdversarialLoss(AdversarialLoss):
     """A discriminator of domains that sees the multilinear map of features and predictions."""
 
     def __init__(self, n_features, n_classes, hidden, *, entropy_weights, n_random, bsp_weight):
-        randomised = n_features * n_classes > n_random
-        n_in = n_random if randomised else n_features * n_classes
+        randomized = n_features * n_classes > n_random
+        n_in = n_random if randomized else n_features * n_classes
         super().__init__(n_in, hidden, bsp_weight=bsp_weight)
         self.entropy_weights = entropy_weights
-        self.randomised = randomised
-        if randomised:
+        self.randomized = randomized
+        if randomized:
             self.register_buffer("map_features", torch.randn(n_features, n_random))
             self.register_buffer("map_classes", torch.randn(n_classes, n_random))
 
     def judged(self, half):
         """Return the multilinear map, or its random approximation [Eq. 6]."""
         p = torch.softmax(half.logits, dim=1).detach()  # conditions, is not to be aligned itself
-        if not self.randomised:
+        if not self.randomized:
             return multilinear_map(half.features, p)
         product = (half.features @ self.map_features) * (p @ self.map_classes)
         return product / math.sqrt(product.shape[1])

@@ -170,7 +170,7 @@ class DANClassifier(BaseDeepClassifier, _DAN):
 
     Notes
     -----
-    Minimises cross-entropy(source) + w MMD²(features of the source, features of the target), with
+    Minimizes cross-entropy(source) + w MMD²(features of the source, features of the target), with
     the mean of `n_kernels` Gaussian kernels exp(−γ 2ʲ ‖f − f'‖²), γ = 1/(2 median²) over the rows
     of a batch. The paper takes several layers and learns the weights of the kernels; here the last
     hidden layer is aligned and the kernels weigh the same.
@@ -221,7 +221,7 @@ class DANRegressor(BaseDeepRegressor, _DAN):
 
     Notes
     -----
-    Minimises the squared error of the standardised values plus the loss of
+    Minimizes the squared error of the standardized values plus the loss of
     :class:`DANClassifier`, under the same assumption and at the same cost. Arrays: torch; NumPy,
     data frames, lists, CuPy come in and go out.
 

@@ -98,7 +98,7 @@ class DANNClassifier(BaseDeepClassifier, _DANN):
 
     Notes
     -----
-    The features minimise cross-entropy(source) − w L_D, the discriminator D minimises L_D, the
+    The features minimize cross-entropy(source) − w L_D, the discriminator D minimizes L_D, the
     logistic loss of telling source from target features, in one step by reversing the gradient
     between them. The weight scales the reversed gradient, so that D learns at full speed.
     ``history_[:, "alignment_loss"]`` is L_D: log 2 = 0.69 means that D is fooled.
@@ -151,7 +151,7 @@ class DANNRegressor(BaseDeepRegressor, _DANN):
 
     Notes
     -----
-    The adversarial game of :class:`DANNClassifier` beside the squared error of the standardised
+    The adversarial game of :class:`DANNClassifier` beside the squared error of the standardized
     values, under the same assumption and at the same cost. Arrays: torch; NumPy, data frames,
     lists, CuPy come in and go out.
 

@@ -10,15 +10,15 @@ from ._training import AlignmentLoss
 class _CovarianceGap(torch.autograd.Function):
     """‖C_s − C_t‖²_F and its gradient in closed form, 4 Z_s (C_s − C_t) / (n_s − 1) for the source.
 
-    Z is centred, so that the mean needs no gradient of its own. Small as the arithmetic is, half
+    Z is centered, so that the mean needs no gradient of its own. Small as the arithmetic is, half
     of the time would go into recording it step by step.
     """
 
     @staticmethod
     def forward(ctx, source, target):
-        centred = [x - x.mean(dim=0) for x in (source, target)]
-        shares = [1.0 / max(z.shape[0] - 1, 1) for z in centred]
-        (s, t), (a, b) = centred, shares
+        centered = [x - x.mean(dim=0) for x in (source, target)]
+        shares = [1.0 / max(z.shape[0] - 1, 1) for z in centered]
+        (s, t), (a, b) = centered, shares
         gap = torch.addmm(s.T @ s, t.T, t, beta=a, alpha=-b)
         ctx.save_for_backward(s, t, gap)
         ctx.shares = shares
@@ -77,7 +77,7 @@ class DeepCORALClassifier(BaseDeepClassifier, _DeepCORAL):
 
     Notes
     -----
-    Minimises cross-entropy(source) + w ‖C_s − C_t‖²_F / (4 d²), the C being covariances of the d
+    Minimizes cross-entropy(source) + w ‖C_s − C_t‖²_F / (4 d²), the C being covariances of the d
     features over the two halves of a batch. The division by d² makes the loss small, hence the
     large default weight.
 
@@ -124,7 +124,7 @@ class DeepCORALRegressor(BaseDeepRegressor, _DeepCORAL):
 
     Notes
     -----
-    Minimises the squared error of the standardised values plus the loss of
+    Minimizes the squared error of the standardized values plus the loss of
     :class:`DeepCORALClassifier`, under the same assumption and at the same cost. Arrays: torch;
     NumPy, data frames, lists, CuPy come in and go out.
 

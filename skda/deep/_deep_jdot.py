@@ -87,7 +87,7 @@ class DeepJDOTClassifier(BaseDeepClassifier, BaseDeep):
 
     Notes
     -----
-    Minimises cross-entropy(source) + w min_P Σ P_ij (α ‖f_i − f_j‖² + CE(y_i, f(x_j))) over the
+    Minimizes cross-entropy(source) + w min_P Σ P_ij (α ‖f_i − f_j‖² + CE(y_i, f(x_j))) over the
     plans P between the two halves of a batch, `feature_cost` being α.
 
     A plan that moves all mass gives at least as many target rows a wrong label as the shares of

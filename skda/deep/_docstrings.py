@@ -19,7 +19,7 @@ batch_size : int, default=128
     Rows of a step: half of them source rows, half target rows. The shorter domain is shuffled
     anew and cycled.
 optimizer : type, default=torch.optim.Adam
-    Optimiser class of torch. Its arguments are set as ``optimizer__weight_decay=...``.
+    Optimizer class of torch. Its arguments are set as ``optimizer__weight_decay=...``.
 early_stopping : {None, "source", "target"}, default=None
     Criterion on held-out rows after which training stops and the best epoch is restored.
     "source": the supervised loss on source rows. "target" (classifiers): confident and diverse

@@ -65,7 +65,7 @@ class StartingPoint(AlignmentLoss):
 
 
 class TuningNet(PairedNet):
-    """A net that is trained on labelled target rows, near its starting point."""
+    """A net that is trained on labeled target rows, near its starting point."""
 
     def losses(self, batch):
         """Return the supervised loss and the weighted distance from the starting point."""
@@ -116,7 +116,7 @@ class _FineTuning(BaseStaged):
             )
 
     def _adapt(self, data, X, y):
-        rows = data.target[data.labelled[data.target]]
+        rows = data.target[data.labeled[data.target]]
         if not len(rows):
             warn_user(
                 f"{type(self).__name__} got no label on a target row, so the source network is "
@@ -150,10 +150,10 @@ class _FineTuning(BaseStaged):
 
 
 class FineTuningClassifier(_FineTuning, BaseNetClassifier):
-    """Train a network on the source, then go on with the labelled rows of the target.
+    """Train a network on the source, then go on with the labeled rows of the target.
 
     Labels of target rows are used where there is one: missing are NaN, None or, among integers,
-    -1. Unlabelled target rows are not looked at.
+    -1. Unlabeled target rows are not looked at.
 
     Parameters
     ----------
@@ -175,10 +175,10 @@ class FineTuningClassifier(_FineTuning, BaseNetClassifier):
 
     Notes
     -----
-    The second stage minimises cross-entropy(labelled target rows) + l2_sp/2 Σ (w − w_source)².
+    The second stage minimizes cross-entropy(labeled target rows) + l2_sp/2 Σ (w − w_source)².
     With ``freeze=-1`` the extractor is frozen and the head alone is fine-tuned, which a handful
     of rows can bear. Early stopping, if asked for, holds out source rows in the first stage and
-    labelled target rows in the second.
+    labeled target rows in the second.
 
     Assumption: the source network's features are useful on the target. Cost: that of two plain
     trainings. Arrays: torch; NumPy, data frames, lists, CuPy come in and go out.
@@ -231,7 +231,7 @@ class FineTuningRegressor(_FineTuning, BaseNetRegressor):
 
     Notes
     -----
-    As :class:`FineTuningClassifier`, with the squared error of the values standardised by mean
+    As :class:`FineTuningClassifier`, with the squared error of the values standardized by mean
     and scale of the source. Arrays: torch; NumPy, data frames, lists, CuPy come in and go out.
 
     References

@@ -35,7 +35,7 @@ class JANClassifier(BaseDeepClassifier, _DAN):
 
     Notes
     -----
-    Minimises cross-entropy(source) + w JMMD², the squared maximum mean discrepancy of the pairs
+    Minimizes cross-entropy(source) + w JMMD², the squared maximum mean discrepancy of the pairs
     (features, class probabilities) under the product of their kernels, each a mean of
     `n_kernels` Gaussians around its own median distance.
 

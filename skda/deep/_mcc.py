@@ -54,7 +54,7 @@ class MCCClassifier(BaseDeepClassifier, BaseDeep):
 
     Notes
     -----
-    Minimises cross-entropy(source) + w Σ_{j≠k} C_jk / K, where C is the correlation between the
+    Minimizes cross-entropy(source) + w Σ_{j≠k} C_jk / K, where C is the correlation between the
     class probabilities of the K classes over the target half of a batch, rows weighted by
     1 + exp(−entropy), each row of C divided by its sum. There is no alignment of features.
 

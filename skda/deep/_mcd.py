@@ -59,8 +59,8 @@ class MCDClassifier(BaseDeepClassifier, BaseDeep):
 
     Notes
     -----
-    Two heads F₁ (the module's) and F₂ minimise cross-entropy(source) − D, where D is the mean
-    absolute difference of their class probabilities on the target; the features minimise
+    Two heads F₁ (the module's) and F₂ minimize cross-entropy(source) − D, where D is the mean
+    absolute difference of their class probabilities on the target; the features minimize
     cross-entropy(source) + w D. The paper alternates three kinds of steps; here both sides of
     the game move in one step by reversing the gradient between them, its variant with a reversal
     layer, at a quarter of the cost.

@@ -26,7 +26,7 @@ class MLP(nn.Module):
     dropout : float, default=0.0
         Share of hidden units dropped while training.
     batch_norm : bool, default=False
-        Whether to normalise each hidden layer over the batch.
+        Whether to normalize each hidden layer over the batch.
 
     Attributes
     ----------
@@ -89,7 +89,7 @@ def build_module(module, *, n_features, n_outputs, options):
 def check_module(module, X, n_outputs):
     """Return the width of the features, or say what is wrong with what the module returns."""
     training = module.training
-    module.eval()  # batch normalisation refuses to train on a single row
+    module.eval()  # batch normalization refuses to train on a single row
     with torch.no_grad():
         returned = module(X[:2])
     module.train(training)
@@ -115,7 +115,7 @@ def check_module(module, X, n_outputs):
 
 
 def has_batch_norm(module):
-    """Tell whether a module has a layer of batch normalisation."""
+    """Tell whether a module has a layer of batch normalization."""
     return any(isinstance(layer, _BatchNorm) for layer in module.modules())
 
 

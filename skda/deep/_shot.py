@@ -81,11 +81,11 @@ class SHOTClassifier(BaseStaged, BaseNetClassifier):
     See Also
     --------
     MCCClassifier : Unwavering predictions on the target, with source rows.
-    AdaBNClassifier : Renew the statistics of batch normalisation alone.
+    AdaBNClassifier : Renew the statistics of batch normalization alone.
 
     Notes
     -----
-    On a copy of the source network with its head fixed, minimises H(p) averaged over the target
+    On a copy of the source network with its head fixed, minimizes H(p) averaged over the target
     rows of a batch, minus the entropy of the mean prediction, plus the cross-entropy with the
     class of the nearest centroid of features, found anew at each epoch.
 

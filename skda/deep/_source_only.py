@@ -4,7 +4,7 @@ from ._base_tasks import BaseDeepClassifier, BaseDeepRegressor
 
 
 class DeepSourceOnlyClassifier(BaseDeepClassifier):
-    """Train a network on the labelled source rows and look at no target row.
+    """Train a network on the labeled source rows and look at no target row.
 
     What the other deep classifiers are at ``alignment_weight=0``, bit for bit: target rows count
     only for the number of steps of an epoch.
@@ -44,7 +44,7 @@ class DeepSourceOnlyClassifier(BaseDeepClassifier):
 
 
 class DeepSourceOnlyRegressor(BaseDeepRegressor):
-    """Train a network on the labelled source rows and look at no target row.
+    """Train a network on the labeled source rows and look at no target row.
 
     What the other deep regressors are at ``alignment_weight=0``, bit for bit.
 

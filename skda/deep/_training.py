@@ -21,7 +21,7 @@ class Half(NamedTuple):
     logits: Any
     """Its outputs before any nonlinearity, (n, n_outputs)."""
     y: Any = None
-    """Class indices or standardised values; None on target rows."""
+    """Class indices or standardized values; None on target rows."""
     domain: Any = None
     """Position of each row's domain among the sorted ids of its side."""
     rows: Any = None
@@ -75,7 +75,7 @@ class PairedBatches:
     -----
     A pass goes once through the longer side; the shorter one is shuffled anew and cycled. Batches
     of a pass are equally long: the last ones are filled with rows of a further permutation, so
-    that none is left with a row or two (batch normalisation, covariances). A side with fewer rows
+    that none is left with a row or two (batch normalization, covariances). A side with fewer rows
     than half a batch gives all its rows to each step.
     """
 
@@ -126,7 +126,7 @@ class AlignmentLoss(torch.nn.Module):
         """Look at the net and at all rows before an epoch."""
 
     def before_step(self, source, target):
-        """Train what is trained by an optimiser of its own, before the step of the net."""
+        """Train what is trained by an optimizer of its own, before the step of the net."""
 
 
 def sigmoid_schedule(progress, gamma=10.0):

@@ -18,7 +18,7 @@ def gradient_penalty(critic, source, target, mix):
 
 
 class WassersteinLoss(AlignmentLoss):
-    """The gap of a critic between the domains, the critic trained by its own optimiser."""
+    """The gap of a critic between the domains, the critic trained by its own optimizer."""
 
     def __init__(self, n_features, hidden, *, n_critic, critic_lr, penalty):
         super().__init__()
@@ -42,7 +42,7 @@ class WassersteinLoss(AlignmentLoss):
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
-        self.optimizer.zero_grad()  # leaves no gradient to the optimiser of the net
+        self.optimizer.zero_grad()  # leaves no gradient to the optimizer of the net
 
     def forward(self, source, target):
         """Return the critic's mean on the source minus that on the target, the critic fixed."""
@@ -103,9 +103,9 @@ class WDGRLClassifier(BaseDeepClassifier, _WDGRL):
 
     Notes
     -----
-    Before each step a critic h is trained for `n_critic` steps to maximise
+    Before each step a critic h is trained for `n_critic` steps to maximize
     mean h(source) − mean h(target) − penalty · mean (‖∇h‖ − 1)², an estimate of the Wasserstein-1
-    distance of the features; the features then minimise cross-entropy(source) + w times it.
+    distance of the features; the features then minimize cross-entropy(source) + w times it.
 
     Assumption: as for :class:`DANNClassifier`; the distance keeps a slope where the domains do not
     overlap. Cost: a step adds `n_critic` steps of the critic, with second derivatives; about five
@@ -151,7 +151,7 @@ class WDGRLRegressor(BaseDeepRegressor, _WDGRL):
 
     Notes
     -----
-    The distance of :class:`WDGRLClassifier` beside the squared error of the standardised values,
+    The distance of :class:`WDGRLClassifier` beside the squared error of the standardized values,
     under the same assumption and at the same cost. Arrays: torch; NumPy, data frames, lists, CuPy
     come in and go out.
 

@@ -140,7 +140,7 @@ def build_problem(
         phi = nystroem_map(X, n_basis, random_state=random_state, **params)
         L = phi.landmarks
         raw = lambda rows: kernel_matrix(rows, L, **params)  # noqa: E731
-        return FeatureProblem(X, raw, phi.normaliser, L, L.shape[0]), params
+        return FeatureProblem(X, raw, phi.normalizer, L, L.shape[0]), params
     if solver == "fourier":
         phi = fourier_map(X, n_basis, kernel=kernel, gamma=gamma, random_state=random_state)
         return FeatureProblem(X, phi, None, phi.frequencies, n_basis), params

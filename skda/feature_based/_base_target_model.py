@@ -68,7 +68,7 @@ class TargetModel(DomainRouting):
         return self._default() if self.estimator is None else clone(self.estimator)
 
     def fit(self, X, y, *, sample_domain=None):
-        """Learn a model of the target from labelled source rows and unlabelled target rows.
+        """Learn a model of the target from labeled source rows and unlabeled target rows.
 
         Parameters
         ----------

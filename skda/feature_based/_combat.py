@@ -50,7 +50,7 @@ def fit_site_model(X, covariates, membership):
     sizes = xp.sum(membership, axis=0)
     column = xp.reshape(sizes, (-1, 1))
     if covariates.shape[1]:
-        # Within sites first (Frisch-Waugh): the effects follow from rows centred per site.
+        # Within sites first (Frisch-Waugh): the effects follow from rows centered per site.
         Z = covariates - membership @ ((membership.T @ covariates) / column)
         Y = X - membership @ ((membership.T @ X) / column)
         U, s, Vh = xp.linalg.svd(Z, full_matrices=False)
@@ -75,7 +75,7 @@ def shrunken_site_effects(Z, *, max_iter=500, tol=1e-6):
     Parameters
     ----------
     Z : array of shape (n, d)
-        Standardised rows of the site.
+        Standardized rows of the site.
     max_iter : int, default=500
         Largest number of iterations.
     tol : float, default=1e-6
@@ -101,16 +101,16 @@ def shrunken_site_effects(Z, *, max_iter=500, tol=1e-6):
     spread = squares / (n - 1)
     if d < 2:  # nothing to borrow strength from
         return mean, spread, 1
-    centre, tau2 = float(xp.mean(mean)), float(xp.var(mean, correction=1))
+    center, tau2 = float(xp.mean(mean)), float(xp.var(mean, correction=1))
     level, v = float(xp.mean(spread)), float(xp.var(spread, correction=1))
     if v <= 1e-12 * level**2:  # all features vary alike: the prior is a point
         variance = xp.ones_like(spread) * level
-        return (mean * (n * tau2) + variance * centre) / (variance + n * tau2), variance, 1
+        return (mean * (n * tau2) + variance * center) / (variance + n * tau2), variance, 1
     shape, rate = 2.0 + level**2 / v, level + level**3 / v
     location, variance = mean, spread
     for n_iter in range(1, max_iter + 1):  # noqa: B007
         former = location, variance
-        location = (mean * (n * tau2) + variance * centre) / (variance + n * tau2)
+        location = (mean * (n * tau2) + variance * center) / (variance + n * tau2)
         # Σ (z - location)² from the sums about the mean
         around = squares + (mean - location) ** 2 * n
         variance = (around * 0.5 + rate) / (n / 2 + shape - 1.0)
@@ -155,7 +155,7 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     scale_ : array of shape (n_adjusted,)
         Pooled standard deviation of the noise.
     site_locations_, site_variances_ : dict
-        By domain id, location and variance of the standardised columns, array of shape
+        By domain id, location and variance of the standardized columns, array of shape
         (n_adjusted,).
     n_iter_ : int
         Iterations of the shrinkage, of the slowest site.
@@ -174,12 +174,12 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
 
     See Also
     --------
-    DomainScaler : Standardises each domain without shrinkage or covariates.
+    DomainScaler : Standardizes each domain without shrinkage or covariates.
 
     Notes
     -----
     With :math:`x = α + cβ + γ_k + δ_k ε` for rows of site k with covariates c, an adjusted row is
-    :math:`α + cβ + (σ / δ^*_k)(z - γ^*_k)`, z being the standardised row [1]_. The starred effects
+    :math:`α + cβ + (σ / δ^*_k)(z - γ^*_k)`, z being the standardized row [1]_. The starred effects
     are posterior means under priors that all features of a site share.
 
     It helps when sites differ in offset and gain, feature by feature, and some sites have few

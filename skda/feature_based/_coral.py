@@ -1,4 +1,4 @@
-"""Correlation alignment: whiten the source, then recolour it with the target's covariance."""
+"""Correlation alignment: whiten the source, then recolor it with the target's covariance."""
 
 import math
 from numbers import Real
@@ -22,8 +22,8 @@ class CORALTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         How far to go, in [0, 1]: 0 returns the rows themselves, 1 aligns fully, between them the
         source gets the covariance ``(1-σ) C_s + σ C_t``.
     reg : float or {"ledoit-wolf", "oas"}, default=1.0
-        Regularisation of both covariances, in squared units of the features: a float is added to
-        their diagonals (the paper adds 1, to standardised features), a name shrinks each by
+        Regularization of both covariances, in squared units of the features: a float is added to
+        their diagonals (the paper adds 1, to standardized features), a name shrinks each by
         the intensity of that estimator. A larger value moves less. 0 maps within the span
         of the data.
     match_mean : bool, default=False

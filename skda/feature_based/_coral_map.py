@@ -12,7 +12,7 @@ from .._numerics._linalg import low_rank_power, spd_eigen
 
 
 def scale_and_ridge(sums, reg):
-    """Return ``(a, λ)`` such that the regularised covariance is ``a · scatter + λ I``."""
+    """Return ``(a, λ)`` such that the regularized covariance is ``a · scatter + λ I``."""
     ddof = max(sums.count - 1.0, 1.0)
     if not isinstance(reg, str):
         return 1.0 / ddof, float(reg)
@@ -25,15 +25,15 @@ def coral_map(source, target, *, strength=1.0, reg=1.0):
 
     ``source`` and ``target`` are :class:`~skda._numerics._covariance.Moments`; σ is ``strength``.
     With ``reg=0``, directions in which the source does not vary (to working precision) are
-    dropped, the limit of a vanishing regularisation.
+    dropped, the limit of a vanishing regularization.
     """
     a_s, ridge_s = scale_and_ridge(scatter_sums(source), reg)
     a_t, ridge_t = scale_and_ridge(scatter_sums(target), reg)
     C_s, C_t = source.scatter * a_s, target.scatter * a_t
     whiten = spd_eigen(C_s).power(-0.5, reg=ridge_s)
     mixed = C_t if strength == 1 else C_s * (1.0 - strength) + C_t * strength
-    colour = spd_eigen(mixed).power(0.5, reg=(1.0 - strength) * ridge_s + strength * ridge_t)
-    return whiten @ colour
+    color = spd_eigen(mixed).power(0.5, reg=(1.0 - strength) * ridge_s + strength * ridge_t)
+    return whiten @ color
 
 
 def sparse_moments(X, *, quartic=False):
@@ -49,7 +49,7 @@ def sparse_moments(X, *, quartic=False):
 
 
 class CentredRows(NamedTuple):
-    """``factor · (rows - mean)``, where the rows may be a CSR matrix, which is never centred."""
+    """``factor · (rows - mean)``, where the rows may be a CSR matrix, which is never centered."""
 
     rows: Any
     mean: Any
@@ -82,7 +82,7 @@ class CentredRows(NamedTuple):
 
 
 class LowRankMap(NamedTuple):
-    """``A = scale I + Bᵀ core B``, where B stacks centred source rows and target rows."""
+    """``A = scale I + Bᵀ core B``, where B stacks centered source rows and target rows."""
 
     scale: float
     from_source: Any
@@ -93,7 +93,7 @@ class LowRankMap(NamedTuple):
     target: CentredRows
 
     def apply(self, Z):
-        """Return ``Z A`` for centred rows Z, in O(m n d)."""
+        """Return ``Z A`` for centered rows Z, in O(m n d)."""
         weights = Z.times_transpose(self.source) @ self.from_source
         start = weights.shape[1] - self.from_target.shape[1]
         weights[:, start:] += Z.times_transpose(self.target) @ self.from_target
@@ -124,7 +124,7 @@ def low_rank_coral_map(source, target, *, strength=1.0, reg=1.0):
     """Return the map of :func:`coral_map` in the span of the rows.
 
     With ``(C_s + λ_s I)^{-1/2} = a I + Sᵀ M S`` and ``C(σ)^{1/2} = b I + Bᵀ K B``, where B stacks
-    the centred source rows S and target rows T, the product is ``ab I + Bᵀ core B``.
+    the centered source rows S and target rows T, the product is ``ab I + Bᵀ core B``.
     """
     xp = namespace(source.mean)
     d = source.mean.shape[0]

@@ -35,7 +35,7 @@ def _dot(a, b):
 
 
 def invariant_weights(X, y, D, reg):
-    """Unit minimiser of ``‖X - y wᵀ‖² + λ wᵀDw``, that is ``(yᵀy I + λD) w = Xᵀy``, and λ.
+    """Unit minimizer of ``‖X - y wᵀ‖² + λ wᵀDw``, that is ``(yᵀy I + λD) w = Xᵀy``, and λ.
 
     ``reg="auto"`` takes the λ that gives both terms the same size at the plain PLS weights.
     """
@@ -62,7 +62,7 @@ def _loadings(X, w):
 
 
 def invariant_components(Xs, y, Xt, n_components, *, reg):
-    """NIPALS with domain-invariant weights; Xs, y and Xt centred, Xt None without a target."""
+    """NIPALS with domain-invariant weights; Xs, y and Xt centered, Xt None without a target."""
     xp = namespace(Xs)
     scale_x, scale_y = float(xp.linalg.vector_norm(Xs)), float(xp.linalg.vector_norm(y))
     eps = float(xp.finfo(Xs.dtype).eps)
@@ -149,7 +149,7 @@ class DIPLSRegressor(DomainRouting, DomainRegressorMixin, BaseEstimator):
 
     Notes
     -----
-    On centred rows, each weight vector w minimises ``‖X_s - y wᵀ‖² + λ wᵀ|C_s - C_t|w``, so
+    On centered rows, each weight vector w minimizes ``‖X_s - y wᵀ‖² + λ wᵀ|C_s - C_t|w``, so
     ``(yᵀy I + λ|C_s - C_t|) w = X_sᵀy``; the absolute value of the difference of the covariances
     keeps the problem convex [2]_. Source and target rows are then deflated each by their own
     loadings P, and the coefficients of a domain are ``W(PᵀW)^{-1}c``. Rows are taken relative to

@@ -20,8 +20,8 @@ def location_and_spread(X, *, robust=False):
         spread = (_quantile(ordered, 0.75) - _quantile(ordered, 0.25)) / 1.3489795003921634
     else:
         location = xp.mean(X, axis=0)
-        centred = X - location
-        spread = xp.sqrt(xp.mean(centred * centred, axis=0))
+        centered = X - location
+        spread = xp.sqrt(xp.mean(centered * centered, axis=0))
     # Rounding in the mean must not turn a constant feature into one of tiny spread.
     noise = xp.max(xp.abs(X), axis=0) * (10.0 * float(xp.finfo(X.dtype).eps))
     return location, xp.where(spread > noise, spread, xp.ones_like(spread))
@@ -36,12 +36,12 @@ def _quantile(ordered, q):
 
 
 class DomainScaler(OneToOneFeatureMixin, BaseDomainTransformer):
-    """Standardise the rows of each domain by the location and spread of that domain.
+    """Standardize the rows of each domain by the location and spread of that domain.
 
     Parameters
     ----------
     strength : float, default=1.0
-        How far to go, in [0, 1]: every row moves this share of the way to its standardised
+        How far to go, in [0, 1]: every row moves this share of the way to its standardized
         image. 0 returns the rows themselves.
     robust : bool, default=False
         Whether median and quartile range take the place of mean and standard deviation, so that

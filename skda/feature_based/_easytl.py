@@ -19,8 +19,8 @@ def class_means(X, codes, n_classes):
 def class_bonuses(D):
     """Bonus u (C) such that every class wins a row where row j goes to ``argmin_c D_jc - u_c``.
 
-    These are the multipliers of ``Σ_j M_jc >= 1`` in EasyTL's linear programme ``min Σ D_jc M_jc``
-    over ``M >= 0``, ``Σ_c M_jc = 1``, so that the rule gives the programme's solution.
+    These are the multipliers of ``Σ_j M_jc >= 1`` in EasyTL's linear program ``min Σ D_jc M_jc``
+    over ``M >= 0``, ``Σ_c M_jc = 1``, so that the rule gives the program's solution.
     """
     n, n_classes = D.shape
     won = np.bincount(D.argmin(axis=1), minlength=n_classes)
@@ -70,7 +70,7 @@ class EasyTLClassifier(ClassScoresClassifier):
     """Give target rows the class of the nearest source class mean, leaving no class empty.
 
     Easy transfer learning has no parameters [1]_: the distances of the target rows to the means of
-    the source classes go into a linear programme that assigns every row to a class at the least
+    the source classes go into a linear program that assigns every row to a class at the least
     total distance, each class getting at least one row. It is a quick, strong baseline behind an
     alignment such as :class:`CORALTransformer`.
 
@@ -94,18 +94,18 @@ class EasyTLClassifier(ClassScoresClassifier):
 
     Notes
     -----
-    With D the Euclidean distances, the programme is ``min Σ_jc D_jc M_jc`` over ``M >= 0``,
+    With D the Euclidean distances, the program is ``min Σ_jc D_jc M_jc`` over ``M >= 0``,
     ``Σ_c M_jc = 1`` and ``Σ_j M_jc >= 1``. The paper solves it anew for each set of target rows;
     here its multipliers ``u_c`` are kept, and a row goes to ``argmin_c D_jc - u_c``, which is the
-    programme's solution on the target rows of ``fit`` and maps new rows one by one.
+    program's solution on the target rows of ``fit`` and maps new rows one by one.
 
     Assumes that target rows lie around the means of their source classes, and that every class
     occurs in the target.
 
     Without ``sample_domain`` it is the nearest-centroid classifier.
 
-    Cost: O(n d C); the programme only where a class would stay empty. Array level: (a), but for the
-    programme, which is solved on the host.
+    Cost: O(n d C); the program only where a class would stay empty. Array level: (a), but for the
+    program, which is solved on the host.
 
     References
     ----------

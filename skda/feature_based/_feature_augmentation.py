@@ -11,7 +11,7 @@ class FeatureAugmentationTransformer(BaseDomainTransformer):
 
     A linear model on the result splits its coefficients into what holds everywhere and what is
     particular to a domain [1]_. "Frustratingly easy" adaptation for a target with some labels: fit
-    the model on source rows and on the labelled target rows.
+    the model on source rows and on the labeled target rows.
 
     Attributes
     ----------
@@ -24,7 +24,7 @@ class FeatureAugmentationTransformer(BaseDomainTransformer):
 
     See Also
     --------
-    TrainOnSource : With ``use_target_labels=True`` fits the step after this one on labelled
+    TrainOnSource : With ``use_target_labels=True`` fits the step after this one on labeled
         target rows too.
 
     Notes

@@ -57,7 +57,7 @@ class GFKTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer):
     The geodesic flow kernel joins the principal subspace of the source with that of the target by
     the shortest path between them and integrates the inner product of two rows over all subspaces
     on the way [1]_. The rows that come out are a factor of this kernel, so whatever uses inner
-    products or distances (nearest neighbours, linear models) uses the kernel.
+    products or distances (nearest neighbors, linear models) uses the kernel.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ class GFKTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer):
     -----
     ``G = ∫₀¹ Φ(t)Φ(t)ᵀ dt``, where ``Φ(0)`` spans the leading k principal axes of the source and
     ``Φ(1)`` those of the target; rows become ``X L`` with ``G = L Lᵀ``, in closed form. All rows
-    are mapped alike and no mean is moved: standardise the rows before, per domain if the means
+    are mapped alike and no mean is moved: standardize the rows before, per domain if the means
     differ. Several sources are pooled, and so are several targets.
 
     Assumes that the directions in which rows vary differ between the domains and change gradually.

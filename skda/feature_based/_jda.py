@@ -83,10 +83,10 @@ callable, default="rbf"
 
     Notes
     -----
-    W maximises ``tr(WᵀKHKW)`` subject to ``Wᵀ(KMK + λI)W = I``, with ``M ∝ (1-b) C M_0 + b Σ_c
+    W maximizes ``tr(WᵀKHKW)`` subject to ``Wᵀ(KMK + λI)W = I``, with ``M ∝ (1-b) C M_0 + b Σ_c
     M_c`` of unit Frobenius norm, b = ``balance`` and C classes; ``M_c`` is the outer product of
     the column with ``1/n_s(c)`` on source rows of class c and ``-1/n_t(c)`` on target rows with
-    that pseudo-label. A class without pseudo-labelled rows contributes nothing. M has rank C + 1
+    that pseudo-label. A class without pseudo-labeled rows contributes nothing. M has rank C + 1
     at most, so no matrix but K is formed. The weight C and the norm are those of the authors'
     code. The first round uses ``M_0`` only, as TCA does.
 

@@ -1,4 +1,4 @@
-"""JDOT: learn the target's model together with the plan that pairs labelled source rows with it."""
+"""JDOT: learn the target's model together with the plan that pairs labeled source rows with it."""
 
 import numpy as np
 from sklearn.base import BaseEstimator

@@ -53,7 +53,7 @@ class SpanMap(NamedTuple):
 
 
 def low_rank_transport_map(X_source, X_target, *, reg=0.0):
-    """Return :func:`gaussian_transport_map` of centred rows that are fewer than their features.
+    """Return :func:`gaussian_transport_map` of centered rows that are fewer than their features.
 
     Outside the span of all rows both covariances are ``reg I``, and the map is the identity.
     """
@@ -77,7 +77,7 @@ class LinearTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         How far to go, in [0, 1]: every row moves this share of its way (displacement
         interpolation). 0 returns the rows themselves.
     reg : float or {"ledoit-wolf", "oas"}, default=0.0
-        Regularisation of both covariances, in squared units of the features: a float is added
+        Regularization of both covariances, in squared units of the features: a float is added
         to their diagonals, a name shrinks each by the intensity of that estimator. A larger
         value bends less. With 0, directions in which the source does not vary are left alone.
     match_mean : bool, default=True
@@ -192,8 +192,8 @@ class LinearTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
             return place.asarray(x, X.dtype)
 
         A = self.maps_[domain]
-        centred = X - here(self.source_means_[domain])
-        moved = A.at(here).apply(centred) if isinstance(A, SpanMap) else centred @ here(A)
+        centered = X - here(self.source_means_[domain])
+        moved = A.at(here).apply(centered) if isinstance(A, SpanMap) else centered @ here(A)
         moved = moved + here(self.target_mean_ if self.match_mean else self.source_means_[domain])
         return moved if self.strength == 1 else X + (moved - X) * float(self.strength)
 

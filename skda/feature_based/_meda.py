@@ -71,7 +71,7 @@ class MEDAClassifier(ClassScoresClassifier):
     Rows are mapped by the geodesic flow kernel and scaled to unit length. A kernel least-squares
     classifier is fitted there to the source labels, with penalties on the difference of the domain
     means of its output, on the differences of its class means, and on its roughness over the
-    nearest-neighbour graph of all rows; pseudo-labels of the target rows are refined in turn [1]_.
+    nearest-neighbor graph of all rows; pseudo-labels of the target rows are refined in turn [1]_.
 
     Parameters
     ----------
@@ -86,9 +86,9 @@ class MEDAClassifier(ClassScoresClassifier):
     alignment_weight : float, default=10.0
         Weight of the differences between the domains (λ in [1]_). 0 leaves them alone.
     manifold_weight : float, default=1.0
-        Weight of the roughness over the neighbour graph (ρ in [1]_). 0 makes no graph.
+        Weight of the roughness over the neighbor graph (ρ in [1]_). 0 makes no graph.
     n_neighbors : int, default=10
-        Neighbours of a row in the graph, by cosine.
+        Neighbors of a row in the graph, by cosine.
     balance : float or "auto", default="auto"
         In [0, 1]: 0 brings only the domains together, 1 only the classes. "auto" estimates it in
         each round from how well a linear classifier tells the domains apart, as a whole and within
@@ -128,18 +128,18 @@ class MEDAClassifier(ClassScoresClassifier):
     Notes
     -----
     ``f(x) = k(x, X) B`` with ``((A + λM + ρL) K + ηI) B = A Y``: A marks source rows, Y holds their
-    one-hot labels, L is the normalised Laplacian of the neighbour graph, and
-    ``M ∝ (1-b) C M_0 + b Σ_c M_c`` as in :class:`JDATransformer`. Standardise the features before,
+    one-hot labels, L is the normalized Laplacian of the neighbor graph, and
+    ``M ∝ (1-b) C M_0 + b Σ_c M_c`` as in :class:`JDATransformer`. Standardize the features before,
     per domain if their means differ. The authors' estimate of b takes the error on the rows that
     the classifier was fitted on, and compares every class with the first; here the errors are
     leave-one-out and each class is compared with itself.
 
     Assumes that classes lie near their own counterpart on a common manifold.
 
-    Without ``sample_domain`` it is a manifold-regularised kernel classifier.
+    Without ``sample_domain`` it is a manifold-regularized kernel classifier.
 
     Cost: O(n³) per round, usually two to five rounds, and three n x n matrices. Array level: (a),
-    except the neighbour graph and the balance, which are estimated on the host.
+    except the neighbor graph and the balance, which are estimated on the host.
 
     References
     ----------
@@ -240,7 +240,7 @@ class MEDAClassifier(ClassScoresClassifier):
         is_source = as_like((ids >= 0).astype(float)[:, None], Z)
         manifold = None
         if self.manifold_weight and len(ids) > 1:
-            L = knn_laplacian(Z, n_neighbors=self.n_neighbors, metric="cosine", normalised=True)
+            L = knn_laplacian(Z, n_neighbors=self.n_neighbors, metric="cosine", normalized=True)
             manifold = as_like(L * self.manifold_weight, Z)
         risk = structural_risk(K, is_source, reg=self.reg, manifold=manifold)
         pseudo = np.full(ids.shape, -1)

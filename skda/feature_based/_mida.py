@@ -76,8 +76,8 @@ callable, default="rbf"
 
     Notes
     -----
-    With K the kernel matrix over all rows, H the centring matrix and D the one-hot domains beside
-    the ``domain_columns``, W maximises ``tr(Wᵀ K H (μI - DDᵀ + γ YYᵀ) H K W)`` subject to
+    With K the kernel matrix over all rows, H the centering matrix and D the one-hot domains beside
+    the ``domain_columns``, W maximizes ``tr(Wᵀ K H (μI - DDᵀ + γ YYᵀ) H K W)`` subject to
     ``WᵀW = I``: the leading eigenvectors of a matrix that is never formed. Those with a negative
     eigenvalue, which depend on the domain more than they vary, are left out. ``YYᵀ`` is the label
     kernel, zero on target rows. A domain not seen in ``fit`` gets the average of the known domains
@@ -194,7 +194,7 @@ callable, default="rbf"
         self._description = data.keep(mean), data.keep(spread)
 
     def _split(self, X, place):
-        """Return the features, and the columns that describe the domain, standardised."""
+        """Return the features, and the columns that describe the domain, standardized."""
         kept, described = self._columns
         if not described:
             return X, X[:, :0]

@@ -144,7 +144,7 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     -----
     With the plan P between the rows of a source and the target, a source row goes to
     :math:`\\sum_j P_{ij} x^t_j / \\sum_j P_{ij}` [1]_. A new source row moves as the nearest fitted
-    one does [2]_; fitted rows are recognised and go exactly to their images, duplicates to the mean
+    one does [2]_; fitted rows are recognized and go exactly to their images, duplicates to the mean
     of theirs. Target rows stay as they are. Each source has its own plan onto all target
     rows. Features are compared as they are: scale them first.
 
@@ -156,7 +156,7 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     Cost: :math:`O(n_s n_t d)` time and a few :math:`n_s n_t` of memory; then for the exact plan
     between :math:`n^2` and :math:`n^3`, with `reg` :math:`O(n_s n_t)` an iteration. A
     transform of n rows is :math:`O(n n_s d)`. Fitted without ``sample_domain`` it is the identity.
-    Array level (a) with `reg`; the exact plan is a NumPy island (b). Rows are recognised on the
+    Array level (a) with `reg`; the exact plan is a NumPy island (b). Rows are recognized on the
     host.
 
     References

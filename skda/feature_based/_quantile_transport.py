@@ -34,10 +34,10 @@ def quantile_images(x, t):
         return t
     # Integral of the target's quantile function up to k/n, exact in integers where it matters:
     # k m / n = whole + part / n.
-    centre = xp.mean(t)
+    center = xp.mean(t)
     zero = xp.zeros((1,), dtype=t.dtype, device=device_of(t))
-    sums = xp.concat([zero, xp.cumulative_sum(t - centre)])
-    padded = xp.concat([t - centre, zero])
+    sums = xp.concat([zero, xp.cumulative_sum(t - center)])
+    padded = xp.concat([t - center, zero])
 
     def integral(k):
         whole = (k * m) // n
@@ -45,7 +45,7 @@ def quantile_images(x, t):
         return xp.take(sums, whole) + part * xp.take(padded, whole)
 
     mass = xp.astype((last - first) * m, t.dtype) / n
-    images = (integral(last) - integral(first)) / mass + centre
+    images = (integral(last) - integral(first)) / mass + center
     # Rounding of the sums must not carry an image out of the target's range.
     return xp.clip(images, t[0], t[-1])
 

@@ -106,8 +106,8 @@ class SubspaceAlignmentTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTr
         what differs.
     center : bool, default=True
         Whether each domain's rows are taken relative to its own mean, so that a shift of the mean
-        is removed too. False multiplies the rows as they are (with axes of the centred rows), as in
-        [1]_, where the features of each domain are standardised before.
+        is removed too. False multiplies the rows as they are (with axes of the centered rows), as in
+        [1]_, where the features of each domain are standardized before.
 
     Attributes
     ----------
@@ -136,7 +136,7 @@ class SubspaceAlignmentTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTr
     Notes
     -----
     With ``P_s`` and ``P_t`` the d x k bases, source rows become ``X_s P_s P_sᵀ P_t`` and target
-    rows ``X_t P_t``; ``P_sᵀP_t`` minimises ``‖P_s M - P_t‖_F``. Several sources have a map each,
+    rows ``X_t P_t``; ``P_sᵀP_t`` minimizes ``‖P_s M - P_t‖_F``. Several sources have a map each,
     several targets are pooled. The paper's bound on the number of stable axes is vacuous for most
     tables, so "auto" goes by the explained variance.
 

@@ -10,7 +10,7 @@ from ._base_spectral import SpectralTransformer, count_components, mean_differen
 
 
 def label_columns(ids, y_source):
-    """Columns Y (centred over all rows) with ``Y Yᵀ`` the kernel of labels, zero on target rows."""
+    """Columns Y (centered over all rows) with ``Y Yᵀ`` the kernel of labels, zero on target rows."""
     source = ids >= 0
     if type_of_target(y_source).startswith("continuous"):
         spread = y_source.std()
@@ -80,10 +80,10 @@ callable, default="rbf"
         In [0, 1]. Above 0 the components also depend on the labels of source rows
         (semi-supervised TCA, γ in [1]_).
     manifold_weight : float, default=0.0
-        Weight of the smoothness of the components over the nearest-neighbour graph of all rows
+        Weight of the smoothness of the components over the nearest-neighbor graph of all rows
         (semi-supervised TCA, λ in [1]_). Above 0 the cost is cubic in n.
     n_neighbors : int, default=10
-        Neighbours in that graph.
+        Neighbors in that graph.
     random_state : int, RandomState instance or None, default=None
         Draws the basis of "nystroem" and "fourier".
 
@@ -114,8 +114,8 @@ callable, default="rbf"
 
     Notes
     -----
-    With K the kernel matrix over all rows, H the centring matrix and e holding ``1/n_s`` on source
-    rows and ``-1/n_t`` on target rows, W maximises ``tr(WᵀKHKW)`` subject to
+    With K the kernel matrix over all rows, H the centering matrix and e holding ``1/n_s`` on source
+    rows and ``-1/n_t`` on target rows, W maximizes ``tr(WᵀKHKW)`` subject to
     ``Wᵀ(K e eᵀ K + μI)W = I``, and a row x becomes ``k(x, X) W``. The constraint is the identity
     plus rank one, so its inverse root is known and W follows from the leading eigenvectors of a
     symmetric matrix.
@@ -126,7 +126,7 @@ callable, default="rbf"
     Without ``sample_domain`` it is kernel PCA with scaled components.
 
     Cost: O(n² (d + k)) time and one n x n matrix; O(n d²) for a linear kernel with d < n; with a
-    basis of m, O(n m (d + m)). Array level: (a), wholly on the device (the neighbour graph of
+    basis of m, O(n m (d + m)). Array level: (a), wholly on the device (the neighbor graph of
     ``manifold_weight`` is made on the host).
 
     References

@@ -11,7 +11,7 @@ from ._base_spectral import SpectralTransformer, count_components, mean_differen
 class TJMTransformer(SpectralTransformer):
     """Map rows to components in which domain means agree, drawn from few source rows.
 
-    Transfer joint matching brings the domain means together as TCA does, and penalises the rows of
+    Transfer joint matching brings the domain means together as TCA does, and penalizes the rows of
     the component matrix that belong to source rows by their length, not its square: source rows
     that do not help are given no part in any component [1]_.
 
@@ -69,7 +69,7 @@ callable, default="rbf"
 
     Notes
     -----
-    ``A`` minimises ``tr(AᵀKMKA) + λ(Σ_i ‖a_i‖ over source rows + ‖A_t‖²_F)`` subject to
+    ``A`` minimizes ``tr(AᵀKMKA) + λ(Σ_i ‖a_i‖ over source rows + ‖A_t‖²_F)`` subject to
     ``AᵀKHKA = I``, with M the outer product of the column with ``1/n_s`` on source rows and
     ``-1/n_t`` on target rows, scaled to unit norm. Each round solves it with ``‖a_i‖`` replaced by
     ``g_i ‖a_i‖²``, ``g_i = 1/(2‖a_i‖)``. The columns that map rows are scaled to

@@ -1,7 +1,7 @@
 """What the boosting methods for few target labels share: weight updates, votes and the door.
 
 Source rows that are wrong lose weight by a fixed factor (they may follow another concept);
-labelled target rows that are wrong gain weight as in AdaBoost (they are hard).
+labeled target rows that are wrong gain weight as in AdaBoost (they are hard).
 """
 
 import math
@@ -28,7 +28,7 @@ def source_factor(n_source, n_rounds):
 
 
 def target_error(weights, errors, is_target):
-    """Return the weighted mean error of the labelled target rows, ε."""
+    """Return the weighted mean error of the labeled target rows, ε."""
     weights = weights[is_target]
     return float(weights @ errors[is_target] / weights.sum())
 
@@ -154,7 +154,7 @@ class Rounds:
 
 
 class BaseTransferBoosting(DomainRouting, MetaEstimatorMixin, BaseEstimator):
-    """Boosting over source rows and labelled target rows; a subclass writes ``fit``."""
+    """Boosting over source rows and labeled target rows; a subclass writes ``fit``."""
 
     initial_weights = "uniform"  # a parameter of those that offer the choice
 
@@ -168,19 +168,19 @@ class BaseTransferBoosting(DomainRouting, MetaEstimatorMixin, BaseEstimator):
         algorithms are AdaBoost.
         """
         weights = check_row_weights(sample_weight, len(data.ids))
-        rows = np.flatnonzero(data.labelled)
+        rows = np.flatnonzero(data.labeled)
         is_target = data.ids[rows] < 0 if data.adapts else np.ones(len(rows), dtype=bool)
         weights = weights[rows]
         if not is_target.any():
             raise ValueError(
-                f"{type(self).__name__} needs labelled target rows; none of the "
-                f"{len(data.target)} target rows has a label. A target row counts as labelled "
+                f"{type(self).__name__} needs labeled target rows; none of the "
+                f"{len(data.target)} target rows has a label. A target row counts as labeled "
                 "when its y is not NaN, not None or NA and, among integers, not -1: put the "
                 "labels that you know into y there. Without any, weight the source with "
                 "ImportanceWeightedEstimator instead."
             )
         if weights[is_target].sum() == 0:
-            whose = "labelled target rows" if data.adapts else "rows"
+            whose = "labeled target rows" if data.adapts else "rows"
             raise ValueError(f"sample_weight must not be zero on all {whose}.")
         if self.initial_weights == "balanced" and data.adapts:
             weights = balanced_weights(weights, is_target)
@@ -222,6 +222,6 @@ class BaseTransferBoosting(DomainRouting, MetaEstimatorMixin, BaseEstimator):
         return tags
 
 
-def labelled_part(data, rows):
+def labeled_part(data, rows):
     """Return the rows and the labels, of their own type, that are learnt from."""
     return take_rows(data.X, rows), tidy_labels(data.y[rows])

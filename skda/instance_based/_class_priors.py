@@ -7,7 +7,7 @@ from scipy.optimize import brentq, nnls
 
 
 def em_priors(proba, source_priors, *, weights=None, max_iter=1000, tol=1e-6):
-    """Return the class shares that maximise the likelihood of the rows (Saerens et al. 2002).
+    """Return the class shares that maximize the likelihood of the rows (Saerens et al. 2002).
 
     Parameters
     ----------
@@ -18,7 +18,7 @@ def em_priors(proba, source_priors, *, weights=None, max_iter=1000, tol=1e-6):
     weights : ndarray of shape (n_samples,), default=None
         Weight of each row. None: all equal.
     max_iter : int, default=1000
-        Largest number of steps of expectation maximisation.
+        Largest number of steps of expectation maximization.
     tol : float, default=1e-6
         Largest change of a share at which to stop.
 
@@ -68,7 +68,7 @@ def bbse_ratio(joint, target_shares):
 
 
 def rlls_ratio(joint, target_shares, radius):
-    """Return w = 1 + θ with the θ ≥ −1 that minimises ‖Cθ − b‖ + radius·‖θ‖.
+    """Return w = 1 + θ with the θ ≥ −1 that minimizes ‖Cθ − b‖ + radius·‖θ‖.
 
     Here b = μ_t − C1 (Azizzadenesheli et al. 2019). At the minimum θ solves the ridge problem of
     penalty λ = radius·‖Cθ − b‖/‖θ‖; that λ is found as a root.

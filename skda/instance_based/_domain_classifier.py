@@ -55,7 +55,7 @@ class DomainClassifierWeighter(FunctionWeighter):
     classifier : classifier or None, default=None
         Any classifier with ``predict_proba``. It gets the rows as they come, so that missing
         values, categories and data frames are its own matter; a calibrated one gives better
-        weights. None is a logistic regression on standardised features.
+        weights. None is a logistic regression on standardized features.
     cv : int or None, default=5
         Number of folds in which the weights are cross-fitted: each source row is judged by a
         classifier that was not fitted on it. None fits once and judges the fitted rows, which
@@ -92,7 +92,7 @@ class DomainClassifierWeighter(FunctionWeighter):
     Notes
     -----
     By Bayes' rule :math:`p_t(x) / p_s(x) = c \, P(t \mid x) / P(s \mid x)`; the factor c, from the
-    numbers of rows or from ``class_weight="balanced"``, is absorbed by the normalisation [1]_.
+    numbers of rows or from ``class_weight="balanced"``, is absorbed by the normalization [1]_.
 
     It helps when features are shifted and labels given features are not (covariate shift), in any
     number of features, as far as the classifier can tell the domains apart. Without

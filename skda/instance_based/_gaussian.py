@@ -34,7 +34,7 @@ class GaussianDensity(NamedTuple):
 
 
 def fit_gaussian(X, *, reg):
-    """Density with the mean of the rows and a regularised covariance.
+    """Density with the mean of the rows and a regularized covariance.
 
     ``reg`` is a shrinkage rule or is added to the variances. With more columns than rows no
     d x d matrix is formed.
@@ -90,7 +90,7 @@ class GaussianWeighter(FunctionWeighter):
     Parameters
     ----------
     reg : float, "ledoit-wolf" or "oas", default="ledoit-wolf"
-        Regularisation of both covariances: a rule for shrinking them towards a multiple of the
+        Regularization of both covariances: a rule for shrinking them towards a multiple of the
         identity, or a number added to the variances. More of it brings the covariances together,
         so that only the means differ.
     exponent : float, default=1.0

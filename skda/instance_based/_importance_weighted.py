@@ -11,7 +11,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from .._array._backend import is_foreign_array, place_of, to_numpy
 from .._array._rows import n_rows, take_rows
-from .._core._labels import as_labels, labelled_rows, tidy_labels
+from .._core._labels import as_labels, labeled_rows, tidy_labels
 from .._core._meta_estimator import (
     DelegatingEstimator,
     check_row_weights,
@@ -109,7 +109,7 @@ class ImportanceWeightedEstimator(DelegatingEstimator):
         Whether target rows that have a label (not NaN, not None, not -1 among integers) are fitted
         on as well, with weight 1.
     target_share : float or None, default=None
-        Share of the total weight that the labelled target rows get, in (0, 1): 0.5 is balanced
+        Share of the total weight that the labeled target rows get, in (0, 1): 0.5 is balanced
         weighting, in which source and target count the same however many rows they have. None
         leaves the weights as they are. Needs ``use_target_labels=True``.
 
@@ -131,7 +131,7 @@ class ImportanceWeightedEstimator(DelegatingEstimator):
     ValueError
         In ``fit``, if the estimator cannot take weights, if ``sample_weight`` has a negative one,
         if ``sample_domain`` is not one signed
-        integer per row or names one side only, and if `target_share` finds no labelled target row.
+        integer per row or names one side only, and if `target_share` finds no labeled target row.
 
     See Also
     --------
@@ -141,7 +141,7 @@ class ImportanceWeightedEstimator(DelegatingEstimator):
 
     Notes
     -----
-    Minimises :math:`\sum_i w(x_i) v_i \, \ell(y_i, f(x_i))` over the source rows, where v is the
+    Minimizes :math:`\sum_i w(x_i) v_i \, \ell(y_i, f(x_i))` over the source rows, where v is the
     user's ``sample_weight`` and w approximates :math:`p_t(x) / p_s(x)` [1]_. It helps when features
     are shifted, labels given features are not (covariate shift), and the model is too simple to be
     right everywhere; a flexible model gains less. Several sources, and several targets, are
@@ -246,10 +246,10 @@ class ImportanceWeightedEstimator(DelegatingEstimator):
     def _rows_to_fit(self, y, ids):
         if self.target_share is not None and not self.use_target_labels:
             raise ValueError(
-                f"target_share={self.target_share!r} needs labelled target rows to share with. "
+                f"target_share={self.target_share!r} needs labeled target rows to share with. "
                 "Pass use_target_labels=True, or target_share=None."
             )
-        learns = labelled_rows(y, ids) if self.use_target_labels else ids >= 0
+        learns = labeled_rows(y, ids) if self.use_target_labels else ids >= 0
         return np.flatnonzero(learns)
 
     def _balanced(self, weights, ids, rows):
@@ -262,14 +262,14 @@ class ImportanceWeightedEstimator(DelegatingEstimator):
         if share == 1:
             raise ValueError("target_share must be below 1; got 1. Fit on the target rows alone.")
         is_target = ids < 0
-        labelled = rows[is_target[rows]]
-        if not len(labelled):
+        labeled = rows[is_target[rows]]
+        if not len(labeled):
             raise ValueError(
-                f"target_share={self.target_share!r} needs labelled target rows; there are none. "
-                "A target row counts as labelled if its y is not NaN, not None, and not -1 among "
+                f"target_share={self.target_share!r} needs labeled target rows; there are none. "
+                "A target row counts as labeled if its y is not NaN, not None, and not -1 among "
                 "integers. Pass their labels, for example as y_target of skda.stack_domains."
             )
-        source_mass, target_mass = weights[~is_target].sum(), weights[labelled].sum()
+        source_mass, target_mass = weights[~is_target].sum(), weights[labeled].sum()
         factor = share / (1.0 - share) * source_mass / target_mass
         return np.where(is_target, weights * factor, weights)
 

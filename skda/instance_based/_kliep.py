@@ -19,7 +19,7 @@ from ._ratio_kernels import draw_centers, gamma_candidates
 
 
 def mixture_proportions(L, *, start=None, tol=1e-4, max_iter=100, n_em=5):
-    """Maximise ``mean(log(L a))`` over the simplex.
+    """Maximize ``mean(log(L a))`` over the simplex.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def mixture_proportions(L, *, start=None, tol=1e-4, max_iter=100, n_em=5):
 
 
 def _newton_step(L, a, tiny):
-    """Minimise the quadratic model of ``sum(a) - mean(log(L a))`` over a >= 0, then backtrack.
+    """Minimize the quadratic model of ``sum(a) - mean(log(L a))`` over a >= 0, then backtrack.
 
     The minimum of that function over a >= 0 lies on the simplex (Kim et al. 2020).
     """
@@ -93,7 +93,7 @@ class KLIEPWeighter(FunctionWeighter):
         100 times the "median" one (1/(2·median²) of the distances between all rows), a sequence
         among its own, by the likelihood of held-out target rows.
     n_basis : int, default=100
-        Number of kernel centres, drawn from the target rows; all of them if there are fewer.
+        Number of kernel centers, drawn from the target rows; all of them if there are fewer.
     cv : int, default=5
         Number of parts of the target rows in the choice of `gamma`.
     exponent : float, default=1.0
@@ -105,7 +105,7 @@ class KLIEPWeighter(FunctionWeighter):
     max_iter : int, default=100
         Largest number of Newton steps.
     random_state : int, RandomState instance or None, default=None
-        Draws the centres, the parts, and the rows of the median heuristic if there are over 1,000.
+        Draws the centers, the parts, and the rows of the median heuristic if there are over 1,000.
 
     Attributes
     ----------
@@ -116,7 +116,7 @@ class KLIEPWeighter(FunctionWeighter):
     gamma_ : float
         The chosen width.
     centers_ : array of shape (n_basis, n_features)
-        Kernel centres.
+        Kernel centers.
     coef_ : array of shape (n_basis,)
         Their coefficients, not negative.
     objective_ : float
@@ -175,7 +175,7 @@ class KLIEPWeighter(FunctionWeighter):
     1.0
     """
 
-    _order_dependent = True  # centres, folds
+    _order_dependent = True  # centers, folds
 
     def __init__(
         self,
@@ -227,7 +227,7 @@ class KLIEPWeighter(FunctionWeighter):
     def _likelihoods(self, data, centers, gamma):
         """Kernels at the target rows over their means at the source rows, and those means.
 
-        Centres that no source row reaches would have an infinite coefficient and are left out.
+        Centers that no source row reaches would have an infinite coefficient and are left out.
         """
         xp = data.xp
         means = kernel_row_means(centers, data.X_source, gamma=gamma)

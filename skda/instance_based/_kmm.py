@@ -1,6 +1,6 @@
 """Kernel mean matching: weights under which the mean of the source in kernel space is the target's.
 
-The weights solve one convex quadratic programme over a box cut by a slab.
+The weights solve one convex quadratic program over a box cut by a slab.
 """
 
 import math
@@ -94,13 +94,13 @@ class KMMWeighter(BaseWeighter):
         between all rows (of a fixed draw of 1,000 if there are more). Larger values match finer
         detail and leave fewer source rows with a large weight.
     upper_bound : float, default=1000.0
-        Largest weight B before normalisation. Smaller values bound the variance.
+        Largest weight B before normalization. Smaller values bound the variance.
     eps : float or None, default=None
-        How far the mean weight may be from 1 in the programme. None is the paper's
+        How far the mean weight may be from 1 in the program. None is the paper's
         ``(sqrt(n_source) - 1) / sqrt(n_source)``.
     reg : float, default=1.0
-        Added to the diagonal of the kernel matrix, which penalises ``Σβ²``. 0 is the paper's
-        programme: the best match, often resting on few rows. Values up to 100 give smoother
+        Added to the diagonal of the kernel matrix, which penalizes ``Σβ²``. 0 is the paper's
+        program: the best match, often resting on few rows. Values up to 100 give smoother
         weights of less variance.
     exponent : float, default=1.0
         Exponent in [0, 1] applied to the weights; 0 gives equal weights.
@@ -119,7 +119,7 @@ class KMMWeighter(BaseWeighter):
     effective_sample_size_ : float
         ``(Σw)² / Σw²``.
     beta_ : array of shape (n_source,)
-        Solution of the programme, before flattening, clipping and normalisation.
+        Solution of the program, before flattening, clipping and normalization.
     gamma_ : float
         The number that `gamma` stood for.
     kkt_residual_ : float
@@ -223,7 +223,7 @@ class KMMWeighter(BaseWeighter):
             data.X_target,
             upper=upper,
             eps=eps,
-            reg=check_number("reg", self.reg, least=0, mend="0 is the paper's programme."),
+            reg=check_number("reg", self.reg, least=0, mend="0 is the paper's program."),
             tol=self.tol,
             max_iter=self.max_iter,
             kernel=self.kernel,

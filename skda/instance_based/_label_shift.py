@@ -1,6 +1,6 @@
 """Label shift: the classes are rarer or commoner in the target, and look as they did.
 
-The target's class shares are read off the classifier's own outputs on unlabelled target rows, and
+The target's class shares are read off the classifier's own outputs on unlabeled target rows, and
 its probabilities are corrected for them.
 """
 
@@ -63,7 +63,7 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         correction believe its probabilities: wrap one that is badly calibrated in
         ``CalibratedClassifierCV``. None: ``LogisticRegression(max_iter=1000)``.
     method : {"em", "bbse", "rlls"}, default="em"
-        How the shares are estimated: maximum likelihood by expectation maximisation [1]_, the
+        How the shares are estimated: maximum likelihood by expectation maximization [1]_, the
         most precise where the probabilities are calibrated; inverting the confusion matrix [2]_,
         which works for any classifier; or the same with a penalty on the size of the shift
         [3]_, for many classes or few rows.
@@ -235,7 +235,7 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         if self.n_iter_ > self.max_iter:
             self.n_iter_ = self.max_iter
             warn_user(
-                f"Expectation maximisation did not converge in max_iter={self.max_iter} steps. "
+                f"Expectation maximization did not converge in max_iter={self.max_iter} steps. "
                 "Raise max_iter or tol.",
                 ConvergenceWarning,
             )

@@ -8,7 +8,7 @@ from ._tradaboost import TrAdaBoostClassifier
 
 
 class MultiSourceTrAdaBoostClassifier(TrAdaBoostClassifier):
-    """Boost on labelled target rows, in each round together with the best of several sources.
+    """Boost on labeled target rows, in each round together with the best of several sources.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ class MultiSourceTrAdaBoostClassifier(TrAdaBoostClassifier):
         Largest number of rounds M. Raising it lowers the penalty of a wrong source row per
         round.
     initial_weights : {"uniform", "balanced"}, default="uniform"
-        Weights of the first round: the same for all rows; or such that the labelled target rows
+        Weights of the first round: the same for all rows; or such that the labeled target rows
         together weigh as much as the source rows together, which a few of them need
         to be heard at all. Either is multiplied by ``sample_weight``.
     error : {"hard", "soft"}, default="hard"
@@ -38,17 +38,17 @@ class MultiSourceTrAdaBoostClassifier(TrAdaBoostClassifier):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Classes of the source rows and the labelled target rows.
+        Classes of the source rows and the labeled target rows.
     selected_sources_ : ndarray of int of shape (n_rounds,)
         Id in ``sample_domain`` of the source that each round learnt from.
     estimators_ : list of classifiers
         The learner of each completed round.
     estimator_errors_ : ndarray of shape (n_rounds,)
-        Weighted error ε_t on the labelled target rows.
+        Weighted error ε_t on the labeled target rows.
     estimator_weights_ : ndarray of shape (n_rounds,)
         Weight of each learner's vote; infinite where ε_t = 0, which decides alone.
     target_share_ : ndarray of shape (n_rounds,)
-        Share of the weight of all rows that lay on the labelled target rows.
+        Share of the weight of all rows that lay on the labeled target rows.
     weights_ : ndarray of shape (n_source,)
         Weights of the source rows in the last completed round, with mean 1.
     termination_condition_ : {"n_estimators", "zero_error", "high_error"}
@@ -71,7 +71,7 @@ class MultiSourceTrAdaBoostClassifier(TrAdaBoostClassifier):
     -----
     MultiSourceTrAdaBoost [1]_. Assumes that some of the sources follow the target's concept, and
     others do not: a source that would hurt is not chosen. In each round one candidate per source
-    is fitted to that source and the labelled target rows; the one with the smallest weighted
+    is fitted to that source and the labeled target rows; the one with the smallest weighted
     target error ε_t is kept (of equals, the one that fits its own rows best). Then wrong source
     rows of all sources lose weight by exp(−2α_S) with α_S = ½ ln(1 + √(2 ln n / M)), n counting
     the rows of all sources, and wrong target rows gain it by (1 − ε_t)/ε_t: the factors of

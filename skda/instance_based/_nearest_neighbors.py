@@ -56,7 +56,7 @@ class NearestNeighborsWeighter(BaseWeighter):
     Raises
     ------
     ValueError
-        In ``fit``, for parameters out of range, and for more neighbours than source rows.
+        In ``fit``, for parameters out of range, and for more neighbors than source rows.
 
     See Also
     --------
@@ -66,7 +66,7 @@ class NearestNeighborsWeighter(BaseWeighter):
     -----
     The weight of a source row is proportional to the number of target rows in its Voronoi cell
     plus `smoothing` [1]_; with `n_neighbors` > 1 each target row gives 1/n_neighbors to each of
-    its neighbours. Rough, but without any density or bandwidth. Identical source rows share their
+    its neighbors. Rough, but without any density or bandwidth. Identical source rows share their
     votes equally; of different ones at the same distance, which get the vote is arbitrary.
 
     It helps when features are shifted and labels given features are not (covariate shift). Scale

@@ -1,4 +1,4 @@
-"""What the direct ratio estimators share: kernel centres among the target rows, and bandwidths."""
+"""What the direct ratio estimators share: kernel centers among the target rows, and bandwidths."""
 
 from numbers import Real
 

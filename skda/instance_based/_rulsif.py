@@ -83,7 +83,7 @@ class _LeaveOneOut:
 class _LeastSquaresWeighter(FunctionWeighter):
     """The common part of uLSIF and RuLSIF; ``_relative`` is the α of the ratio."""
 
-    _order_dependent = True  # centres
+    _order_dependent = True  # centers
     _looks_for_overlap = True
 
     def _learn(self, data):
@@ -138,13 +138,13 @@ class RuLSIFWeighter(_LeastSquaresWeighter):
         Ridge penalty on the coefficients. "cv" chooses among nine values from 0.001 to 10.
         Larger values give smoother weights.
     n_basis : int, default=100
-        Number of kernel centres, drawn from the target rows; all of them if there are fewer.
+        Number of kernel centers, drawn from the target rows; all of them if there are fewer.
     exponent : float, default=1.0
         Exponent in [0, 1] applied to the weights; 0 gives equal weights.
     clip : float or None, default=None
         Largest weight, as a multiple of the mean weight, applied after `exponent`.
     random_state : int, RandomState instance or None, default=None
-        Draws the centres, and the rows of the median heuristic if there are over 1,000.
+        Draws the centers, and the rows of the median heuristic if there are over 1,000.
 
     Attributes
     ----------
@@ -155,7 +155,7 @@ class RuLSIFWeighter(_LeastSquaresWeighter):
     gamma_, reg_ : float
         The chosen width and penalty.
     centers_ : array of shape (n_basis, n_features)
-        Kernel centres.
+        Kernel centers.
     coef_ : array of shape (n_basis,)
         Their coefficients, not negative.
     loo_scores_ : ndarray of shape (n_gammas, n_regs)
@@ -253,13 +253,13 @@ class ULSIFWeighter(_LeastSquaresWeighter):
         Ridge penalty on the coefficients. "cv" chooses among nine values from 0.001 to 10.
         Larger values give smoother weights.
     n_basis : int, default=100
-        Number of kernel centres, drawn from the target rows; all of them if there are fewer.
+        Number of kernel centers, drawn from the target rows; all of them if there are fewer.
     exponent : float, default=1.0
         Exponent in [0, 1] applied to the weights; 0 gives equal weights.
     clip : float or None, default=None
         Largest weight, as a multiple of the mean weight, applied after `exponent`.
     random_state : int, RandomState instance or None, default=None
-        Draws the centres, and the rows of the median heuristic if there are over 1,000.
+        Draws the centers, and the rows of the median heuristic if there are over 1,000.
 
     Attributes
     ----------
@@ -270,7 +270,7 @@ class ULSIFWeighter(_LeastSquaresWeighter):
     gamma_, reg_ : float
         The chosen width and penalty.
     centers_ : array of shape (n_basis, n_features)
-        Kernel centres.
+        Kernel centers.
     coef_ : array of shape (n_basis,)
         Their coefficients, not negative.
     loo_scores_ : ndarray of shape (n_gammas, n_regs)

@@ -1,4 +1,4 @@
-"""TrAdaBoost: AdaBoost on a few labelled target rows, helped by the source rows that agree.
+"""TrAdaBoost: AdaBoost on a few labeled target rows, helped by the source rows that agree.
 
 In each round wrong target rows gain weight and wrong source rows lose it, so that the source
 rows which follow another concept fade out.
@@ -16,7 +16,7 @@ from ._base_boosting import (
     BaseTransferBoosting,
     Rounds,
     finite_votes,
-    labelled_part,
+    labeled_part,
     source_factor,
     target_error,
     target_factor,
@@ -25,7 +25,7 @@ from ._base_boosting import (
 
 
 class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
-    """Boost on labelled target rows, with the source rows that agree with them.
+    """Boost on labeled target rows, with the source rows that agree with them.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
         Largest number of rounds N. Raising it lowers the penalty of a wrong source row per
         round.
     initial_weights : {"uniform", "balanced"}, default="uniform"
-        Weights of the first round: the same for all rows; or such that the labelled target rows
+        Weights of the first round: the same for all rows; or such that the labeled target rows
         together weigh as much as the source rows together, which a few of them need
         to be heard at all. Either is multiplied by ``sample_weight``.
     error : {"hard", "soft"}, default="hard"
@@ -58,15 +58,15 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Classes of the source rows and the labelled target rows.
+        Classes of the source rows and the labeled target rows.
     estimators_ : list of classifiers
         The learner of each completed round.
     estimator_errors_ : ndarray of shape (n_rounds,)
-        Weighted error ε_t on the labelled target rows.
+        Weighted error ε_t on the labeled target rows.
     estimator_weights_ : ndarray of shape (n_rounds,)
         Weight ln(1/β_t) of each learner's vote; infinite where ε_t = 0, which decides alone.
     target_share_ : ndarray of shape (n_rounds,)
-        Share of the weight that lay on the labelled target rows when a learner was fitted.
+        Share of the weight that lay on the labeled target rows when a learner was fitted.
     weights_ : ndarray of shape (n_source,)
         Weights of the source rows in the last completed round, with mean 1: which of them
         the target rows agree with.
@@ -92,18 +92,18 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
     Assumes that the concept differs between the domains, but that part of the source follows the
     target's: p(y|x) differs for some rows only. With n source rows and initial weights of the
     user's choice (as in the paper), round t fits a learner to the weights w, measures
-    ``ε_t = Σ w|h − y| / Σ w`` over the labelled target rows and multiplies source rows by
+    ``ε_t = Σ w|h − y| / Σ w`` over the labeled target rows and multiplies source rows by
     ``β^{|h−y|}``, target rows by ``β_t^{−|h−y|}``, where β = 1/(1 + √(2 ln n / N)) and
     β_t = ε_t/(1 − ε_t). Of T completed rounds, ⌈T/2⌉ … T vote with ln(1/β_t) [1]_. A tie goes to
     the last class, as in the paper.
 
-    A target row is labelled unless its y is NaN, None or NA or, among integers, -1; unlabelled
+    A target row is labeled unless its y is NaN, None or NA or, among integers, -1; unlabeled
     ones are not used. Few rounds are a result and no failure: with few target rows a learner
     without error on them comes soon, and where they weigh little, "high_error" comes as soon,
     since the next learner makes the errors of the last: then take ``error="soft"`` or
     ``initial_weights="balanced"``. Without ``sample_domain`` this is AdaBoost (M1) on all rows,
     where all rounds vote. Estimators that re-encode y before they fit (VotingClassifier,
-    BaggingClassifier) hide which target rows are labelled: put them inside.
+    BaggingClassifier) hide which target rows are labeled: put them inside.
 
     Costs n_estimators fits of the base learner. Array level: a NumPy island; rows of other
     libraries are moved to the host.
@@ -152,7 +152,7 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
         self.random_state = random_state
 
     def fit(self, X, y, sample_weight=None, *, sample_domain=None):
-        """Boost on the source rows and the labelled target rows.
+        """Boost on the source rows and the labeled target rows.
 
         Parameters
         ----------
@@ -176,7 +176,7 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
         self.classes_, codes = class_labels(self, data)
         rows, is_target, weights = self._training_rows(data, sample_weight)
         ids = np.where(is_target, -1, data.ids[rows])  # all targets are one
-        rounds = self._boost(*labelled_part(data, rows), codes[rows], ids, weights)
+        rounds = self._boost(*labeled_part(data, rows), codes[rows], ids, weights)
         self._keep(rounds, data, rows)
         return self
 

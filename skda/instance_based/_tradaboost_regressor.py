@@ -15,7 +15,7 @@ from .._core._validation import data_for_fit, data_for_use
 from ._base_boosting import (
     BaseTransferBoosting,
     Rounds,
-    labelled_part,
+    labeled_part,
     source_factor,
     target_error,
     target_factor,
@@ -66,7 +66,7 @@ class BaseTrAdaBoostRegressor(DomainRegressorMixin, BaseTransferBoosting):
     """Weighted-median regression by boosting; a subclass writes ``_boost``."""
 
     def fit(self, X, y, sample_weight=None, *, sample_domain=None):
-        """Boost on the source rows and the labelled target rows.
+        """Boost on the source rows and the labeled target rows.
 
         Parameters
         ----------
@@ -88,7 +88,7 @@ class BaseTrAdaBoostRegressor(DomainRegressorMixin, BaseTransferBoosting):
         self._check_params()
         data = data_for_fit(self, X, y, sample_domain, labels="all", hand_on=True)
         rows, is_target, weights = self._training_rows(data, sample_weight)
-        X, y = labelled_part(data, rows)
+        X, y = labeled_part(data, rows)
         y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
         self._keep(self._boost(X, y, weights, is_target), data, rows)
         return self
@@ -160,7 +160,7 @@ class BaseTrAdaBoostRegressor(DomainRegressorMixin, BaseTransferBoosting):
 
 
 class TrAdaBoostRegressor(BaseTrAdaBoostRegressor):
-    """Boost a regressor on labelled target rows, with the source rows that agree with them.
+    """Boost a regressor on labeled target rows, with the source rows that agree with them.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ class TrAdaBoostRegressor(BaseTrAdaBoostRegressor):
         Largest number of rounds N. Raising it lowers the penalty of a wrong source row per
         round.
     initial_weights : {"uniform", "balanced"}, default="uniform"
-        Weights of the first round: the same for all rows; or such that the labelled target rows
+        Weights of the first round: the same for all rows; or such that the labeled target rows
         together weigh as much as the source rows together, which a few of them need
         to be heard at all. Either is multiplied by ``sample_weight``.
     loss : {"linear", "square", "exponential"}, default="linear"
@@ -184,12 +184,12 @@ class TrAdaBoostRegressor(BaseTrAdaBoostRegressor):
     estimators_ : list of regressors
         The learner of each completed round.
     estimator_errors_ : ndarray of shape (n_rounds,)
-        Weighted mean of the adjusted errors on the labelled target rows, ε_t.
+        Weighted mean of the adjusted errors on the labeled target rows, ε_t.
     estimator_weights_ : ndarray of shape (n_rounds,)
         Weight ln(1/β_t) of each learner in the median; infinite where ε_t = 0, which decides
         alone.
     target_share_ : ndarray of shape (n_rounds,)
-        Share of the weight that lay on the labelled target rows when a learner was fitted.
+        Share of the weight that lay on the labeled target rows when a learner was fitted.
     weights_ : ndarray of shape (n_source,)
         Weights of the source rows in the last completed round, with mean 1.
     termination_condition_ : {"n_estimators", "zero_error", "high_error"}
@@ -213,7 +213,7 @@ class TrAdaBoostRegressor(BaseTrAdaBoostRegressor):
     -----
     TrAdaBoost.R2 [1]_. Assumes that y given x differs between the domains for some of the source
     rows. Errors are ``e = |y − h(x)|/D``, D the largest over all rows (AdaBoost.R2 [2]_); ε_t is
-    their weighted mean over the labelled target rows; source rows are multiplied by β^e, target
+    their weighted mean over the labeled target rows; source rows are multiplied by β^e, target
     rows by β_t^{−e}, with β = 1/(1 + √(2 ln n / N)) for n source rows and
     β_t = ε_t/(1 − ε_t). Of T completed rounds, ⌈T/2⌉ … T enter the weighted median. Without
     source rows the update is that of AdaBoost.R2, which is what is fitted without

@@ -1,6 +1,6 @@
 """Two-stage TrAdaBoost.R2: the weight of the source goes down in steps, boosting comes between.
 
-Each step is measured by cross-validation on the labelled target rows.
+Each step is measured by cross-validation on the labeled target rows.
 """
 
 import numpy as np
@@ -90,8 +90,8 @@ class TwoStageTrAdaBoostRegressor(BaseTrAdaBoostRegressor):
     n_estimators : int, default=10
         Largest number of rounds of AdaBoost.R2′ in each step.
     cv : int, splitter or iterable, default=5
-        How the labelled target rows are split to measure a step: a number of shuffled folds (no
-        more than there are labelled target rows), or splits of those rows.
+        How the labeled target rows are split to measure a step: a number of shuffled folds (no
+        more than there are labeled target rows), or splits of those rows.
     loss : {"linear", "square", "exponential"}, default="linear"
         What is done to errors relative to the largest one: nothing, e², or 1 − exp(−e).
     random_state : int, RandomState instance or None, default=None
@@ -100,7 +100,7 @@ class TwoStageTrAdaBoostRegressor(BaseTrAdaBoostRegressor):
     Attributes
     ----------
     cv_errors_ : ndarray of shape (n_steps,)
-        Mean squared error of each step on held-out labelled target rows.
+        Mean squared error of each step on held-out labeled target rows.
     step_shares_ : ndarray of shape (n_steps,)
         Target's share of the weight in each step.
     best_step_ : int
@@ -135,7 +135,7 @@ class TwoStageTrAdaBoostRegressor(BaseTrAdaBoostRegressor):
     -----
     Two-stage TrAdaBoost.R2 [1]_. Assumes that y given x differs between the domains for some of
     the source rows, and guards against putting too much or too little trust in the source, since
-    the last step uses the target rows alone. With m labelled target rows and n source rows, step
+    the last step uses the target rows alone. With m labeled target rows and n source rows, step
     t = 1 … S fits AdaBoost.R2′ — AdaBoost.R2 in which source rows keep their weight — and measures
     it by cross-validation over the target rows; a learner fitted to the weights then gives the
     adjusted errors e, and source rows are multiplied by β_t^e with β_t such that the target's
@@ -225,7 +225,7 @@ class TwoStageTrAdaBoostRegressor(BaseTrAdaBoostRegressor):
         target = np.flatnonzero(is_target)
         if len(target) < 2:
             raise ValueError(
-                f"{type(self).__name__} needs at least 2 labelled target rows to cross-validate "
+                f"{type(self).__name__} needs at least 2 labeled target rows to cross-validate "
                 f"its steps; got {len(target)}. Label more, or use TrAdaBoostRegressor."
             )
         cv = self.cv

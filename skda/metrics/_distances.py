@@ -54,7 +54,7 @@ def energy_distance(X, Y):
     -----
     D = (2 E‖x − y‖ − E‖x − x′‖ − E‖y − y′‖)^{1/2} over all pairs of rows, as
     :func:`scipy.stats.energy_distance` for one feature. It is 0 only for equal distributions.
-    Features of larger scale count more: standardise first. Cost O((n_X + n_Y)² d), in tiles.
+    Features of larger scale count more: standardize first. Cost O((n_X + n_Y)² d), in tiles.
     Runs wholly in the Python array API, on the device of X.
 
     References

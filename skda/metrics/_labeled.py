@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.metrics import accuracy_score, get_scorer, r2_score
 
 from .._array._rows import n_rows, take_rows
-from .._core._labels import labelled_rows, tidy_labels
+from .._core._labels import labeled_rows, tidy_labels
 from ._base_scorer import _ASKED, BaseDomainScorer
 
 
@@ -137,7 +137,7 @@ class LabeledTargetScorer(BaseDomainScorer):
     def _score(self, rows):
         if rows.y is None:
             raise ValueError("LabeledTargetScorer needs labels of target rows; y is None.")
-        index = np.flatnonzero((rows.ids < 0) & labelled_rows(rows.y, rows.ids))
+        index = np.flatnonzero((rows.ids < 0) & labeled_rows(rows.y, rows.ids))
         if not len(index):
             raise ValueError(
                 "LabeledTargetScorer found no target row with a label: all are NaN, None or -1. "

@@ -1,4 +1,4 @@
-"""Scorers that look at how target rows lie: neighbours, rank, clusters."""
+"""Scorers that look at how target rows lie: neighbors, rank, clusters."""
 
 import numpy as np
 from scipy.special import logsumexp
@@ -11,9 +11,9 @@ from ._base_scorer import BaseDomainScorer
 
 
 def soft_neighborhood_density(P, temperature):
-    """Return the mean entropy of the soft neighbourhoods of the rows of P.
+    """Return the mean entropy of the soft neighborhoods of the rows of P.
 
-    Row i's neighbourhood is softmax over j ≠ i of cos(pᵢ, pⱼ)/temperature. In tiles of memory.
+    Row i's neighborhood is softmax over j ≠ i of cos(pᵢ, pⱼ)/temperature. In tiles of memory.
     """
     unit = P / np.maximum(np.linalg.norm(P, axis=1, keepdims=True), np.finfo(P.dtype).tiny)
     n, total = len(P), 0.0
@@ -33,7 +33,7 @@ class SoftNeighborhoodDensityScorer(BaseDomainScorer):
     Parameters
     ----------
     temperature : float, default=0.05
-        Smaller counts only nearly equal predictions as neighbours.
+        Smaller counts only nearly equal predictions as neighbors.
 
     See Also
     --------

@@ -13,7 +13,7 @@ from ._mmd import TwoSampleTestResult
 from ._samples import two_samples_on_host
 
 
-def _labelled(X, Y):
+def _labeled(X, Y):
     X, Y = two_samples_on_host(X, Y, min_samples=2)
     return np.concatenate([X, Y]), np.repeat([0, 1], [len(X), len(Y)])
 
@@ -37,7 +37,7 @@ def proxy_a_distance(X, Y, *, estimator=None, cv=5, random_state=None):
         Second sample, at least two rows.
     estimator : classifier or None, default=None
         Classifier that sees labels 0 (X) and 1 (Y). None is a balanced logistic regression on
-        standardised features, which sees differences of the means; take a forest or an SVM for
+        standardized features, which sees differences of the means; take a forest or an SVM for
         others.
     cv : int, default=5
         Number of folds, at most the size of the smaller sample.
@@ -74,7 +74,7 @@ def proxy_a_distance(X, Y, *, estimator=None, cv=5, random_state=None):
     >>> proxy_a_distance(X, X + 100.0, random_state=0)
     2.0
     """
-    Z, labels = _labelled(X, Y)
+    Z, labels = _labeled(X, Y)
     if cv < 2:
         raise ValueError(f"cv must be at least 2; got {cv!r}.")
     folds = StratifiedKFold(
@@ -132,7 +132,7 @@ def classifier_two_sample_test(X, Y, *, estimator=None, test_size=0.5, random_st
     >>> result.statistic, round(result.pvalue, 6)
     (1.0, 5e-06)
     """
-    Z, labels = _labelled(X, Y)
+    Z, labels = _labeled(X, Y)
     Z_fit, Z_test, y_fit, y_test = train_test_split(
         Z, labels, test_size=test_size, stratify=labels, random_state=random_state
     )

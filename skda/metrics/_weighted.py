@@ -18,7 +18,7 @@ _MAX_LOG_ODDS = 30.0
 def density_ratio(X_source, X_target, *, random_state=0):
     """Estimate p_target/p_source at the source rows by a cross-fitted logistic regression.
 
-    The odds of a classifier of domains times n_source/n_target, not normalised; each row is
+    The odds of a classifier of domains times n_source/n_target, not normalized; each row is
     judged by a classifier that has not seen it.
     """
     X = _concatenate([X_source, X_target])
@@ -50,9 +50,9 @@ def deep_embedded_risk(loss, weights):
     The mean of true weights is 1, so what their sample mean is off by corrects the risk.
     """
     weighted = weights * loss
-    centred = weights - weights.mean()
-    variance = centred @ centred
-    eta = -(centred @ weighted) / variance if variance > 0 else 0.0
+    centered = weights - weights.mean()
+    variance = centered @ centered
+    eta = -(centered @ weighted) / variance if variance > 0 else 0.0
     return float(weighted.mean() + eta * (weights.mean() - 1.0))
 
 
@@ -217,7 +217,7 @@ class DEVScorer(_WeightedScorer):
         Loss of a row, as in :class:`ImportanceWeightedScorer`.
     weighter : weighter, callable or None, default=None
         Where the weights come from, as in :class:`ImportanceWeightedScorer`. Weights that are
-        normalised to mean 1 on the very rows that are scored, as those of `skda.instance_based`
+        normalized to mean 1 on the very rows that are scored, as those of `skda.instance_based`
         are, leave the control variate nothing to correct.
     features : {"mapped", "input"}, default="mapped"
         What the weights are computed on, as in :class:`ImportanceWeightedScorer`.

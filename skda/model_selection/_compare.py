@@ -10,7 +10,7 @@ from sklearn.model_selection import cross_validate
 from sklearn.pipeline import Pipeline
 
 from .._array._rows import n_rows
-from .._core._labels import as_labels, labelled_rows
+from .._core._labels import as_labels, labeled_rows
 from .._core._sample_domain import check_both_sides, check_sample_domain
 from ..metrics import (
     CircularValidationScorer,
@@ -69,7 +69,7 @@ def default_scoring(estimators, y, sample_domain):
     else:
         scoring["dev"] = DEVScorer()
     scoring["circular"] = CircularValidationScorer()
-    if ((sample_domain < 0) & labelled_rows(as_labels(y), sample_domain)).any():
+    if ((sample_domain < 0) & labeled_rows(as_labels(y), sample_domain)).any():
         scoring["target"] = LabeledTargetScorer()
     return scoring
 
@@ -277,8 +277,8 @@ def plot_comparison(table, *, scorers=None, ax=None):
         raise ValueError(f"ax must hold one axes per scorer, {len(scorers)}; got {len(axes)}.")
     for panel, scorer in zip(axes, scorers, strict=True):
         values = mean[scorer, "mean"]
-        colours = np.where(values == values.max(), "tab:blue", "lightsteelblue")
-        panel.barh(list(mean.index), values, xerr=spreads[scorer], color=colours)
+        colors = np.where(values == values.max(), "tab:blue", "lightsteelblue")
+        panel.barh(list(mean.index), values, xerr=spreads[scorer], color=colors)
         if SOURCE_ONLY in mean.index:
             panel.axvline(values[SOURCE_ONLY], color="black", linestyle="--", linewidth=1)
         panel.set_title(scorer)

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from skda import CORALTransformer, DomainWarning, encode_domains, stack_domains
 from skda._array._rows import join_rows, take_rows
-from skda._core._labels import as_labels, labelled_rows, missing_labels, tidy_labels
+from skda._core._labels import as_labels, labeled_rows, missing_labels, tidy_labels
 from skda._core._sample_domain import (
     check_both_sides,
     check_sample_domain,
@@ -119,15 +119,15 @@ def test_missing_label_is_nan_none_or_minus_one_among_integers(y, missing):
     assert missing_labels(y).tolist() == missing
 
 
-def test_every_source_row_counts_as_labelled():
+def test_every_source_row_counts_as_labeled():
     ids = np.array([1, 1, -2, -2])
-    assert labelled_rows(np.array([-1, 1, 0, 1]), ids).tolist() == [True, True, True, True]
-    assert labelled_rows(np.array([0, 1, -1, 1]), ids).tolist() == [True, True, False, True]
+    assert labeled_rows(np.array([-1, 1, 0, 1]), ids).tolist() == [True, True, True, True]
+    assert labeled_rows(np.array([0, 1, -1, 1]), ids).tolist() == [True, True, False, True]
 
 
 def test_minus_one_as_class_and_as_missing_is_refused_with_the_way_out():
     with pytest.raises(ValueError, match=r"Recode the classes.*\{0, 1\}.*skda.stack_domains"):
-        labelled_rows(np.array([-1, 1, -1, 1]), np.array([1, 1, -2, -2]))
+        labeled_rows(np.array([-1, 1, -1, 1]), np.array([1, 1, -2, -2]))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The quadratic programme behind KMM and KLIEP."""
+"""The quadratic program behind KMM and KLIEP."""
 
 import math
 

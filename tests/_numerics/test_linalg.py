@@ -87,9 +87,9 @@ def test_forgetting_weights_old_rows_less():
     weights = np.r_[np.full(30, 0.25), np.ones(20)]
     rows = np.vstack([A, B])
     mean = np.average(rows, axis=0, weights=weights)
-    centred = rows - mean
+    centered = rows - mean
     np.testing.assert_allclose(merged.mean, mean)
-    np.testing.assert_allclose(merged.scatter, (centred.T * weights) @ centred)
+    np.testing.assert_allclose(merged.scatter, (centered.T * weights) @ centered)
     assert merged.count == weights.sum()
 
 

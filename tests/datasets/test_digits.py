@@ -36,7 +36,7 @@ def test_second_scanner_dims_the_right_and_keeps_the_mean_image_smooth():
     np.testing.assert_allclose(seen, np.broadcast_to(expected, (8, 8)), atol=0.1)
 
 
-def colour(rows, power):
+def color(rows, power):
     values, vectors = np.linalg.eigh(np.cov(rows.T) + 1e-3 * np.eye(rows.shape[1]))
     return (vectors * values**power) @ vectors.T
 
@@ -47,7 +47,7 @@ def test_matching_moments_wins_back_most_of_what_is_lost(seed):
     X = X / 16
     Xs, ys, Xt, yt = X[:898], y[:898], X[898:], y[898:]
     model = LogisticRegression(max_iter=1000)
-    mapped = (Xs - Xs.mean(axis=0)) @ colour(Xs, -0.5) @ colour(Xt, 0.5) + Xt.mean(axis=0)
+    mapped = (Xs - Xs.mean(axis=0)) @ color(Xs, -0.5) @ color(Xt, 0.5) + Xt.mean(axis=0)
     source_only = model.fit(Xs, ys).score(Xt, yt)
     adapted = model.fit(mapped, ys).score(Xt, yt)
     ceiling = model.fit(Xt[:450], yt[:450]).score(Xt[450:], yt[450:])

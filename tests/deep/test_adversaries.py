@@ -120,7 +120,7 @@ def test_multilinear_map_is_the_outer_product_of_each_row():
 def test_the_random_map_keeps_inner_products_on_average():
     torch.manual_seed(0)
     loss = ConditionalAdversarialLoss(6, 3, 8, entropy_weights=False, n_random=17, bsp_weight=0.0)
-    assert loss.randomised
+    assert loss.randomized
     wide = ConditionalAdversarialLoss(
         40, 3, 8, entropy_weights=True, n_random=60, bsp_weight=0.0
     ).double()

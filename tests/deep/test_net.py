@@ -169,7 +169,7 @@ def test_warm_start_and_partial_fit_go_on(domains):
     X, y, d = domains
     net = DANClassifier(warm_start=True, **SMALL).fit(X, y, sample_domain=d)
     former = [w.copy() for w in weights(net)]
-    net.set_params(lr=0.0)  # of the next net, not of this one's optimiser
+    net.set_params(lr=0.0)  # of the next net, not of this one's optimizer
     net.fit(X, y, sample_domain=d)
     assert net.n_iter_ == 6 == len(net.history_)
     assert any((a != b).any() for a, b in zip(former, weights(net), strict=True))

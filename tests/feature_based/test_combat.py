@@ -31,8 +31,8 @@ def brute_force_combat(X, covariate, ids):
     k = len(names)
     grand = batch.mean(0) @ B[:k]
     sigma = np.sqrt(((X - design @ B) ** 2).sum(0) / n)
-    centre = grand + (np.outer(covariate, B[k]) if covariate is not None else 0.0)
-    Z = (X - centre) / sigma
+    center = grand + (np.outer(covariate, B[k]) if covariate is not None else 0.0)
+    Z = (X - center) / sigma
     out = np.empty_like(X)
     for name in names:
         z = Z[ids == name]
@@ -45,7 +45,7 @@ def brute_force_combat(X, covariate, ids):
             g = (tau2 * len(z) * gamma + v * gbar) / (tau2 * len(z) + v)
             v = (theta + 0.5 * ((z - g) ** 2).sum(0)) / (len(z) / 2 + lam - 1)
         rows = ids == name
-        out[rows] = sigma / np.sqrt(v) * (z - g) + (centre[rows] if centre.ndim == 2 else centre)
+        out[rows] = sigma / np.sqrt(v) * (z - g) + (center[rows] if center.ndim == 2 else center)
     return out
 
 

@@ -35,7 +35,7 @@ def as_matrix(A):
     return A
 
 
-def regularised(C, reg):
+def regularized(C, reg):
     return C + reg * np.eye(len(C))
 
 
@@ -48,7 +48,7 @@ def regularised(C, reg):
 def test_map_turns_the_regularised_source_covariance_into_the_targets(shape, reg, seed):
     X, d = two_domains(*shape, seed=seed)
     A = as_matrix(fitted(X, d, reg=reg).maps_[1])
-    C_s, C_t = (regularised(np.cov(X[rows].T), reg) for rows in (d > 0, d < 0))
+    C_s, C_t = (regularized(np.cov(X[rows].T), reg) for rows in (d > 0, d < 0))
     np.testing.assert_allclose(A.T @ C_s @ A, C_t, atol=1e-8 * abs(C_t).max())
 
 
@@ -57,7 +57,7 @@ def test_map_turns_the_regularised_source_covariance_into_the_targets(shape, reg
 def test_map_is_the_product_of_matrix_roots(shape, strength):
     X, d = two_domains(*shape)
     A = as_matrix(fitted(X, d, reg=0.5, strength=strength).maps_[1])
-    C_s, C_t = (regularised(np.cov(X[rows].T), 0.5) for rows in (d > 0, d < 0))
+    C_s, C_t = (regularized(np.cov(X[rows].T), 0.5) for rows in (d > 0, d < 0))
     C = (1 - strength) * C_s + strength * C_t
     np.testing.assert_allclose(A, linalg.inv(linalg.sqrtm(C_s)) @ linalg.sqrtm(C), atol=1e-8)
 
@@ -160,9 +160,9 @@ def test_sparse_rows_give_what_dense_rows_give(strength, reg):
 def test_sparse_moments_are_the_dense_ones():
     X = sparse.random(50, 6, density=0.3, format="csr", random_state=0)
     m = sparse_moments(X, quartic=True)
-    centred = X.toarray() - X.toarray().mean(axis=0)
-    np.testing.assert_allclose(m.scatter, centred.T @ centred, atol=1e-12)
-    assert m.quartic == pytest.approx(((centred**2).sum(axis=1) ** 2).sum())
+    centered = X.toarray() - X.toarray().mean(axis=0)
+    np.testing.assert_allclose(m.scatter, centered.T @ centered, atol=1e-12)
+    assert m.quartic == pytest.approx(((centered**2).sum(axis=1) ** 2).sum())
 
 
 def test_many_columns_need_no_square_matrix():

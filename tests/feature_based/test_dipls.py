@@ -23,14 +23,14 @@ def instruments(seed=0, n=60, d=12):
     return X, y, ids
 
 
-def centred(X, y, ids):
+def centered(X, y, ids):
     Xs, Xt, ys = X[ids > 0], X[ids < 0], y[ids > 0]
     return Xs - Xs.mean(0), Xt - Xt.mean(0), (ys - ys.mean())[:, None]
 
 
 def test_weights_minimise_their_objective():
     X, y, ids = instruments()
-    Xs, Xt, ys = centred(X, y, ids)
+    Xs, Xt, ys = centered(X, y, ids)
     D = covariance_gap(Xs, Xt)
 
     def objective(w):
@@ -43,7 +43,7 @@ def test_weights_minimise_their_objective():
 
 def test_gap_is_the_absolute_value_of_the_difference():
     X, y, ids = instruments()
-    Xs, Xt, _ = centred(X, y, ids)
+    Xs, Xt, _ = centered(X, y, ids)
     D = covariance_gap(Xs, Xt)
     gap = Xs.T @ Xs / len(Xs) - Xt.T @ Xt / len(Xt)
     np.testing.assert_allclose(D @ D, gap @ gap, atol=1e-9 * np.abs(gap @ gap).max())
@@ -74,7 +74,7 @@ def test_wide_rows_are_solved_in_their_span(reg):
 
 def test_target_coefficients_use_the_targets_loadings():
     X, y, ids = instruments()
-    Xs, Xt, ys = centred(X, y, ids)
+    Xs, Xt, ys = centered(X, y, ids)
     model = DIPLSRegressor(1, reg=5.0).fit(X, y, sample_domain=ids)
     w = model.x_weights_
     t = Xs @ w

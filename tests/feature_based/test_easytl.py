@@ -1,4 +1,4 @@
-"""EasyTL against its linear programme."""
+"""EasyTL against its linear program."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from skda.feature_based._easytl import class_bonuses
 
 
 def brute_force(D):
-    """The programme of the paper with dense constraints."""
+    """The program of the paper with dense constraints."""
     n, C = D.shape
     rows = np.kron(np.eye(n), np.ones(C))
     classes = np.kron(np.ones(n), np.eye(C))
@@ -21,7 +21,7 @@ def brute_force(D):
 
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("away", [0, 1, 3])
-def test_rows_of_fit_get_the_programmes_classes(seed, away):
+def test_rows_of_fit_get_the_programs_classes(seed, away):
     rng = np.random.default_rng(seed)
     means = rng.normal(size=(5, 2))
     means[:away] += 20  # classes that no target row is near

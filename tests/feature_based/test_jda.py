@@ -1,4 +1,4 @@
-"""JDA against SciPy's dense generalised eigenproblem, and on the shift it is made for."""
+"""JDA against SciPy's dense generalized eigenproblem, and on the shift it is made for."""
 
 import numpy as np
 import pytest
@@ -13,9 +13,9 @@ from skda._numerics._kernels import kernel_matrix
 def shifted_blobs(seed, n=120, d=8, classes=3):
     """Classes apart, and the target moved by more than their distance along one axis."""
     rng = np.random.default_rng(seed)
-    centres = rng.normal(size=(classes, d)) * 3
+    centers = rng.normal(size=(classes, d)) * 3
     y = rng.integers(0, classes, 2 * n)
-    X = centres[y] + rng.normal(size=(2 * n, d))
+    X = centers[y] + rng.normal(size=(2 * n, d))
     ids = rng.permutation(np.repeat([1, -2], n))
     move = rng.normal(size=d)
     X[ids < 0] += 8 * move / np.linalg.norm(move)
@@ -84,7 +84,7 @@ def test_pseudo_labels_come_from_the_nearest_source_row_or_the_given_classifier(
     assert set(other.pseudo_labels_) <= set(y)
 
 
-def test_a_class_without_pseudo_labelled_rows_contributes_nothing():
+def test_a_class_without_pseudo_labeled_rows_contributes_nothing():
     X, y, ids = shifted_blobs(0)
     keep = (ids > 0) | (y != 2)  # the target lacks class 2
     jda = JDATransformer(3).fit(X[keep], y[keep], sample_domain=ids[keep])

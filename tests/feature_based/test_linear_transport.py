@@ -91,10 +91,10 @@ def test_it_displaces_less_than_any_other_map_with_these_moments():
     source, target = X[d > 0], X[d < 0]
     least = ((moved - source) ** 2).sum(1).mean()
     whiten = np.linalg.inv(np.linalg.cholesky(np.cov(source.T))).T
-    colour = np.linalg.cholesky(np.cov(target.T)).T
-    for seed in range(20):  # whiten, rotate at random, colour
+    color = np.linalg.cholesky(np.cov(target.T)).T
+    for seed in range(20):  # whiten, rotate at random, color
         Q, _ = np.linalg.qr(np.random.default_rng(seed).normal(size=(4, 4)))
-        other = (source - source.mean(0)) @ whiten @ Q @ colour + target.mean(0)
+        other = (source - source.mean(0)) @ whiten @ Q @ color + target.mean(0)
         assert ((other - source) ** 2).sum(1).mean() > least
 
 

@@ -15,9 +15,9 @@ from skda.feature_based._meda import estimate_balance, proxy_distance
 
 def shifted(seed=0, n=80, d=6, classes=3):
     rng = np.random.default_rng(seed)
-    centres = rng.normal(size=(classes, d)) * 2.5
+    centers = rng.normal(size=(classes, d)) * 2.5
     y = rng.integers(0, classes, 2 * n)
-    X = centres[y] + rng.normal(size=(2 * n, d)) * 0.8
+    X = centers[y] + rng.normal(size=(2 * n, d)) * 0.8
     ids = rng.permutation(np.repeat([1, -2], n))
     turn, _ = np.linalg.qr(np.eye(d) + 0.4 * rng.normal(size=(d, d)))
     X[ids < 0] = X[ids < 0] @ (turn * np.sign(np.diag(turn)))
@@ -43,7 +43,7 @@ def test_coefficients_solve_the_papers_equation(balance):
     M = (1 - balance) * 3 * outer(source, target)
     M = M + balance * sum(outer(source & (y == c), target & (pseudo == c)) for c in range(3))
     M /= np.linalg.norm(M)
-    L = knn_laplacian(Z, n_neighbors=10, metric="cosine", normalised=True)
+    L = knn_laplacian(Z, n_neighbors=10, metric="cosine", normalized=True)
     A = np.diag(source.astype(float))
     Y = np.eye(3)[y]
     left = (A + 10 * M + L) @ K + 0.1 * np.eye(len(K))
@@ -51,7 +51,7 @@ def test_coefficients_solve_the_papers_equation(balance):
     np.testing.assert_allclose(meda.decision_function(X), K @ meda.dual_coef_, atol=1e-8)
 
 
-def test_the_graph_joins_rows_that_are_neighbours_of_either():
+def test_the_graph_joins_rows_that_are_neighbors_of_either():
     X = np.random.default_rng(0).normal(size=(30, 4))
     W = knn_affinity(X, n_neighbors=3, metric="cosine").toarray()
     unit = X / np.linalg.norm(X, axis=1, keepdims=True)
@@ -91,7 +91,7 @@ def test_balance_follows_where_the_shift_is():
     assert estimate_balance(within, ids, codes, pseudo) > 0.9
 
 
-def test_meda_beats_the_nearest_neighbour_and_itself_unaligned():
+def test_meda_beats_the_nearest_neighbor_and_itself_unaligned():
     plain, adapted, off = [], [], []
     for seed in range(5):
         X, y, ids = shifted(seed)

@@ -146,7 +146,7 @@ def test_lpl1_plan_is_that_of_pot_in_units_of_shares():
         expected = ot.da.sinkhorn_lpl1_mm(
             a, y, b, M, reg=0.1, eta=0.1, numItermax=10, numInnerItermax=10000, stopInnerThr=1e-12
         )
-    # POT penalises masses s/m, not shares s: sqrt(s/m + e) = sqrt(s + m e) / sqrt(m); a share
+    # POT penalizes masses s/m, not shares s: sqrt(s/m + e) = sqrt(s + m e) / sqrt(m); a share
     # counts for 1/m here, and the slope of the penalty falls by class_reg from s = 0 to s = 1.
     eps = m * 1e-3
     fall = 0.5 * (eps**-0.5 - (1 + eps) ** -0.5)

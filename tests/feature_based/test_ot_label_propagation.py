@@ -35,7 +35,7 @@ def test_entropic_shares_are_class_sums_of_the_plan():
     np.testing.assert_allclose(fitted.label_distributions_, expected, atol=1e-5)
 
 
-def test_hundreds_of_rows_are_labelled_as_well_as_by_the_assignment():
+def test_hundreds_of_rows_are_labeled_as_well_as_by_the_assignment():
     # A peer stops after 200 pivots here and gives class 0 to rows without mass.
     X, y, d = classes_that_move(n=450)
     rows, columns = linear_sum_assignment(((X[:450, None] - X[450:]) ** 2).sum(2))

@@ -1,4 +1,4 @@
-"""TCA against SciPy's dense generalised eigenproblem, and on the shift it is made for."""
+"""TCA against SciPy's dense generalized eigenproblem, and on the shift it is made for."""
 
 import warnings
 

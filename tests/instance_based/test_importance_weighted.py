@@ -142,7 +142,7 @@ def test_target_share_balances_the_domains(share):
     np.testing.assert_allclose(weights[:60], model.weights_)
 
 
-def test_labelled_target_rows_have_weight_one_unless_shared():
+def test_labeled_target_rows_have_weight_one_unless_shared():
     X, y, d, _, y_target = bent(0, n=60)
     y[d < 0] = np.where(np.arange(60) < 7, y_target, np.nan)
     model = ImportanceWeightedEstimator(Recorder(), None, use_target_labels=True)
@@ -210,7 +210,7 @@ def test_an_estimator_that_cannot_take_weights_is_refused_with_the_mend():
     ("params", "words"),
     [
         ({"target_share": 0.5}, "use_target_labels=True"),
-        ({"target_share": 0.5, "use_target_labels": True}, "counts as labelled"),
+        ({"target_share": 0.5, "use_target_labels": True}, "counts as labeled"),
         ({"target_share": 1, "use_target_labels": True}, "below 1"),
         ({"target_share": 0, "use_target_labels": True}, "target_share must be"),
     ],

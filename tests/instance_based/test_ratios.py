@@ -60,7 +60,7 @@ def test_weights_rank_source_rows_as_the_true_ratio_does(weighter, d):
         assert spearmanr(weights, log_ratio).statistic > 0.9
 
 
-def test_nearest_neighbours_rank_source_rows_roughly_as_the_true_ratio_does():
+def test_nearest_neighbors_rank_source_rows_roughly_as_the_true_ratio_does():
     for n_neighbors, least in ((1, 0.6), (5, 0.8)):
         for seed in range(3):
             X, sample_domain, log_ratio = gaussians(2, seed)
@@ -182,7 +182,7 @@ def test_kliep_chooses_the_width_of_the_most_likely_weights():
 
 
 # ---------------------------------------------------------------------------------------------
-# Gaussian, kernel density, nearest neighbours, domain classifier
+# Gaussian, kernel density, nearest neighbors, domain classifier
 # ---------------------------------------------------------------------------------------------
 
 
@@ -247,7 +247,7 @@ def test_kernel_density_weights_equal_brute_force():
     np.testing.assert_allclose(weights, ratio / ratio.mean(), rtol=1e-9)
 
 
-def test_nearest_neighbour_votes_are_voronoi_counts():
+def test_nearest_neighbor_votes_are_voronoi_counts():
     rng = np.random.default_rng(0)
     S, T = rng.normal(size=(20, 2)), rng.normal(size=(50, 2))
     nearest = ((T[:, None] - S[None]) ** 2).sum(-1).argmin(axis=1)

@@ -42,23 +42,23 @@ COLUMNS[[0, 7], 1] = 1 - Y[[0, 7]]
 DOMAIN = np.array([1, 1, 1, 1, -2, -2, -2, -2])
 
 
-def make_partly_contrary(seed, n=400, n_labelled=30):
+def make_partly_contrary(seed, n=400, n_labeled=30):
     """The source agrees with the target, but for the rows with a large first feature."""
     rng = np.random.default_rng(seed)
     Xs, Xt = rng.uniform(-1, 1, (n, 2)), rng.uniform(-1, 1, (n, 2))
     ys, yt = (Xs.sum(axis=1) > 0).astype(int), (Xt.sum(axis=1) > 0).astype(int)
     ys = np.where(Xs[:, 0] > 0.3, 1 - ys, ys)
-    few = np.where(np.arange(n) < n_labelled, yt, -1)
+    few = np.where(np.arange(n) < n_labeled, yt, -1)
     return (*stack_domains(Xs, ys, Xt, few), Xt, yt)
 
 
-def make_noisy(seed=0, n=300, n_labelled=60):
+def make_noisy(seed=0, n=300, n_labeled=60):
     """Labels with noise on both sides, so that no learner is without error on the target."""
     rng = np.random.default_rng(seed)
     Xs, Xt = rng.normal(size=(n, 3)), rng.normal(size=(n, 3))
     ys = (Xs @ [1, 1, 0] + rng.normal(size=n) > 0).astype(int)
     yt = (Xt @ [1, -0.5, 0] + rng.normal(size=n) > 0).astype(int)
-    few = np.where(np.arange(n) < n_labelled, yt, -1)
+    few = np.where(np.arange(n) < n_labeled, yt, -1)
     return (*stack_domains(Xs, ys, Xt, few), Xt, yt)
 
 
@@ -195,7 +195,7 @@ def test_second_half_of_the_completed_rounds_votes(n, first):
 
 
 def test_votes_are_weighted_by_log_one_over_beta():
-    X, y, d, Xt, _ = make_noisy(n_labelled=250)
+    X, y, d, Xt, _ = make_noisy(n_labeled=250)
     model = TrAdaBoostClassifier(n_estimators=7, random_state=0).fit(X, y, sample_domain=d)
     assert len(model.estimators_) == 7
     voting = range(3, 7)
@@ -267,7 +267,7 @@ def test_later_round_with_high_error_is_dropped():
 
 
 def test_staged_prediction_ends_with_the_prediction():
-    X, y, d, Xt, _ = make_noisy(n_labelled=250)
+    X, y, d, Xt, _ = make_noisy(n_labeled=250)
     model = TrAdaBoostClassifier(n_estimators=6, random_state=0).fit(X, y, sample_domain=d)
     stages = list(model.staged_predict(Xt))
     assert len(stages) == len(model.estimators_) == 6
@@ -280,7 +280,7 @@ def test_staged_prediction_ends_with_the_prediction():
 
 
 def test_dynamic_cost_keeps_the_target_from_taking_all_the_weight():
-    X, y, d, *_ = make_noisy(n_labelled=20)
+    X, y, d, *_ = make_noisy(n_labeled=20)
     shares = {}
     for dynamic in (False, True):
         model = TrAdaBoostClassifier(
@@ -358,11 +358,11 @@ BOTH = pytest.mark.parametrize("cls", [TrAdaBoostClassifier, MultiSourceTrAdaBoo
 
 
 @BOTH
-def test_no_labelled_target_row_is_an_error_that_says_which_would_count(cls):
+def test_no_labeled_target_row_is_an_error_that_says_which_would_count(cls):
     X, y, d, *_ = make_partly_contrary(0)
     for missing in (-1, np.nan, None):
         y = np.where(d < 0, missing, y)
-        with pytest.raises(ValueError, match="needs labelled target rows") as error:
+        with pytest.raises(ValueError, match="needs labeled target rows") as error:
             cls().fit(X, y, sample_domain=d)
         for words in ("none of the 400", "NaN", "None", "-1", "ImportanceWeightedEstimator"):
             assert words in str(error.value)
@@ -377,8 +377,8 @@ def test_minus_one_as_a_class_on_both_sides_is_refused(cls):
 
 
 @BOTH
-def test_one_labelled_target_row_is_enough(cls):
-    X, y, d, Xt, _ = make_partly_contrary(0, n_labelled=1)
+def test_one_labeled_target_row_is_enough(cls):
+    X, y, d, Xt, _ = make_partly_contrary(0, n_labeled=1)
     model = cls().fit(X, y, sample_domain=d)
     np.testing.assert_allclose(model.predict_proba(Xt).sum(axis=1), 1.0)
 
@@ -481,7 +481,7 @@ def test_bad_sample_weight_is_named(cls):
         (np.ones(3), "one value per row"),
         (np.full(len(y), -1.0), "not negative"),
         (np.full(len(y), np.nan), "finite"),
-        (np.where(d < 0, 0.0, 1.0), "all labelled target rows"),
+        (np.where(d < 0, 0.0, 1.0), "all labeled target rows"),
     ):
         with pytest.raises(ValueError, match=words):
             cls().fit(X, y, bad, sample_domain=d)
@@ -524,7 +524,7 @@ def test_target_factor_of_half_changes_nothing():
 
 
 def test_weights_and_domains_reach_it_through_a_pipeline_and_a_search():
-    X, y, d, *_ = make_partly_contrary(0, n=90, n_labelled=60)
+    X, y, d, *_ = make_partly_contrary(0, n=90, n_labeled=60)
     weights = np.random.default_rng(0).random(len(y))
     with sklearn.config_context(enable_metadata_routing=True):
         boost = TrAdaBoostClassifier(DecisionTreeClassifier(), n_estimators=3, random_state=0)

@@ -22,13 +22,13 @@ from tests.instance_based.scripted import BestColumnRegressor
 BOTH = pytest.mark.parametrize("cls", [TrAdaBoostRegressor, TwoStageTrAdaBoostRegressor])
 
 
-def make_partly_other(seed, n_labelled=20):
+def make_partly_other(seed, n_labeled=20):
     """The source follows the target's law, but for rows above 0.4."""
     rng = np.random.default_rng(seed)
     Xs, Xt = rng.uniform(-1, 1, (400, 1)), rng.uniform(-1, 1, (300, 1))
     ys, yt = Xs[:, 0] ** 2, Xt[:, 0] ** 2
     ys[Xs[:, 0] > 0.4] = 0.0
-    few = np.where(np.arange(300) < n_labelled, yt, np.nan)
+    few = np.where(np.arange(300) < n_labeled, yt, np.nan)
     return (*stack_domains(Xs, ys, Xt, few), Xt, yt)
 
 
@@ -245,22 +245,22 @@ def test_error_is_lower_than_by_pooling_and_not_without_the_method(cls, params, 
 
 
 @BOTH
-def test_no_labelled_target_row_is_an_error_that_says_which_would_count(cls):
-    X, y, d, *_ = make_partly_other(0, n_labelled=0)
-    with pytest.raises(ValueError, match="A target row counts as labelled when") as error:
+def test_no_labeled_target_row_is_an_error_that_says_which_would_count(cls):
+    X, y, d, *_ = make_partly_other(0, n_labeled=0)
+    with pytest.raises(ValueError, match="A target row counts as labeled when") as error:
         cls().fit(X, y, sample_domain=d)
     assert "none of the 300 target rows" in str(error.value)
 
 
-def test_one_labelled_target_row():
-    X, y, d, Xt, _ = make_partly_other(0, n_labelled=1)
+def test_one_labeled_target_row():
+    X, y, d, Xt, _ = make_partly_other(0, n_labeled=1)
     assert np.isfinite(TrAdaBoostRegressor().fit(X, y, sample_domain=d).predict(Xt)).all()
-    with pytest.raises(ValueError, match="at least 2 labelled target rows"):
+    with pytest.raises(ValueError, match="at least 2 labeled target rows"):
         TwoStageTrAdaBoostRegressor().fit(X, y, sample_domain=d)
 
 
-def test_fewer_labelled_rows_than_folds():
-    X, y, d, Xt, _ = make_partly_other(0, n_labelled=3)
+def test_fewer_labeled_rows_than_folds():
+    X, y, d, Xt, _ = make_partly_other(0, n_labeled=3)
     model = TwoStageTrAdaBoostRegressor(n_steps=2, n_estimators=2, cv=10, random_state=0)
     assert np.isfinite(model.fit(X, y, sample_domain=d).predict(Xt)).all()
 

@@ -246,10 +246,10 @@ def test_mixval_equals_mixing_by_hand(spoken):
         assert_allclose(scorer(model, P, y, sample_domain=sample_domain), value, rtol=1e-10)
 
 
-def test_labelled_target_scorer_uses_the_labelled_target_rows_only(spoken):
+def test_labeled_target_scorer_uses_the_labeled_target_rows_only(spoken):
     P, y, sample_domain = spoken
     model, known = Recite().fit(), y.copy()
-    known[16:] = -1  # rows 14 and 15 are labelled
+    known[16:] = -1  # rows 14 and 15 are labeled
     expected = np.mean(P[14:16].argmax(axis=1) == y[14:16])
     for labels in (
         known,

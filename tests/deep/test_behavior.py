@@ -255,10 +255,10 @@ def test_regression_without_the_loss_is_the_source_only_network(method, weight):
 
 
 def test_regression_is_adapted_to_drifting_sensors_by_batch_statistics(monkeypatch):
-    normalised = {"module__batch_norm": True}
-    assert error_ratio(AdaBNRegressor, drifting_sensors, normalised) < 0.4
+    normalized = {"module__batch_norm": True}
+    assert error_ratio(AdaBNRegressor, drifting_sensors, normalized) < 0.4
     monkeypatch.setattr("skda.deep._adabn.renew_statistics", lambda module, X: module)
-    assert error_ratio(AdaBNRegressor, drifting_sensors, normalised) == 1.0
+    assert error_ratio(AdaBNRegressor, drifting_sensors, normalized) == 1.0
 
 
 # ---------------------------------------------------------------------------------------------
@@ -266,11 +266,11 @@ def test_regression_is_adapted_to_drifting_sensors_by_batch_statistics(monkeypat
 # ---------------------------------------------------------------------------------------------
 
 
-def few_labels(seed, n_labelled=15):
+def few_labels(seed, n_labeled=15):
     """Classes named in another order on the target, and a label on few of its rows."""
     X_source, y_source, X_target, y_target = shifted_blobs(seed)
     y_target = (y_target + 1) % 3
-    few = np.where(np.arange(len(y_target)) < n_labelled, y_target, -1)
+    few = np.where(np.arange(len(y_target)) < n_labeled, y_target, -1)
     return stack_domains(X_source, y_source, X_target, few), X_target, y_target
 
 
