@@ -41,5 +41,5 @@ ORIGINS = {
 
 def origin(folder):
     """One sentence on what a task wants in a folder of the data, and where that comes from."""
-    files, place = ORIGINS[folder]
-    return f"It wants, in {folder}: {files} ({place})."
+    files, backend = ORIGINS[folder]
+    return f"It wants, in {folder}: {files} ({backend})."

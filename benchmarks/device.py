@@ -19,20 +19,20 @@ from pathlib import Path
 import numpy as np
 
 from skda import CORALTransformer, KMMWeighter, OptimalTransportTransformer, TCATransformer
-from skda._array._devices import find_place
+from skda._array._devices import find_backend
 from skda._numerics._covariance import covariance
 from skda._numerics._kernels import kernel_matrix
 
 from ._conditions import conditions
 
 
-def wait_for(place):
+def wait_for(backend):
     """Return a function that waits until the device has done its work."""
-    name = place.xp.__name__.rpartition(".")[2]
-    if name == "torch" and place.device.type == "cuda":
+    name = backend.xp.__name__.rpartition(".")[2]
+    if name == "torch" and backend.device.type == "cuda":
         import torch
 
-        return lambda: torch.cuda.synchronize(place.device)
+        return lambda: torch.cuda.synchronize(backend.device)
     if name == "cupy":
         import cupy
 
@@ -115,12 +115,12 @@ def deep_steps(device, scale):
         yield f"{make.__name__}, 3 epochs", lambda net=net: net.fit(X, y, sample_domain=ids)
 
 
-def ceilings(place, wait, scale):
+def ceilings(backend, wait, scale):
     """Copy bandwidth (GB/s, read and written) and product rate (GFLOP/s) by dtype."""
     n = max(int(8_192 * scale), 512)
     found = {}
     for name in ("float32", "float64"):
-        A = place.asarray(np.random.default_rng(0).normal(size=(n, n)), getattr(place.xp, name))
+        A = backend.asarray(np.random.default_rng(0).normal(size=(n, n)), getattr(backend.xp, name))
         found[name] = {
             "copy_gb_s": 2 * A.itemsize * n * n / best_seconds(lambda A=A: A + 0, wait) / 1e9,
             "matmul_gflop_s": 2 * n**3 / best_seconds(lambda A=A: A @ A, wait) / 1e9,
@@ -135,16 +135,16 @@ def present(device):
         if device == "cpu" and backend == "cupy":
             continue
         try:
-            places.append(find_place(backend, device))
+            places.append(find_backend(backend, device))
         except (ImportError, ValueError) as error:
             print(error)
     return places
 
 
-def device_name(place):
+def device_name(backend):
     """What the device is called."""
-    if "cuda" not in str(place).lower():
-        return str(place)
+    if "cuda" not in str(backend).lower():
+        return str(backend)
     import torch
 
     return torch.cuda.get_device_name(0)
@@ -167,7 +167,9 @@ def main(argv=None):
         return
     where = conditions(device=device_name(places[0]))
     print(json.dumps(where))
-    found = {str(place): ceilings(place, wait_for(place), options.scale) for place in places}
+    found = {
+        str(backend): ceilings(backend, wait_for(backend), options.scale) for backend in places
+    }
     for name, rates in found.items():
         print(f"{name}: {json.dumps(rates)}")
     rows = []
@@ -176,15 +178,15 @@ def main(argv=None):
         for name, X, work, flops in steps(options.scale):
             host = best_seconds(lambda X=X, work=work: work(X), lambda: None, repeats=1)
             print(f"{name:<34}numpy {host:9.4f} s", flush=True)
-            for place in places:
+            for backend in places:
                 for dtype in ("float32", "float64"):
-                    there = place.asarray(X, getattr(place.xp, dtype))
-                    spent = best_seconds(lambda t=there, w=work: w(t), wait_for(place))
-                    share = flops / spent / 1e9 / found[str(place)][dtype]["matmul_gflop_s"]
+                    there = backend.asarray(X, getattr(backend.xp, dtype))
+                    spent = best_seconds(lambda t=there, w=work: w(t), wait_for(backend))
+                    share = flops / spent / 1e9 / found[str(backend)][dtype]["matmul_gflop_s"]
                     rows.append(
                         {
                             "step": name,
-                            "place": str(place),
+                            "place": str(backend),
                             "dtype": dtype,
                             "seconds": spent,
                             "numpy_seconds": host,
@@ -193,7 +195,7 @@ def main(argv=None):
                         }
                     )
                     print(
-                        f"{'':<34}{place!s} {dtype} {spent:9.4f} s, {host / spent:7.1f} x numpy, "
+                        f"{'':<34}{backend!s} {dtype} {spent:9.4f} s, {host / spent:7.1f} x numpy, "
                         f"{100 * share:5.1f} % of the product rate",
                         flush=True,
                     )

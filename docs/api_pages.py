@@ -103,8 +103,8 @@ def room_page(room, module, names):
 def write_api_pages(folder):
     """Write a page per room and per public name into `folder`, and remove what is stale."""
     pages = {}
-    for place, (room, module, names) in enumerate(rooms()):
-        pages[f"{place:02}_{room.strip('_')}.rst"] = room_page(room, module, names)
+    for backend, (room, module, names) in enumerate(rooms()):
+        pages[f"{backend:02}_{room.strip('_')}.rst"] = room_page(room, module, names)
         for name in names:
             pages[f"{module}.{name}.rst"] = object_page(module, name)
 

@@ -22,7 +22,7 @@ from ._array._rows import join_rows, n_rows, take_rows
 from ._core._labels import as_labels, labeled_rows, tidy_labels
 from ._core._meta_estimator import DelegatingEstimator, inner_has, slice_params
 from ._core._routing import DomainRouting
-from ._core._sample_domain import domains_for_fit, domains_for_use
+from ._core._sample_domain import domains_for_fit, domains_for_predict
 
 __all__ = ["PerDomain", "TrainOnSource", "make_domain_pipeline"]
 
@@ -295,7 +295,7 @@ class PerDomain(DomainRouting, MetaEstimatorMixin, BaseEstimator):
                 f"PerDomain has a transformer for each target {targets}, so sample_domain must "
                 "say which one each row belongs to. Pass sample_domain."
             )
-        ids = domains_for_use(sample_domain, n_rows(X))
+        ids = domains_for_predict(sample_domain, n_rows(X))
         if sample_domain is None:
             ids = np.full_like(ids, targets[0])
         present = np.unique(ids).tolist()

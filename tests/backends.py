@@ -4,24 +4,24 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from skda._array._backend import Place, to_numpy
-from skda._array._devices import find_place
+from skda._array._backend import Backend, to_numpy
+from skda._array._devices import find_backend
 
 
-class Backend:
+class TestedBackend:
     """An array namespace, device and precision to run a test on."""
 
     def __init__(self, name, device=None, dtype="float64"):
         self.name, self.device, self.dtype = name, device, dtype
-        self.place = Place() if name == "numpy" else find_place(name, device)
-        self.xp = self.place.xp
+        self.backend = Backend() if name == "numpy" else find_backend(name, device)
+        self.xp = self.backend.xp
 
     def asarray(self, x, dtype=None):
         """Move a NumPy array here, floats in this backend's precision."""
         x = np.asarray(x)
         if dtype is None and x.dtype.kind == "f":
             dtype = getattr(self.xp, self.dtype)
-        return self.place.asarray(x, dtype)
+        return self.backend.asarray(x, dtype)
 
     @property
     def rtol(self):
@@ -36,7 +36,7 @@ class Backend:
 
 def _gpu(name):
     try:
-        find_place(name, "cuda")
+        find_backend(name, "cuda")
     except (ImportError, ValueError):
         return False
     return True

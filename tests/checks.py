@@ -36,7 +36,7 @@ from skda import (
 )
 from skda._array._backend import is_foreign_array, to_numpy
 from skda.model_selection import DomainStratifiedKFold
-from tests.backends import BACKENDS, Backend
+from tests.backends import BACKENDS, TestedBackend
 
 METHODS = (
     "transform",
@@ -552,7 +552,7 @@ def check_every_backend_agrees_with_numpy(estimator):
     for name, device, dtype in BACKENDS[1:]:
         if dtype == "float32":
             continue  # precision has its own check
-        backend = Backend(name, device, dtype)
+        backend = TestedBackend(name, device, dtype)
         rows = backend.asarray(X)
         model = fitted(estimator, rows, y, d)
         for method in METHODS:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.backends import BACKENDS, Backend
+from tests.backends import BACKENDS, TestedBackend
 
 
 @pytest.fixture(params=BACKENDS, ids=lambda p: "-".join(map(str, filter(None, p))))
@@ -11,7 +11,7 @@ def xp(request):
     """Every backend that is present, one per run of the test."""
     name, device, dtype = request.param
     pytest.importorskip(name)
-    return Backend(name, device, dtype)
+    return TestedBackend(name, device, dtype)
 
 
 @pytest.fixture

@@ -145,7 +145,7 @@ def test_nets_are_chosen_without_target_labels(monkeypatch):
     assert choices[0].net == choices[1].net
     assert choices[0].score_of_nothing == choices[1].score_of_nothing
     assert choices[0].own("DAN") == choices[1].own("DAN")
-    assert choices[0].own("SourceOnly") == {}
+    assert choices[0].own("DeepSourceOnly") == {}
     net = deep.Net("DAN", (4,), {})
     right, wrong = (net(X, labels, sample_domain, seed=0) for labels in (y, others))
     assert right == pytest.approx(100.0 - wrong)

@@ -11,7 +11,7 @@ from tests import checks
 class Identity(CORALTransformer):
     """Maps nothing."""
 
-    def _map(self, X, domain, place):
+    def _map(self, X, domain, backend):
         return X
 
 
@@ -37,15 +37,15 @@ class ReadsTargetLabels(CORALTransformer):
 class ReadsMagnitudes(CORALTransformer):
     """Lets the number of a domain matter."""
 
-    def _map(self, X, domain, place):
-        return super()._map(X, domain, place) + 0.01 * domain
+    def _map(self, X, domain, backend):
+        return super()._map(X, domain, backend) + 0.01 * domain
 
 
 class Reestimates(CORALTransformer):
     """Centers whatever it is given to transform."""
 
-    def _map(self, X, domain, place):
-        mapped = super()._map(X, domain, place)
+    def _map(self, X, domain, backend):
+        mapped = super()._map(X, domain, backend)
         return mapped - mapped.mean(axis=0)
 
 

@@ -37,7 +37,7 @@ from .._data import origin
 from .._task import Task
 from .mnist_usps import _load as load_digits
 
-METHODS = ("SourceOnly", "DAN", "DeepCORAL", "DANN", "CDAN", "MCC", "MDD", "DeepJDOT")
+METHODS = ("DeepSourceOnly", "DAN", "DeepCORAL", "DANN", "CDAN", "MCC", "MDD", "DeepJDOT")
 TEST = -99  # target rows that no method sees
 
 TRAINING = {
@@ -96,7 +96,7 @@ class Choice:
         self.hidden, self.X, self.sample_domain = hidden, X, sample_domain
         self.y = np.where(sample_domain < 0, -1, y)
         self.net = self._common()
-        self.score_of_nothing = self._circular("SourceOnly", {})
+        self.score_of_nothing = self._circular("DeepSourceOnly", {})
         self.own = cache(self._own)
 
     def _common(self):
@@ -107,7 +107,7 @@ class Choice:
         kept = np.setdiff1d(np.arange(len(self.y)), held_out)
         accuracy = []
         for candidate in NETS:
-            net = make_net("SourceOnly", 0, self.hidden, self.sample_domain[kept], candidate)
+            net = make_net("DeepSourceOnly", 0, self.hidden, self.sample_domain[kept], candidate)
             net.fit(self.X[kept], self.y[kept], sample_domain=self.sample_domain[kept])
             accuracy.append(np.mean(net.predict(self.X[held_out]) == self.y[held_out]))
         return first_near_best(NETS, accuracy, len(held_out))
@@ -124,7 +124,7 @@ class Choice:
             return -np.inf
 
     def _own(self, name):
-        if name == "SourceOnly":
+        if name == "DeepSourceOnly":
             return {}
         default = getattr(skda, f"{name}Classifier")().alignment_weight
         candidates = [

@@ -15,7 +15,7 @@ from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import cosine_distances, manhattan_distances
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline as plain_pipeline
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, PolynomialFeatures
 from sklearn.svm import SVC
 
@@ -36,7 +36,7 @@ from skda import (
     SubspaceAlignmentTransformer,
     TCATransformer,
     TrainOnSource,
-    make_pipeline,
+    make_domain_pipeline,
     stack_domains,
 )
 from skda.datasets import (
@@ -114,7 +114,7 @@ METRICS = ["sqeuclidean", cosine_distances, manhattan_distances]
 REGS = [0.1, 0.5, 1.0]
 GAMMAS = [1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0, 1000.0]
 LINEAR = LogisticRegression(max_iter=1000)
-QUADRATIC = plain_pipeline(PolynomialFeatures(2), LogisticRegression(C=10.0, max_iter=1000))
+QUADRATIC = make_pipeline(PolynomialFeatures(2), LogisticRegression(C=10.0, max_iter=1000))
 TREES = ExtraTreesClassifier(50, min_samples_leaf=5, random_state=0)
 COMPONENTS = [1, 2, 5, 10, 20, 50, 100]
 BANDWIDTHS = np.array([0.01, 0.1, 1.0, 10.0, 100.0])
@@ -143,7 +143,7 @@ def methods(
         return oracle(make, grid, n_inner=n_inner.get(name, 5))
 
     def aligned(transformer, **params):
-        return make_pipeline(transformer(**params), final())
+        return make_domain_pipeline(transformer(**params), final())
 
     def weighted(weighter, **params):
         return ImportanceWeightedEstimator(final(), weighter(**params))

@@ -1,7 +1,7 @@
 """Where arrays live and how they move: the one module that knows NumPy, torch and CuPy by name.
 
 Everything numeric is written against the Python array API, on the namespace that
-:func:`namespace` returns. An estimator asks for its :class:`Place` once, at its door.
+:func:`namespace` returns. Input validation asks for the :class:`Backend` of an estimator once.
 """
 
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ def to_numpy(x):
 
 
 @dataclass(frozen=True)
-class Place:
+class Backend:
     """A namespace and one of its devices: where arrays are, or where arithmetic runs."""
 
     xp: Any = np_compat
@@ -68,11 +68,11 @@ class Place:
         return self.xp is np_compat
 
 
-def place_of(x):
-    """Return the place where x lives; host NumPy for lists, frames and sparse matrices."""
+def backend_of(x):
+    """Return the backend that x lives in; host NumPy for lists, frames and sparse matrices."""
     if is_foreign_array(x):
-        return Place(compat.array_namespace(x), compat.device(x))
-    return Place()
+        return Backend(compat.array_namespace(x), compat.device(x))
+    return Backend()
 
 
 def float_dtype(x, xp):
@@ -116,12 +116,12 @@ def check_foreign_array(x, *, name="X", min_samples=1):
 
 def as_like(host, like):
     """Copy a host array to the namespace, device and dtype of ``like``."""
-    return place_of(like).asarray(host, like.dtype)
+    return backend_of(like).asarray(host, like.dtype)
 
 
 def device_of(x):
     """Device of x, for the creation functions of its namespace."""
-    return place_of(x).device
+    return backend_of(x).device
 
 
 def itemsize(x) -> int:

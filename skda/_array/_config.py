@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 from scipy import sparse
 
-from ._backend import place_of
-from ._devices import find_place
+from ._backend import backend_of
+from ._devices import find_backend
 
 _DEFAULTS = {"backend": None, "device": None}
 _thread = threading.local()
@@ -77,10 +77,8 @@ def set_config(*, backend=None, device=None):
     'numpy'
     >>> skda.set_config()
     """
-    from ._devices import find_place
-
     if backend is not None or device is not None:
-        find_place(backend, device)  # fail where the wish is expressed, not in some later fit
+        find_backend(backend, device)  # fail here rather than in a later fit
     _current().update(backend=backend, device=device)
 
 
@@ -143,9 +141,9 @@ def config_for(estimator):
     return _current()
 
 
-def working_place(x, estimator=None):
-    """Return the place where the arithmetic on x runs: the configured one, or x's own."""
+def working_backend(x, estimator=None):
+    """Return the backend in which the arithmetic on x runs: the configured one, or x's own."""
     config = config_for(estimator)
     if config["backend"] is None or sparse.issparse(x):
-        return place_of(x)
-    return find_place(config["backend"], config["device"])
+        return backend_of(x)
+    return find_backend(config["backend"], config["device"])

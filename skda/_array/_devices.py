@@ -2,13 +2,13 @@
 
 import importlib.util
 
-from ._backend import Place
+from ._backend import Backend
 
 _BACKENDS = ("numpy", "torch", "cupy", "array_api_strict")
 
 
-def find_place(backend, device=None):
-    """Return the place that these names stand for, or raise and say what there is."""
+def find_backend(backend, device=None):
+    """Return the backend that these names stand for, or raise and say what there is."""
     if backend is None:
         raise ValueError(
             f"device={device!r} needs a backend; pass for example backend='torch' beside it."
@@ -24,15 +24,15 @@ def find_place(backend, device=None):
     library = importlib.import_module(backend)
     find_device = {"numpy": _numpy_device, "torch": _torch_device, "cupy": _cupy_device}
     if backend not in find_device:  # array_api_strict
-        return Place(library, library.Device(device) if isinstance(device, str) else device)
+        return Backend(library, library.Device(device) if isinstance(device, str) else device)
     xp = importlib.import_module(f"array_api_compat.{backend}")
-    return Place(xp, find_device[backend](library, device))
+    return Backend(xp, find_device[backend](library, device))
 
 
-def _no_such_device(library, device, there, mend):
+def _no_such_device(library, device, there, hint):
     return ValueError(
         f"device={device!r} is not there: {library.__name__} {library.__version__} sees "
-        f"{there}. {mend}"
+        f"{there}. {hint}"
     )
 
 
@@ -49,8 +49,8 @@ def _torch_device(torch, device):
     try:
         found = torch.empty(0, device=device).device  # None is torch's default device
     except (RuntimeError, AssertionError, TypeError, ValueError) as error:
-        mend = "Choose one of these, or install a torch built for your device."
-        raise _no_such_device(torch, device, there, mend) from error
+        hint = "Choose one of these, or install a torch built for your device."
+        raise _no_such_device(torch, device, there, hint) from error
     return found
 
 
@@ -66,6 +66,6 @@ def _cupy_device(cupy, device):
     else:
         wanted = f"cuda:{getattr(device, 'id', device)}"
     if wanted not in there:
-        mend = "Choose one of these; an empty list means that the driver shows no GPU."
-        raise _no_such_device(cupy, device, there, mend)
+        hint = "Choose one of these; an empty list means that the driver shows no GPU."
+        raise _no_such_device(cupy, device, there, hint)
     return cupy.cuda.Device(int(wanted.removeprefix("cuda:")))

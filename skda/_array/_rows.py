@@ -3,12 +3,12 @@
 import numpy as np
 from scipy import sparse
 
-from ._backend import Place, namespace
+from ._backend import Backend, namespace
 
 
-def take_columns(X, columns, place):
-    """Return these columns of an array at a place."""
-    return place.xp.take(X, place.asarray(np.asarray(columns, dtype=np.int64)), axis=1)
+def take_columns(X, columns, backend):
+    """Return these columns of an array of a backend."""
+    return backend.xp.take(X, backend.asarray(np.asarray(columns, dtype=np.int64)), axis=1)
 
 
 def n_rows(X):
@@ -35,7 +35,7 @@ def take_rows(X, rows):
     if isinstance(rows, slice) or isinstance(X, np.ndarray):
         return X[rows, ...]
     xp = namespace(X)
-    return xp.take(X, Place(xp, X.device).asarray(rows), axis=0)
+    return xp.take(X, Backend(xp, X.device).asarray(rows), axis=0)
 
 
 def join_rows(pieces, rows):

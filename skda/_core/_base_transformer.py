@@ -7,7 +7,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from .._array._backend import namespace
 from .._array._rows import as_slice, join_rows, take_rows
 from ._routing import DomainRouting
-from ._validation import _data, data_for_fit, data_for_use
+from ._validation import _data, data_for_fit, data_for_predict
 
 _TILE_BYTES = 4 * 2**20  # of rows to map at once
 
@@ -15,8 +15,8 @@ _TILE_BYTES = 4 * 2**20  # of rows to map at once
 class BaseDomainTransformer(DomainRouting, TransformerMixin, BaseEstimator):
     """A transformer that maps the rows of each domain by that domain's map.
 
-    A method implements ``_fit(data)``, which stores what it learns with ``data.keep``, and
-    ``_map(X, domain, place)``, which maps rows of one domain at a place. Class attributes say
+    A method implements ``_fit(data)``, which stores what it learns with ``data.to_input``, and
+    ``_map(X, domain, backend)``, which maps rows of one domain in a backend. Class attributes say
     what it can take:
 
     ``_accept_sparse`` : bool
@@ -66,7 +66,7 @@ class BaseDomainTransformer(DomainRouting, TransformerMixin, BaseEstimator):
         X_new : array of shape (n_samples, n_features_out)
             Mapped rows in the same order, in the array library that `X` came in.
         """
-        data = data_for_use(self, X, sample_domain, accept_sparse=self._accept_sparse)
+        data = data_for_predict(self, X, sample_domain, accept_sparse=self._accept_sparse)
         self._check_known_domains(data, named=sample_domain is not None)
         return self._map_all(data)
 
@@ -105,17 +105,17 @@ class BaseDomainTransformer(DomainRouting, TransformerMixin, BaseEstimator):
 
     def _map_all(self, data):
         stays_sparse = sparse.issparse(data.X) and not len(data.source)
-        if data.place.is_numpy and not stays_sparse:
-            return data.home.asarray(self._map_tiles(data))
+        if data.backend.is_numpy and not stays_sparse:
+            return data.input_backend.asarray(self._map_tiles(data))
         index, pieces = [], []
         for domain in data.domains:
             rows = data.rows(domain)
             given = take_rows(data.X, rows)
-            mapped = self._map(given, domain, data.place)
+            mapped = self._map(given, domain, data.backend)
             index.append(rows)
             pieces.append(copy_of(mapped) if mapped is given else mapped)
         mapped = join_rows(pieces, index)
-        return mapped if sparse.issparse(mapped) else data.home.asarray(mapped)
+        return mapped if sparse.issparse(mapped) else data.input_backend.asarray(mapped)
 
     def _map_tiles(self, data):
         """Map NumPy rows a cache-sized tile at a time, straight into the output.
@@ -128,7 +128,7 @@ class BaseDomainTransformer(DomainRouting, TransformerMixin, BaseEstimator):
             rows = data.rows(domain)
             for start in range(0, len(rows), tile):
                 part = rows[start : start + tile]
-                piece = self._map(take_rows(data.X, part), domain, data.place)
+                piece = self._map(take_rows(data.X, part), domain, data.backend)
                 if sparse.issparse(piece):
                     piece = piece.toarray()
                 if mapped is None:

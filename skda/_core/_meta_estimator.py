@@ -266,16 +266,16 @@ def check_takes_weights(estimator, owner):
     name = type(estimator).__name__
     if hasattr(estimator, "steps") and has_fit_parameter(estimator.steps[-1][1], "sample_weight"):
         last = type(estimator.steps[-1][1]).__name__
-        mend = (
+        hint = (
             "A Pipeline hands it on with sklearn.set_config(enable_metadata_routing=True) and "
             f"{last}(...).set_fit_request(sample_weight=True) as its last step; or put the "
             f"preprocessing in front: make_domain_pipeline(..., {type(owner).__name__}({last}()))."
         )
     else:
-        mend = "Choose one that takes it, for example a tree, an SVM or a linear model."
+        hint = "Choose one that takes it, for example a tree, an SVM or a linear model."
     raise ValueError(
         f"estimator={name} must take sample_weight in fit, because {type(owner).__name__} "
-        f"works by weighting rows; it does not. {mend}"
+        f"works by weighting rows; it does not. {hint}"
     )
 
 

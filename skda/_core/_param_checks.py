@@ -1,54 +1,94 @@
-"""Rules for the parameters that estimators share, one function per rule."""
+"""Rules for parameters, one function per rule; each returns the value that it has checked."""
 
 import math
 from numbers import Integral, Real
 
+import numpy as np
+
 
 def check_strength(strength):
-    """Raise unless strength is a number in [0, 1]."""
-    check_share("strength", strength, hint="0 leaves the rows as they are, 1 aligns fully.")
+    """Return strength if it is a number in [0, 1]."""
+    return check_real(
+        "strength", strength, low=0, high=1, hint="0 leaves the rows as they are, 1 aligns fully."
+    )
 
 
-def check_positive(name, value, *, zero=False, none=False, hint=""):
-    """Raise unless a parameter is a finite number > 0 (or >= 0, or None, where that is allowed)."""
+def check_real(name, value, *, low=None, high=None, closed="both", none=False, hint=""):
+    """Return a parameter as a float if it is a finite number in an interval, or say what is wrong.
+
+    Parameters
+    ----------
+    name : str
+        Name of the parameter, as the user writes it.
+    value : object
+        What the user passed. Booleans are no numbers.
+    low, high : float, default=None
+        Ends of the interval; None: no bound on that side.
+    closed : {"both", "left", "right", "neither"}, default="both"
+        Which of the ends belong to the interval.
+    none : bool, default=False
+        Whether None may pass; it comes back as None.
+    hint : str, default=""
+        What to write instead: the last sentence of the message.
+    """
     if value is None and none:
-        return
-    good = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-    if not good or value < 0 or (value == 0 and not zero):
-        rule = f"a {'non-negative' if zero else 'positive'} number{' or None' if none else ''}"
-        raise ValueError(f"{name} must be {rule}; got {value!r}.{' ' + hint if hint else ''}")
-
-
-def check_number(name, value, *, least=None, above=None, most=None, mend):
-    """Return value as a float if it is a number in the range, or say what is wrong with it."""
-    ok = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-    ok = ok and (least is None or value >= least) and (above is None or value > above)
-    ok = ok and (most is None or value <= most)
-    if not ok:
-        low = f">= {least}" if least is not None else f"> {above}"
-        rule = low if most is None else f"{low} and <= {most}"
-        raise ValueError(f"{name} must be a number {rule}; got {value!r}. {mend}")
+        return None
+    good = isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+    good = good and math.isfinite(value)
+    if good and low is not None:
+        good = value >= low if closed in ("both", "left") else value > low
+    if good and high is not None:
+        good = value <= high if closed in ("both", "right") else value < high
+    if not good:
+        rule = _interval(low, high, closed) + (" or None" if none else "")
+        raise ValueError(f"{name} must be {rule}; got {value!r}.{hint and ' ' + hint}")
     return float(value)
 
 
-def check_share(name, value, *, hint=""):
-    """Raise unless a parameter is a number in [0, 1]."""
-    if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= value <= 1:
-        raise ValueError(
-            f"{name} must be a number in [0, 1]; got {value!r}.{' ' + hint if hint else ''}"
-        )
+def _interval(low, high, closed):
+    """Return the words for a number in an interval."""
+    if low is None and high is None:
+        return "a finite number"
+    if high is None:
+        if low == 0:
+            return "a non-negative number" if closed in ("both", "left") else "a positive number"
+        return f"a number {'>=' if closed in ('both', 'left') else '>'} {low}"
+    if low is None:
+        return f"a number {'<=' if closed in ('both', 'right') else '<'} {high}"
+    left = "[" if closed in ("both", "left") else "("
+    right = "]" if closed in ("both", "right") else ")"
+    return f"a number in {left}{low}, {high}{right}"
 
 
-def check_count(name, value, *, least=1):
-    """Raise unless a parameter is an integer of at least `least`."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{name} must be an integer of at least {least}; got {value!r}.")
+def check_integer(name, value, *, low=1, high=None, none=False, hint=""):
+    """Return a parameter as an int if it is an integer from `low` to `high`."""
+    if value is None and none:
+        return None
+    good = isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
+    if not good or value < low or (high is not None and value > high):
+        rule = f"of at least {low}" if high is None else f"from {low} to {high}"
+        rule += " or None" if none else ""
+        raise ValueError(f"{name} must be an integer {rule}; got {value!r}.{hint and ' ' + hint}")
+    return int(value)
 
 
-def check_option(name, value, options):
-    """Raise unless a parameter is one of the options."""
+def check_bool(name, value, *, hint=""):
+    """Return a parameter as a bool if it is True or False.
+
+    Anything else is refused: the text "no" from a configuration file would count as true.
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name} must be True or False; got {value!r}.{hint and ' ' + hint}")
+    return bool(value)
+
+
+def check_option(name, value, options, *, hint=""):
+    """Return a parameter if it is one of the options, which are texts or None."""
     if not isinstance(value, str | None) or value not in options:
-        raise ValueError(f"{name} must be one of {list(options)}; got {value!r}.")
+        raise ValueError(
+            f"{name} must be one of {list(options)}; got {value!r}.{hint and ' ' + hint}"
+        )
+    return value
 
 
 def check_enough_rows(estimator, data, least, why):

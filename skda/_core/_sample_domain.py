@@ -61,7 +61,7 @@ def check_sample_domain(sample_domain, n_samples):
 
 def check_both_sides(ids):
     """Raise if the rows are all source or all target."""
-    for side, missing, mend in (
+    for side, missing, hint in (
         ("source", not (ids >= 0).any(), "a non-negative"),
         ("target", not (ids < 0).any(), "a negative"),
     ):
@@ -69,7 +69,7 @@ def check_both_sides(ids):
             sign = ">= 0" if side == "source" else "< 0"
             raise ValueError(
                 f"sample_domain has no {side} rows (values {sign}); got only "
-                f"{np.unique(ids)[:5].tolist()}. Mark {side} rows with {mend} id, for example "
+                f"{np.unique(ids)[:5].tolist()}. Mark {side} rows with {hint} id, for example "
                 "with skda.stack_domains. In a cross-validation, split with "
                 "skda.model_selection.DomainStratifiedKFold, which keeps both domains in every "
                 "fold."
@@ -92,7 +92,7 @@ def domains_for_fit(sample_domain, n_samples, *, estimator, one_sided=False):
     return ids
 
 
-def domains_for_use(sample_domain, n_samples):
+def domains_for_predict(sample_domain, n_samples):
     """Return the id of each row to transform or predict; without any, every row is target."""
     if sample_domain is None:
         return np.full(n_samples, -1, dtype=np.int64)

@@ -11,11 +11,11 @@ from sklearn.utils import get_tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
-from .._array._backend import Place, check_foreign_array, is_foreign_array, place_of, to_numpy
-from .._array._config import working_place
+from .._array._backend import Backend, backend_of, check_foreign_array, is_foreign_array, to_numpy
+from .._array._config import working_backend
 from .._array._rows import n_rows, take_rows
 from ._labels import as_labels, labeled_rows, tidy_labels
-from ._sample_domain import domains_for_fit, domains_for_use
+from ._sample_domain import domains_for_fit, domains_for_predict
 
 
 def check_rows(estimator, X, *, reset, accept_sparse=False, min_samples=1):
@@ -53,7 +53,7 @@ def check_rows(estimator, X, *, reset, accept_sparse=False, min_samples=1):
     )
 
 
-def rows_to_hand_on(estimator, X, *, reset):
+def validate_for_inner(estimator, X, *, reset):
     """Note width and names of X on the estimator; an inner estimator checks the values.
 
     Parameters
@@ -121,22 +121,22 @@ def data_for_fit(
     Returns
     -------
     data : DomainData
-        The rows, at the place where the arithmetic runs.
+        The rows, in the backend in which the arithmetic runs.
     """
-    home = place_of(X)
+    input_backend = backend_of(X)
     if hand_on:
-        X = rows_to_hand_on(estimator, X, reset=reset)
+        X = validate_for_inner(estimator, X, reset=reset)
     else:
         X = check_rows(estimator, X, reset=reset, accept_sparse=accept_sparse)
     ids = domains_for_fit(sample_domain, n_rows(X), estimator=estimator, one_sided=one_sided)
     y, labeled = _labels_for_fit(estimator, y, ids, labels)
     if hand_on:
-        return DomainData(X, y, ids, labeled, Place(), home)
-    estimator._fitted_at = str(home)
+        return DomainData(X, y, ids, labeled, Backend(), input_backend)
+    estimator._fit_backend = str(input_backend)
     return _data(estimator, X, y, ids, labeled)
 
 
-def data_for_use(
+def data_for_predict(
     estimator,
     X,
     sample_domain=None,
@@ -151,21 +151,21 @@ def data_for_use(
     """
     check_is_fitted(estimator)
     if hand_on:
-        home = place_of(X)
-        X = rows_to_hand_on(estimator, X, reset=False)
-        ids = domains_for_use(sample_domain, n_rows(X))
-        return DomainData(X, None, ids, None, Place(), home)
-    _check_same_place(estimator, X, method)
+        input_backend = backend_of(X)
+        X = validate_for_inner(estimator, X, reset=False)
+        ids = domains_for_predict(sample_domain, n_rows(X))
+        return DomainData(X, None, ids, None, Backend(), input_backend)
+    _check_same_backend(estimator, X, method)
     X = check_rows(estimator, X, reset=False, accept_sparse=accept_sparse)
-    return _data(estimator, X, None, domains_for_use(sample_domain, n_rows(X)), None)
+    return _data(estimator, X, None, domains_for_predict(sample_domain, n_rows(X)), None)
 
 
-def _check_same_place(estimator, X, method):
+def _check_same_backend(estimator, X, method):
     """Hold to scikit-learn's rule about mixed libraries while its array API switch is on.
 
     With the switch off, fitted arrays are moved to where X is.
     """
-    here, fitted_at = str(place_of(X)), getattr(estimator, "_fitted_at", None)
+    here, fitted_at = str(backend_of(X)), getattr(estimator, "_fit_backend", None)
     if get_config()["array_api_dispatch"] and fitted_at not in (None, here):
         raise ValueError(
             f"Inputs passed to {type(estimator).__name__}.{method}() must use the same namespace "
@@ -175,9 +175,9 @@ def _check_same_place(estimator, X, method):
 
 
 def _data(estimator, X, y, ids, labeled):
-    place = working_place(X, estimator)
-    rows = X if sparse.issparse(X) else place.asarray(X)
-    return DomainData(rows, y, ids, labeled, place, home=place_of(X))
+    backend = working_backend(X, estimator)
+    rows = X if sparse.issparse(X) else backend.asarray(X)
+    return DomainData(rows, y, ids, labeled, backend, input_backend=backend_of(X))
 
 
 def _labels_for_fit(estimator, y, ids, labels):
@@ -243,22 +243,22 @@ class DomainData:
     """Checked rows with their domains, ready to compute on."""
 
     X: Any
-    """Rows of all domains, (n, d), at the place where the arithmetic runs (or a CSR matrix)."""
+    """Rows of all domains, (n, d), in the backend that computes (or a CSR matrix)."""
     y: np.ndarray | None
     """Labels as given, on the host; None if there are none."""
     ids: np.ndarray
     """Signed id of the domain of each row."""
     labeled: np.ndarray | None
     """Which rows have a label that may be used; None if the method looks at no label."""
-    place: Place
+    backend: Backend
     """Where the arithmetic runs."""
-    home: Place
+    input_backend: Backend
     """Where X came from, and where fitted arrays are kept."""
 
     @cached_property
     def xp(self):
         """Namespace of X."""
-        return self.place.xp
+        return self.backend.xp
 
     @cached_property
     def source(self):
@@ -313,6 +313,6 @@ class DomainData:
         """Return the rows of one domain."""
         return take_rows(self.X, self.rows(domain))
 
-    def keep(self, x):
+    def to_input(self, x):
         """Return a computed array as it is to be stored: where X came from."""
-        return self.home.asarray(x)
+        return self.input_backend.asarray(x)

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._array._backend import itemsize, namespace, place_of, to_numpy
+from .._array._backend import backend_of, itemsize, namespace, to_numpy
 from .._array._rows import row_tiles, take_rows
 from ._linalg import spd_solve, symmetric_times
-from ._threads import one_blas_thread
+from ._threads import limit_blas_threads
 
 _MAX_GUESSES = 40
 _PATIENCE = 3
@@ -220,7 +220,7 @@ def start_from_halves(matrix, c, feasible, *, fewest, reg=0.0):
     bounds = feasible._replace(upper=feasible.upper / share)
     start = start_from_halves(lambda some: matrix(rows[some]), pull, bounds, fewest=fewest, reg=reg)
     part = matrix(rows)
-    with one_blas_thread(len(rows) <= fewest):
+    with limit_blas_threads(len(rows) <= fewest):
         plain, residuals = _without_bounds(part, pull, reg)
         if residuals[-1] <= 0.01 * residuals[min(2, len(residuals) - 1)]:
             return None
@@ -245,7 +245,7 @@ def _half_freed(x, stepped):
     freed = (to_numpy(x) <= 0) & (z > 0)
     if freed.any():
         z[freed & (z <= np.median(z[freed]))] *= -1.0
-    return place_of(x).asarray(z)
+    return backend_of(x).asarray(z)
 
 
 def _largest_row_sum(Q):
@@ -304,7 +304,7 @@ def _prox_by_active_set(Q, c, ridge, hint, feasible, solver, accuracy):
     where that is cheaper, and to `accuracy` once they agree.
     """
     xp = namespace(Q)
-    place = place_of(Q)
+    backend = backend_of(Q)
     upper, low, high = feasible
     nu = feasible.shift(hint)
     z = to_numpy(hint) - nu
@@ -313,7 +313,7 @@ def _prox_by_active_set(Q, c, ridge, hint, feasible, solver, accuracy):
     wanted = max(_ROUGH * float(xp.max(xp.abs(c))), accuracy)
     for n_systems in range(1, _MAX_GUESSES + 1):
         at_upper = state == 1
-        fixed = place.asarray(np.where(at_upper, upper if at_upper.any() else 0.0, 0.0), c.dtype)
+        fixed = backend.asarray(np.where(at_upper, upper if at_upper.any() else 0.0, 0.0), c.dtype)
         pull = c - symmetric_times(Q, fixed) if at_upper.any() else c
         to_sum = (low if slab < 0 else high) - float(xp.sum(fixed)) if slab else None
         free, nu, reached = solver.solve(pull, state == 0, ridge, to_sum=to_sum, wanted=wanted)
@@ -361,7 +361,7 @@ class _FreeSolver:
         self.n_least = n_least
         self.slow_at = 0.0  # ridge at which gradients were slow on most entries
         self.n_rough = 2
-        self.refill = refill if place_of(Q).is_numpy else None
+        self.refill = refill if backend_of(Q).is_numpy else None
 
     def solve(self, pull, free, ridge, *, to_sum, wanted):
         """Solve with as much of a multiplier nu as brings the sum of x to `to_sum`, if not None.
@@ -376,7 +376,7 @@ class _FreeSolver:
         reached = math.inf
         many = 2 * len(rows) > len(free)
         if len(rows) > self.n_least or (many and ridge > self.slow_at):
-            mask = place_of(self.Q).asarray(free, pull.dtype)
+            mask = backend_of(self.Q).asarray(free, pull.dtype)
             starts = (self.x, self.slope)
             n_steps = len(rows) // (24 if many else 48)  # as dear as a Cholesky factor
             solved = [
@@ -436,11 +436,11 @@ def _submatrix(Q, rows, ridge, *, within=False):
     """
     xp = namespace(Q)
     k = len(rows)
-    columns = place_of(Q).asarray(rows)
+    columns = backend_of(Q).asarray(rows)
     if within:
         A = xp.reshape(xp.reshape(Q, (-1,))[: k * k], (k, k))
     else:
-        A = xp.empty((k, k), dtype=Q.dtype, device=place_of(Q).device)
+        A = xp.empty((k, k), dtype=Q.dtype, device=backend_of(Q).device)
     for tile in row_tiles(k, Q.shape[1] * itemsize(Q)):
         A[tile, :] = xp.take(take_rows(Q, rows[tile]), columns, axis=1)
     diagonal = xp.reshape(A, (-1,))[:: k + 1]  # a view, since A is contiguous

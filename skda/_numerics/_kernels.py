@@ -11,10 +11,10 @@ import numpy as np
 from sklearn import get_config
 from sklearn.utils import check_random_state
 
-from .._array._backend import as_like, device_of, itemsize, namespace, place_of
+from .._array._backend import as_like, backend_of, device_of, itemsize, namespace
 from .._array._rows import row_tiles, take_rows
 from ._linalg import spd_eigen
-from ._threads import for_each
+from ._threads import run_parallel
 
 KERNELS = ("rbf", "linear", "poly", "laplacian", "cosine", "sigmoid")
 _TILE_BYTES = 2**19  # of a tile: it and its exponential stay in the cache, mapped once
@@ -81,7 +81,7 @@ def _checked_callable(kernel, X, Y):
             "A function of two single rows can be wrapped with "
             "sklearn.metrics.pairwise_distances(X, Y, metric=function)."
         )
-    return place_of(X).asarray(K, X.dtype)
+    return backend_of(X).asarray(K, X.dtype)
 
 
 # --------------------------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ class _Tiling(NamedTuple):
         if self.parallel:
             (n, width), m = self.left[0].shape, self.right[0].shape[0]
             operations = n * m * (width + _EXPONENTIAL) / (2 if self.symmetric else 1)
-            for_each(work, tasks, like=self.left[0], operations=operations)
+            run_parallel(work, tasks, like=self.left[0], operations=operations)
         else:
             for task in tasks:
                 work(task)

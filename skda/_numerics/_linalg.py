@@ -11,7 +11,7 @@ from scipy import linalg
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
-from .._array._backend import _eps, as_like, device_of, namespace, place_of
+from .._array._backend import _eps, as_like, backend_of, device_of, namespace
 from .._array._warnings import warn_user
 
 
@@ -304,7 +304,7 @@ def spd_solve(A, B):
     By Cholesky in NumPy; the array API has no triangular solve, so other backends use their general
     solver.
     """
-    if place_of(A).is_numpy:
+    if backend_of(A).is_numpy:
         try:
             # The transpose is the same matrix in the order that LAPACK can work on in place.
             factor = linalg.cho_factor(A.T, lower=True, overwrite_a=True, check_finite=False)
@@ -320,7 +320,7 @@ def symmetric_times(A, x):
     On NumPy by the routine of SciPy that reads half the matrix. It shares its threads with
     :func:`spd_solve`; those of NumPy, which has its own, would wait in their way.
     """
-    if place_of(A).is_numpy and A.flags.c_contiguous:
+    if backend_of(A).is_numpy and A.flags.c_contiguous:
         symv = linalg.get_blas_funcs("symv", (A, x))
         return symv(1.0, A.T, x, lower=1)
     return A @ x

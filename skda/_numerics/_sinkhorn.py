@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sklearn.exceptions import ConvergenceWarning
 
-from .._array._backend import namespace, place_of
+from .._array._backend import backend_of, namespace
 from .._array._warnings import warn_user
 
 _ABSORB = math.log(1e6)  # scalings beyond this factor are moved into the potentials
@@ -34,7 +34,7 @@ class Plan(NamedTuple):
 def uniform_mass(n, like):
     """Return n equal masses that sum to one."""
     xp = namespace(like)
-    return xp.full((n,), 1.0 / n, dtype=like.dtype, device=place_of(like).device)
+    return xp.full((n,), 1.0 / n, dtype=like.dtype, device=backend_of(like).device)
 
 
 def _soft_min(M, potential, log_mass, reg, axis):
@@ -67,7 +67,7 @@ def sinkhorn_plan(
     tol=1e-6,
     start=None,
     warn=True,
-    mend="Raise max_iter, reg or tol.",
+    hint="Raise max_iter, reg or tol.",
 ):
     """Entropic plan: least ``⟨P, M⟩ + reg KL(P | abᵀ)`` with marginals a and b.
 
@@ -139,7 +139,7 @@ def sinkhorn_plan(
         what = "of the mass misplaced" if marginal_reg is None else "change of the log scalings"
         warn_user(
             f"Sinkhorn stopped after {n_iter} iterations with {error:.1e} {what} (tol={tol:.1e}). "
-            f"{mend}",
+            f"{hint}",
             ConvergenceWarning,
         )
     potentials = (f + xp.log(u) * reg, g + xp.log(v) * reg)

@@ -15,9 +15,9 @@ from functools import cache
 
 from threadpoolctl import ThreadpoolController
 
-from .._array._backend import place_of
+from .._array._backend import backend_of
 
-_ENOUGH = 2e8  # operations from which a pool is worth its start
+_MIN_OPERATIONS = 2e8  # operations from which a pool is worth its start
 _turn = threading.Lock()
 
 
@@ -36,7 +36,7 @@ def _blas():
 
 
 @contextmanager
-def one_blas_thread(wanted=True):
+def limit_blas_threads(wanted=True):
     """Let linear algebra run on one thread, if so wanted; yield how many it had.
 
     Several of them are slower where each has little to do, and wait for more of it in the way of
@@ -56,7 +56,7 @@ def one_blas_thread(wanted=True):
         turn.release()
 
 
-def for_each(work, tasks, *, like, operations=math.inf):
+def run_parallel(work, tasks, *, like, operations=math.inf):
     """Call ``work(task)`` for every task, on NumPy in any order on the threads of linear algebra.
 
     Worth it for work whose time goes to functions that let go of the interpreter. Of less than
@@ -65,17 +65,17 @@ def for_each(work, tasks, *, like, operations=math.inf):
     After an error no further task is begun.
     """
     tasks = deque(tasks)
-    if len(tasks) < 2 or not place_of(like).is_numpy:
-        _work_off(work, tasks)
+    if len(tasks) < 2 or not backend_of(like).is_numpy:
+        _drain(work, tasks)
         return
-    with one_blas_thread() as n_threads:
+    with limit_blas_threads() as n_threads:
         n_threads = min(n_threads, len(tasks))
-        if n_threads == 1 or operations < _ENOUGH:
-            _work_off(work, tasks)
+        if n_threads == 1 or operations < _MIN_OPERATIONS:
+            _drain(work, tasks)
             return
         with ThreadPoolExecutor(n_threads) as pool:
             shares = [
-                pool.submit(copy_context().run, _work_off, work, tasks) for _ in range(n_threads)
+                pool.submit(copy_context().run, _drain, work, tasks) for _ in range(n_threads)
             ]
             try:
                 for share in shares:
@@ -84,7 +84,7 @@ def for_each(work, tasks, *, like, operations=math.inf):
                 tasks.clear()
 
 
-def _work_off(work, tasks):
+def _drain(work, tasks):
     try:
         while tasks:
             try:

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
-from .._array._backend import namespace, place_of, to_numpy
+from .._array._backend import backend_of, namespace, to_numpy
 from .._array._warnings import warn_user
 from ._kernels import pairwise_sq_dists
 from ._sinkhorn import Plan, sinkhorn_plan, uniform_mass
@@ -39,7 +39,7 @@ def cost_matrix(X, Y, *, metric="sqeuclidean"):
     M : array of shape (n, m)
     """
     if callable(metric):
-        M = place_of(X).asarray(metric(X, Y), X.dtype)
+        M = backend_of(X).asarray(metric(X, Y), X.dtype)
         if tuple(M.shape) != (X.shape[0], Y.shape[0]):
             raise ValueError(
                 f"metric must return a matrix of shape {(X.shape[0], Y.shape[0])}, one cost for "
@@ -129,7 +129,7 @@ def exact_plan(M, a=None, b=None, *, start=None):
     Where their number does not fall fast, all pairs are solved at once, which is then cheaper.
     Arithmetic on the host.
     """
-    place = place_of(M)
+    backend = backend_of(M)
     host = np.ascontiguousarray(to_numpy(M), dtype=np.float64)
     n, m = host.shape
     a = np.full(n, 1.0 / n) if a is None else np.asarray(to_numpy(a), dtype=np.float64)
@@ -150,8 +150,8 @@ def exact_plan(M, a=None, b=None, *, start=None):
             ConvergenceWarning,
         )
     error = float(np.abs(coupling.sum(1) - a).sum() + np.abs(coupling.sum(0) - b).sum())
-    coupling = place.asarray(coupling, M.dtype)
-    potentials = tuple(place.asarray(log[side], M.dtype) for side in ("u", "v"))
+    coupling = backend.asarray(coupling, M.dtype)
+    potentials = tuple(backend.asarray(log[side], M.dtype) for side in ("u", "v"))
     return Plan(coupling, float(log["cost"]), potentials, 0, error)
 
 

@@ -6,7 +6,7 @@ from sklearn.utils import check_random_state
 
 from .._array._backend import to_numpy
 from .._core._score import DomainClassifierMixin, DomainRegressorMixin
-from .._core._validation import check_rows, class_labels, data_for_fit, data_for_use
+from .._core._validation import check_rows, class_labels, data_for_fit, data_for_predict
 from ._base import BaseDeep
 
 
@@ -48,7 +48,7 @@ class BaseNetClassifier(DomainClassifierMixin, BaseDeep):
         return {"source": None, "target": information_loss}
 
     def _log_proba(self, X, sample_domain):
-        data = data_for_use(self, X, sample_domain)
+        data = data_for_predict(self, X, sample_domain)
         logits, _ = self._forward(data)
         return torch.log_softmax(logits.double(), dim=1), data
 
@@ -177,7 +177,7 @@ class BaseNetRegressor(DomainRegressorMixin, BaseDeep):
         y : ndarray of shape (n_samples,)
             Predicted values, in the unit of those given to ``fit``.
         """
-        data = data_for_use(self, X, sample_domain)
+        data = data_for_predict(self, X, sample_domain)
         logits, _ = self._forward(data)
         return to_numpy(logits.double().squeeze(1)) * self.y_scale_ + self.y_mean_
 

@@ -10,8 +10,8 @@ from sklearn.utils import check_random_state
 
 from .._array._backend import float_dtype, to_numpy
 from .._array._config import config_for
-from .._array._devices import find_place
-from .._core._validation import data_for_use
+from .._array._devices import find_backend
+from .._core._validation import data_for_predict
 
 _PREDICT_ROWS = 8192  # rows of a forward pass without gradients
 
@@ -22,10 +22,10 @@ class FittedNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     def _place(self, data=None):
         """Return the torch device on which to work."""
         if self.device is not None:
-            return find_place("torch", self.device).device
+            return find_backend("torch", self.device).device
         config = config_for(self)
         if config["backend"] == "torch":
-            return find_place("torch", config["device"]).device
+            return find_backend("torch", config["device"]).device
         if data is not None and isinstance(data.X, torch.Tensor):
             return data.X.device
         return torch.device("cpu")
@@ -88,13 +88,13 @@ class FittedNet(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         X_new : array of shape (n_samples, n_features_out)
             Features of each row in the same order, in the array library that `X` came in.
         """
-        data = data_for_use(self, X, sample_domain)
+        data = data_for_predict(self, X, sample_domain)
         return self._give_back(self._forward(data)[1], data)
 
     def _give_back(self, x, data):
         """Return a tensor where X came from, in its precision."""
-        xp = data.home.xp
-        return data.home.asarray(x, dtype=float_dtype(data.X, xp))
+        xp = data.input_backend.xp
+        return data.input_backend.asarray(x, dtype=float_dtype(data.X, xp))
 
     # -----------------------------------------------------------------------------------------
     # Saving

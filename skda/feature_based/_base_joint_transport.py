@@ -10,9 +10,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._array._backend import as_like, namespace, to_numpy
 from .._array._warnings import warn_user
-from .._core._param_checks import check_count, check_positive
+from .._core._param_checks import check_integer, check_real
 from .._numerics._sinkhorn import sinkhorn_plan
-from .._numerics._threads import one_blas_thread
+from .._numerics._threads import limit_blas_threads
 from .._numerics._transport import cost_matrix, cost_unit, exact_plan
 
 _SMALL = 2**20  # entries of a matrix below which threads of the linear algebra wait, not work
@@ -123,7 +123,7 @@ class JointTransportMixin:
         X_target = to_numpy(data.X_target)
 
         def fit(carried):
-            with one_blas_thread(X_target.size < _SMALL):
+            with limit_blas_threads(X_target.size < _SMALL):
                 model, said = self._fit_target(X_target, to_numpy(carried))
             return model, as_like(said, data.X)
 
@@ -159,6 +159,8 @@ class JointTransportMixin:
                 f"alpha must be a number in [0, 1]; got {self.alpha!r}. 0 pairs rows by features "
                 "alone, 1 by labels alone."
             )
-        check_positive("reg", self.reg, none=True, hint="None asks for exact plans.")
-        check_count("max_iter", self.max_iter)
-        check_positive("tol", self.tol, zero=True)
+        check_real(
+            "reg", self.reg, low=0, closed="neither", none=True, hint="None asks for exact plans."
+        )
+        check_integer("max_iter", self.max_iter, low=1)
+        check_real("tol", self.tol, low=0)

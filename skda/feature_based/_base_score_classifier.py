@@ -5,19 +5,19 @@ from sklearn.base import BaseEstimator
 from .._array._backend import namespace, to_numpy
 from .._core._routing import DomainRouting
 from .._core._score import DomainClassifierMixin
-from .._core._validation import data_for_use
+from .._core._validation import data_for_predict
 
 
 class ClassScoresClassifier(DomainRouting, DomainClassifierMixin, BaseEstimator):
     """A classifier by scores of the classes, the same for rows of all domains.
 
-    A subclass writes ``fit`` and ``_class_scores(X, place)``, which returns an array of shape
-    (n_samples, n_classes) for rows that are already at the place.
+    A subclass writes ``fit`` and ``_class_scores(X, backend)``, which returns an array of shape
+    (n_samples, n_classes) for rows that are already in the backend.
     """
 
     def _scores(self, X, sample_domain, method):
-        data = data_for_use(self, X, sample_domain, method=method)
-        return self._class_scores(data.X, data.place), data.home
+        data = data_for_predict(self, X, sample_domain, method=method)
+        return self._class_scores(data.X, data.backend), data.input_backend
 
     def decision_function(self, X, *, sample_domain=None):
         """Return the score of each class.
@@ -34,10 +34,10 @@ class ClassScoresClassifier(DomainRouting, DomainClassifierMixin, BaseEstimator)
         scores : array of shape (n_samples, n_classes) or (n_samples,)
             With two classes, the second's less the first's. In the array library of `X`.
         """
-        scores, home = self._scores(X, sample_domain, "decision_function")
+        scores, input_backend = self._scores(X, sample_domain, "decision_function")
         if len(self.classes_) == 2:
             scores = scores[:, 1] - scores[:, 0]
-        return home.asarray(scores)
+        return input_backend.asarray(scores)
 
     def predict(self, X, *, sample_domain=None):
         """Return the class of each row.

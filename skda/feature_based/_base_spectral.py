@@ -17,7 +17,7 @@ from .._array._backend import device_of, itemsize, namespace, to_numpy
 from .._array._rows import row_tiles, take_rows
 from .._array._warnings import warn_user
 from .._core._base_transformer import BaseDomainTransformer
-from .._core._param_checks import check_count, check_option
+from .._core._param_checks import check_integer, check_option
 from .._numerics._covariance import merge_moments, moments
 from .._numerics._kernels import (
     check_kernel,
@@ -171,13 +171,13 @@ def warn_if_degenerate(K, *, gamma, kernel="rbf", **_):
     n, eps = K.shape[0], float(xp.finfo(K.dtype).eps)
     off_diagonal = (float(xp.sum(K)) - n) / (n * (n - 1))
     if off_diagonal < eps:
-        fault, mend = "the kernel matrix is the identity: no row is near another", "smaller"
+        fault, hint = "the kernel matrix is the identity: no row is near another", "smaller"
     elif float(xp.min(K)) > 1 - 100 * eps:
-        fault, mend = "the kernel matrix is constant: all rows are alike", "larger"
+        fault, hint = "the kernel matrix is constant: all rows are alike", "larger"
     else:
         return
     warn_user(
-        f"With gamma={gamma:.3g} {fault}, and nothing can be learnt from it. Choose a {mend} "
+        f"With gamma={gamma:.3g} {fault}, and nothing can be learnt from it. Choose a {hint} "
         "gamma; 1 / (2 m²) is usual, m being the median distance between two rows.",
         UserWarning,
     )
@@ -286,7 +286,7 @@ def count_components(n_components, available, default=30):
     """How many components to look for."""
     if n_components is None:
         return min(default, available)
-    check_count("n_components", n_components)
+    check_integer("n_components", n_components, low=1)
     return min(int(n_components), available)
 
 
@@ -356,15 +356,15 @@ class SpectralTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer
     def _store(self, data, problem, values, W):
         values, W = drop_empty(values, W, self.n_components, name=type(self).__name__)
         self.n_components_ = W.shape[1]
-        self.eigenvalues_ = data.keep(values)
-        self.coef_ = data.keep(problem.coefficients(W))
-        self.basis_ = None if problem.basis is None else data.keep(problem.basis)
+        self.eigenvalues_ = data.to_input(values)
+        self.coef_ = data.to_input(problem.coefficients(W))
+        self.basis_ = None if problem.basis is None else data.to_input(problem.basis)
 
-    def _map(self, X, domain, place):
-        basis = None if self.basis_ is None else place.asarray(self.basis_, X.dtype)
+    def _map(self, X, domain, backend):
+        basis = None if self.basis_ is None else backend.asarray(self.basis_, X.dtype)
         return map_rows(
             X,
-            place.asarray(self.coef_, X.dtype),
+            backend.asarray(self.coef_, X.dtype),
             basis,
             {"kernel": self.kernel, "gamma": self.gamma_}
             | {"degree": self.degree, "coef0": self.coef0},

@@ -7,7 +7,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from .._array._backend import namespace, to_numpy
 from .._core._routing import DomainRouting
-from .._core._validation import data_for_fit, data_for_use
+from .._core._validation import data_for_fit, data_for_predict
 
 
 def fit_weighted(estimator, X, y, weight):
@@ -105,15 +105,15 @@ class TargetModel(DomainRouting):
             Predictions: labels in NumPy, numbers in the array library of `X`.
         """
         if is_classifier(self):
-            data = data_for_use(self, X, sample_domain, method="predict")
+            data = data_for_predict(self, X, sample_domain, method="predict")
             return self.estimator_.predict(to_numpy(data.X))
         return self._answer("predict", X, sample_domain)
 
     def _answer(self, method, X, sample_domain, tidy=None):
         """Ask the model of the target, on the host; its numbers go where X came from."""
-        data = data_for_use(self, X, sample_domain, method=method)
+        data = data_for_predict(self, X, sample_domain, method=method)
         values = getattr(self.estimator_, method)(to_numpy(data.X))
-        return data.home.asarray(values if tidy is None else tidy(values))
+        return data.input_backend.asarray(values if tidy is None else tidy(values))
 
 
 class TargetClassifier(TargetModel):

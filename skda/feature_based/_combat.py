@@ -5,13 +5,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin
 
-from .._array._backend import as_like, device_of, namespace, place_of, to_numpy
+from .._array._backend import as_like, backend_of, device_of, namespace, to_numpy
 from .._array._rows import take_columns, take_rows
 from .._core._base_transformer import BaseDomainTransformer
 from .._core._param_checks import (
-    check_count,
+    check_integer,
     check_option,
-    check_positive,
+    check_real,
     check_strength,
     column_positions,
 )
@@ -254,9 +254,9 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
                 )
         sites, which = np.unique(site, return_inverse=True)
         membership = as_like(np.eye(len(sites))[which], data.X)
-        X, C = self._split(data.X, data.place)
+        X, C = self._split(data.X, data.backend)
         C = C - xp.mean(C, axis=0)
-        self._covariate_mean = data.keep(xp.mean(self._split(data.X, data.place)[1], axis=0))
+        self._covariate_mean = data.to_input(xp.mean(self._split(data.X, data.backend)[1], axis=0))
         model = fit_site_model(X, C, membership)
         if pooled_target:
             model = self._about_target(model, X, C, site < 0)
@@ -265,13 +265,13 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         for name in sites.tolist():
             rows = take_rows(Z, np.flatnonzero(site == name))
             self.site_locations_[name], self.site_variances_[name] = (
-                data.keep(x) for x in self._effects(rows, varies)
+                data.to_input(x) for x in self._effects(rows, varies)
             )
         if pooled_target:
             del self.site_locations_[-1], self.site_variances_[-1]
-        self.grand_mean_ = data.keep(model.grand)
-        self.coef_ = data.keep(model.coef)
-        self.scale_ = data.keep(model.scale)
+        self.grand_mean_ = data.to_input(model.grand)
+        self.coef_ = data.to_input(model.coef)
+        self.scale_ = data.to_input(model.scale)
 
     @staticmethod
     def _about_target(model, X, C, is_target):
@@ -289,7 +289,7 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         xp = namespace(Z)
         location, variance = xp.mean(Z, axis=0), xp.var(Z, axis=0, correction=1)
         if self.shrinkage and len(varies):
-            index = place_of(Z).asarray(varies)
+            index = backend_of(Z).asarray(varies)
             shrunk = shrunken_site_effects(
                 xp.take(Z, index, axis=1), max_iter=self.max_iter, tol=self.tol
             )
@@ -298,44 +298,44 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
             back[varies] = np.arange(len(varies))
             mask = np.zeros(Z.shape[1], dtype=bool)
             mask[varies] = True
-            back, mask = place_of(Z).asarray(back), place_of(Z).asarray(mask)
+            back, mask = backend_of(Z).asarray(back), backend_of(Z).asarray(mask)
             location = xp.where(mask, xp.take(shrunk[0], back), location)
             variance = xp.where(mask, xp.take(shrunk[1], back), variance)
         tiny = float(xp.finfo(Z.dtype).eps) ** 1.5
         return location, xp.where(variance > tiny, variance, xp.ones_like(variance))
 
-    def _map(self, X, domain, place):
+    def _map(self, X, domain, backend):
         if self.strength == 0 or not self.site_locations_:
             return X
         if domain not in self.site_locations_:
             if domain < 0 and self.reference == "target":
                 return X
             domain = self.target_domains_[0]  # rows of no stated domain, of the only target
-        xp = place.xp
+        xp = backend.xp
         here = {
-            name: place.asarray(getattr(self, name), X.dtype)
+            name: backend.asarray(getattr(self, name), X.dtype)
             for name in ("grand_mean_", "coef_", "scale_", "_covariate_mean")
         }
-        location = place.asarray(self.site_locations_[domain], X.dtype)
-        variance = place.asarray(self.site_variances_[domain], X.dtype)
-        given, C = self._split(X, place)
+        location = backend.asarray(self.site_locations_[domain], X.dtype)
+        variance = backend.asarray(self.site_variances_[domain], X.dtype)
+        given, C = self._split(X, backend)
         base = here["grand_mean_"] + (C - here["_covariate_mean"]) @ here["coef_"]
         moved = base + (given - base - location * here["scale_"]) / xp.sqrt(variance)
         if self.strength != 1:
             moved = given + (moved - given) * float(self.strength)
         both = xp.concat([moved, C], axis=1)
         order = np.argsort([*self._adjusted, *self._covariates])
-        return xp.take(both, place.asarray(order), axis=1)
+        return xp.take(both, backend.asarray(order), axis=1)
 
-    def _split(self, X, place):
+    def _split(self, X, backend):
         """Return the adjusted columns and the covariates."""
-        return take_columns(X, self._adjusted, place), take_columns(X, self._covariates, place)
+        return take_columns(X, self._adjusted, backend), take_columns(X, self._covariates, backend)
 
     def _check_params(self):
         check_strength(self.strength)
         check_option("reference", self.reference, ("pooled", "target"))
-        check_count("max_iter", self.max_iter)
-        check_positive("tol", self.tol)
+        check_integer("max_iter", self.max_iter, low=1)
+        check_real("tol", self.tol, low=0, closed="neither")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -122,17 +122,19 @@ class CORALTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
             target = CentredRows.of(data.X_target)
             for domain in data.source_domains:
                 source = CentredRows.of(data.X_of(domain))
-                self.source_means_[domain] = data.keep(source.mean)
+                self.source_means_[domain] = data.to_input(source.mean)
                 if self.strength > 0:
                     self.maps_[domain] = low_rank_coral_map(
                         source, target, strength=self.strength, reg=self.reg
-                    ).at(data.keep)
-            self.target_mean_ = data.keep(target.mean)
+                    ).at(data.to_input)
+            self.target_mean_ = data.to_input(target.mean)
             return
         for domain, X in self._batches(data):
             self._moments[domain] = self._moments_of(X)
-        self._set_maps(data.keep)
-        self._moments = {domain: self._kept(m, data.keep) for domain, m in self._moments.items()}
+        self._set_maps(data.to_input)
+        self._moments = {
+            domain: self._kept(m, data.to_input) for domain, m in self._moments.items()
+        }
 
     def partial_fit(self, X, y=None, *, sample_domain=None):
         """Update the maps with a batch of rows, for data that do not fit in memory or that drift.
@@ -179,15 +181,15 @@ class CORALTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         for domain, batch in self._batches(data):
             new = self._moments_of(batch)
             if domain in self._moments:
-                old = self._kept(self._moments[domain], data.place.asarray)
+                old = self._kept(self._moments[domain], data.backend.asarray)
                 new = merge_moments(old, new, forgetting_factor=self.forgetting_factor)
-            self._moments[domain] = self._kept(new, data.keep)
+            self._moments[domain] = self._kept(new, data.to_input)
         self.maps_, self.source_means_ = {}, {}
         self._waits = sample_domain is not None and not (
             self.source_domains_ and self.target_domains_
         )
         if self.source_domains_ and self.target_domains_:
-            self._set_maps(data.keep)
+            self._set_maps(data.to_input)
         return self
 
     def _batches(self, data):
@@ -217,7 +219,7 @@ class CORALTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
                 A = coral_map(source, target, strength=self.strength, reg=self.reg)
                 self.maps_[domain] = keep(A)
 
-    def _map(self, X, domain, place):
+    def _map(self, X, domain, backend):
         if getattr(self, "_waits", False):
             raise NotFittedError(
                 "partial_fit has seen rows of one side only, sources "
@@ -226,16 +228,16 @@ class CORALTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
             )
         if domain not in self.maps_:  # a target, strength 0, or nothing to adapt to
             return X
-        A, mean = self.maps_[domain], place.asarray(self.source_means_[domain], X.dtype)
+        A, mean = self.maps_[domain], backend.asarray(self.source_means_[domain], X.dtype)
         shift = mean
         if self.match_mean:
-            step = place.asarray(self.target_mean_, X.dtype) - mean
+            step = backend.asarray(self.target_mean_, X.dtype) - mean
             shift = mean + step * self.strength
         if isinstance(A, LowRankMap):
             rows = X if sparse.issparse(X) else X - mean
-            A = A.at(lambda x: place.asarray(x, X.dtype))
+            A = A.at(lambda x: backend.asarray(x, X.dtype))
             return A.apply(CentredRows(rows, mean, 1.0)) + shift
-        A = place.asarray(A, X.dtype)
+        A = backend.asarray(A, X.dtype)
         if sparse.issparse(X):
             return X @ A + (shift - mean @ A)
         return (X - mean) @ A + shift

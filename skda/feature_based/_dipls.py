@@ -6,10 +6,10 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from .._array._backend import as_like, namespace
-from .._core._param_checks import check_count, check_positive
+from .._core._param_checks import check_integer, check_real
 from .._core._routing import DomainRouting
 from .._core._score import DomainRegressorMixin
-from .._core._validation import data_for_fit, data_for_use
+from .._core._validation import data_for_fit, data_for_predict
 
 
 class LatentVariables(NamedTuple):
@@ -208,9 +208,9 @@ class DIPLSRegressor(DomainRouting, DomainRegressorMixin, BaseEstimator):
         self : object
             The fitted regressor.
         """
-        check_count("n_components", self.n_components)
+        check_integer("n_components", self.n_components, low=1)
         if not (isinstance(self.reg, str) and self.reg == "auto"):
-            check_positive("reg", self.reg, zero=True, hint="Or pass 'auto'.")
+            check_real("reg", self.reg, low=0, hint="Or pass 'auto'.")
         data = data_for_fit(self, X, y, sample_domain, labels="source")
         xp, d = data.xp, data.X.shape[1]
         y_source = np.asarray(data.y_source, dtype=float)
@@ -235,9 +235,9 @@ class DIPLSRegressor(DomainRouting, DomainRegressorMixin, BaseEstimator):
         b_t = regression_vector(W, found.target_loadings, c)
         if Q is not None:
             W, b_s, b_t = Q @ W, Q @ b_s, Q @ b_t
-        self.x_weights_ = data.keep(W)
-        self.source_coef_, self.coef_ = data.keep(b_s[:, 0]), data.keep(b_t[:, 0])
-        self.source_mean_, self.target_mean_ = data.keep(mean_s), data.keep(mean_t)
+        self.x_weights_ = data.to_input(W)
+        self.source_coef_, self.coef_ = data.to_input(b_s[:, 0]), data.to_input(b_t[:, 0])
+        self.source_mean_, self.target_mean_ = data.to_input(mean_s), data.to_input(mean_t)
         self.intercept_, self.regs_ = y_mean, found.penalties
         self.n_components_ = W.shape[1]
         return self
@@ -257,18 +257,18 @@ class DIPLSRegressor(DomainRouting, DomainRegressorMixin, BaseEstimator):
         y : array of shape (n_samples,)
             Predicted values, in the array library of `X`.
         """
-        data = data_for_use(self, X, sample_domain, method="predict")
+        data = data_for_predict(self, X, sample_domain, method="predict")
         source = data.ids >= 0
         predicted = self._of_side(data, self.target_mean_, self.coef_)
         if source.any():
             of_source = self._of_side(data, self.source_mean_, self.source_coef_)
-            predicted = data.xp.where(data.place.asarray(source), of_source, predicted)
-        return data.home.asarray(predicted + self.intercept_)
+            predicted = data.xp.where(data.backend.asarray(source), of_source, predicted)
+        return data.input_backend.asarray(predicted + self.intercept_)
 
     @staticmethod
     def _of_side(data, mean, coef):
         dtype = data.X.dtype
-        return (data.X - data.place.asarray(mean, dtype)) @ data.place.asarray(coef, dtype)
+        return (data.X - data.backend.asarray(mean, dtype)) @ data.backend.asarray(coef, dtype)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

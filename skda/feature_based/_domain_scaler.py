@@ -113,19 +113,19 @@ class DomainScaler(OneToOneFeatureMixin, BaseDomainTransformer):
         self.locations_, self.spreads_ = {}, {}
         for domain in data.domains:
             location, spread = location_and_spread(data.X_of(domain), robust=self.robust)
-            self.locations_[domain] = data.keep(location)
-            self.spreads_[domain] = data.keep(spread)
+            self.locations_[domain] = data.to_input(location)
+            self.spreads_[domain] = data.to_input(spread)
 
-    def _map(self, X, domain, place):
+    def _map(self, X, domain, backend):
         if self.strength == 0:
             return X
         if domain not in self.locations_:  # the only target, or all rows of a fit without domains
             domain = (self.target_domains_ or self.source_domains_)[0]
         scaled = X
         if self.with_mean:
-            scaled = scaled - place.asarray(self.locations_[domain], X.dtype)
+            scaled = scaled - backend.asarray(self.locations_[domain], X.dtype)
         if self.with_std:
-            scaled = scaled / place.asarray(self.spreads_[domain], X.dtype)
+            scaled = scaled / backend.asarray(self.spreads_[domain], X.dtype)
         return scaled if self.strength == 1 else X + (scaled - X) * float(self.strength)
 
     def __sklearn_tags__(self):

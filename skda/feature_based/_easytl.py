@@ -146,13 +146,13 @@ class EasyTLClassifier(ClassScoresClassifier):
         self.class_bonus_ = np.zeros(len(self.classes_))
         if data.adapts:
             self.class_bonus_ = class_bonuses(to_numpy(self._distances(data.X_target, means)))
-        self.class_means_ = data.keep(means)
+        self.class_means_ = data.to_input(means)
         return self
 
     @staticmethod
     def _distances(X, means):
         return namespace(X).sqrt(pairwise_sq_dists(X, means))
 
-    def _class_scores(self, X, place):
-        bonus = place.asarray(self.class_bonus_, X.dtype)
-        return bonus - self._distances(X, place.asarray(self.class_means_, X.dtype))
+    def _class_scores(self, X, backend):
+        bonus = backend.asarray(self.class_bonus_, X.dtype)
+        return bonus - self._distances(X, backend.asarray(self.class_means_, X.dtype))

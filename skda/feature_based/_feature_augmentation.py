@@ -60,8 +60,8 @@ class FeatureAugmentationTransformer(BaseDomainTransformer):
     def _fit(self, data):
         pass
 
-    def _map(self, X, domain, place):
-        xp = place.xp
+    def _map(self, X, domain, backend):
+        xp = backend.xp
         if not self.target_domains_:
             return xp.concat([X, xp.zeros_like(X)], axis=1)
         own = self.source_domains_.index(domain) if domain >= 0 else len(self.source_domains_)

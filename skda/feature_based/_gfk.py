@@ -130,10 +130,10 @@ class GFKTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer):
             name=type(self).__name__,
         )
         self.n_components_ = k
-        self.factor_ = data.keep(geodesic_flow_factor(axes[0].first(k), axes[-1].first(k)))
+        self.factor_ = data.to_input(geodesic_flow_factor(axes[0].first(k), axes[-1].first(k)))
 
-    def _map(self, X, domain, place):
-        return X @ place.asarray(self.factor_, X.dtype)
+    def _map(self, X, domain, backend):
+        return X @ backend.asarray(self.factor_, X.dtype)
 
     @property
     def _n_features_out(self):

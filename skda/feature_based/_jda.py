@@ -3,7 +3,7 @@
 import numpy as np
 
 from .._array._backend import as_like
-from .._core._param_checks import check_count, check_positive, check_share
+from .._core._param_checks import check_integer, check_real
 from .._core._validation import class_labels
 from ._base_spectral import (
     SpectralTransformer,
@@ -144,9 +144,9 @@ callable, default="rbf"
         self.estimator = estimator
 
     def _fit(self, data):
-        check_positive("reg", self.reg)
-        check_share("balance", self.balance)
-        check_count("max_iter", self.max_iter)
+        check_real("reg", self.reg, low=0, closed="neither")
+        check_real("balance", self.balance, low=0, high=1)
+        check_integer("max_iter", self.max_iter, low=1)
         self.classes_, codes = class_labels(self, data)
         problem = self._problem(data)
         k = count_components(self.n_components, problem.size)

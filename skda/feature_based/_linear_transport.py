@@ -6,7 +6,7 @@ from sklearn.base import OneToOneFeatureMixin
 
 from .._array._backend import device_of, namespace
 from .._core._base_transformer import BaseDomainTransformer
-from .._core._param_checks import check_enough_rows, check_option, check_positive, check_strength
+from .._core._param_checks import check_enough_rows, check_option, check_real, check_strength
 from .._numerics._covariance import SHRINKAGE_RULES, covariance
 from .._numerics._linalg import spd_eigen
 
@@ -161,20 +161,20 @@ class LinearTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         if isinstance(self.reg, str):
             check_option("reg", self.reg, sorted(SHRINKAGE_RULES))
         else:
-            check_positive("reg", self.reg, zero=True)
+            check_real("reg", self.reg, low=0)
         self.maps_, self.source_means_ = {}, {}
         if not data.adapts:
             return
         check_enough_rows(self, data, 2, "to see a covariance")
         xp = data.xp
         mean_t = xp.mean(data.X_target, axis=0)
-        self.target_mean_ = data.keep(mean_t)
+        self.target_mean_ = data.to_input(mean_t)
         for domain in data.source_domains:
             X = data.X_of(domain)
             mean_s = xp.mean(X, axis=0)
-            self.source_means_[domain] = data.keep(mean_s)
+            self.source_means_[domain] = data.to_input(mean_s)
             A = self._map_between(X - mean_s, data.X_target - mean_t)
-            self.maps_[domain] = A.at(data.keep) if isinstance(A, SpanMap) else data.keep(A)
+            self.maps_[domain] = A.at(data.to_input) if isinstance(A, SpanMap) else data.to_input(A)
 
     def _map_between(self, X_source, X_target):
         both = X_source, X_target
@@ -184,12 +184,12 @@ class LinearTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
             return low_rank_transport_map(*both, reg=self.reg)
         return gaussian_transport_map(*(ridged(X, self.reg) for X in both))
 
-    def _map(self, X, domain, place):
+    def _map(self, X, domain, backend):
         if domain not in self.maps_ or self.strength == 0:
             return X
 
         def here(x):
-            return place.asarray(x, X.dtype)
+            return backend.asarray(x, X.dtype)
 
         A = self.maps_[domain]
         centered = X - here(self.source_means_[domain])

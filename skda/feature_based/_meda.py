@@ -3,7 +3,7 @@
 import numpy as np
 
 from .._array._backend import as_like, namespace, to_numpy
-from .._core._param_checks import check_count, check_positive, check_share
+from .._core._param_checks import check_integer, check_real
 from .._core._validation import class_labels, data_for_fit
 from .._numerics._graph import knn_laplacian
 from .._numerics._kernels import kernel_apply, kernel_matrix
@@ -204,19 +204,19 @@ class MEDAClassifier(ClassScoresClassifier):
         Z = unit_rows(data.X @ factor)
         coef, pseudo = self._fit_rows(Z, data.ids, codes)
         self.pseudo_labels_ = self.classes_[pseudo[data.target]]
-        self.factor_, self.basis_ = data.keep(factor), data.keep(Z)
-        self.dual_coef_ = data.keep(coef)
+        self.factor_, self.basis_ = data.to_input(factor), data.to_input(Z)
+        self.dual_coef_ = data.to_input(coef)
         return self
 
     def _check_parameters(self):
-        check_positive("gamma", self.gamma)
-        check_positive("reg", self.reg)
-        check_positive("alignment_weight", self.alignment_weight, zero=True)
-        check_positive("manifold_weight", self.manifold_weight, zero=True)
-        check_count("n_neighbors", self.n_neighbors)
-        check_count("max_iter", self.max_iter)
+        check_real("gamma", self.gamma, low=0, closed="neither")
+        check_real("reg", self.reg, low=0, closed="neither")
+        check_real("alignment_weight", self.alignment_weight, low=0)
+        check_real("manifold_weight", self.manifold_weight, low=0)
+        check_integer("n_neighbors", self.n_neighbors, low=1)
+        check_integer("max_iter", self.max_iter, low=1)
         if not (isinstance(self.balance, str) and self.balance == "auto"):
-            check_share("balance", self.balance)
+            check_real("balance", self.balance, low=0, high=1)
 
     def _geodesic_factor(self, data):
         sides = [data.X_source, data.X_target] if data.adapts else [data.X]
@@ -262,9 +262,12 @@ class MEDAClassifier(ClassScoresClassifier):
                 break
         return coef, pseudo
 
-    def _class_scores(self, X, place):
-        Z = unit_rows(X @ place.asarray(self.factor_, X.dtype))
-        basis, coef = place.asarray(self.basis_, X.dtype), place.asarray(self.dual_coef_, X.dtype)
+    def _class_scores(self, X, backend):
+        Z = unit_rows(X @ backend.asarray(self.factor_, X.dtype))
+        basis, coef = (
+            backend.asarray(self.basis_, X.dtype),
+            backend.asarray(self.dual_coef_, X.dtype),
+        )
         return kernel_apply(Z, basis, coef, gamma=self.gamma)
 
     def predict_proba(self, X, *, sample_domain=None):
@@ -282,12 +285,14 @@ class MEDAClassifier(ClassScoresClassifier):
         probabilities : array of shape (n_samples, n_classes)
             Estimates, not calibrated. In the array library of `X`.
         """
-        scores, home = self._scores(X, sample_domain, "predict_proba")
+        scores, input_backend = self._scores(X, sample_domain, "predict_proba")
         xp = namespace(scores)
         scores = xp.clip(scores, min=0.0)
         total = xp.sum(scores, axis=1, keepdims=True)
         shares = scores / xp.where(total > 0, total, xp.ones_like(total))
-        return home.asarray(xp.where(total > 0, shares, xp.ones_like(shares) / shares.shape[1]))
+        return input_backend.asarray(
+            xp.where(total > 0, shares, xp.ones_like(shares) / shares.shape[1])
+        )
 
 
 def unit_rows(X):

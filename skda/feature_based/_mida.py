@@ -4,7 +4,7 @@ import numpy as np
 
 from .._array._backend import as_like
 from .._array._rows import take_columns
-from .._core._param_checks import check_positive, column_positions
+from .._core._param_checks import check_real, column_positions
 from ._base_spectral import SpectralTransformer, count_components, solve
 from ._tca import label_columns
 
@@ -139,8 +139,8 @@ callable, default="rbf"
         return "source" if self.label_weight else "ignored"
 
     def _fit(self, data):
-        check_positive("reg", self.reg)
-        check_positive("label_weight", self.label_weight, zero=True)
+        check_real("reg", self.reg, low=0, closed="neither")
+        check_real("label_weight", self.label_weight, low=0)
         if self.kernel == "precomputed" and (self.augment or self.domain_columns is not None):
             raise ValueError(
                 "augment=True adds columns to the rows, and domain_columns takes some away, which "
@@ -149,7 +149,7 @@ callable, default="rbf"
             )
         xp = data.xp
         self._find_columns(data)
-        X, said = self._split(data.X, data.place)
+        X, said = self._split(data.X, data.backend)
         codes = np.stack([self._domain_code(i) for i in data.ids.tolist()])
         D = xp.concat([as_like(codes, X), said], axis=1)
         if self.augment and data.adapts:
@@ -186,20 +186,20 @@ callable, default="rbf"
         self._columns = kept, described
         if not described:
             return
-        said = take_columns(data.X, described, data.place)
+        said = take_columns(data.X, described, data.backend)
         xp = data.xp
         mean, spread = xp.mean(said, axis=0), xp.std(said, axis=0)
         varies = spread > xp.abs(mean) * (10.0 * float(xp.finfo(said.dtype).eps))
         spread = xp.where(varies, spread, xp.ones_like(spread))
-        self._description = data.keep(mean), data.keep(spread)
+        self._description = data.to_input(mean), data.to_input(spread)
 
-    def _split(self, X, place):
+    def _split(self, X, backend):
         """Return the features, and the columns that describe the domain, standardized."""
         kept, described = self._columns
         if not described:
             return X, X[:, :0]
-        mean, spread = (place.asarray(part, X.dtype) for part in self._description)
-        return take_columns(X, kept, place), (take_columns(X, described, place) - mean) / spread
+        mean, spread = (backend.asarray(part, X.dtype) for part in self._description)
+        return take_columns(X, kept, backend), (take_columns(X, described, backend) - mean) / spread
 
     def _domain_code(self, domain):
         """One-hot code of a domain; the average of its side for one not seen in fit."""
@@ -209,10 +209,10 @@ callable, default="rbf"
         side = [(i >= 0) == (domain >= 0) for i in known]
         return np.asarray(side, dtype=float) / max(sum(side), 1)
 
-    def _map(self, X, domain, place):
-        X, said = self._split(X, place)
+    def _map(self, X, domain, backend):
+        X, said = self._split(X, backend)
         if self.augment and self.target_domains_:
             code = np.tile(self._domain_code(domain), (X.shape[0], 1))
-            D = place.xp.concat([as_like(code, X), said], axis=1)
-            X = place.xp.concat([X, D * self.domain_scale_], axis=1)
-        return super()._map(X, domain, place)
+            D = backend.xp.concat([as_like(code, X), said], axis=1)
+            X = backend.xp.concat([X, D * self.domain_scale_], axis=1)
+        return super()._map(X, domain, backend)

@@ -4,10 +4,10 @@ import numpy as np
 from sklearn import get_config
 from sklearn.base import OneToOneFeatureMixin
 
-from .._array._backend import as_like, itemsize, namespace, place_of, to_numpy
+from .._array._backend import as_like, backend_of, itemsize, namespace, to_numpy
 from .._array._rows import row_tiles, take_rows
 from .._core._base_transformer import BaseDomainTransformer
-from .._core._param_checks import check_count, check_option, check_positive, check_strength
+from .._core._param_checks import check_integer, check_option, check_real, check_strength
 from .._core._validation import class_labels
 from .._numerics._class_transport import l1l2_plan, lpl1_plan
 from .._numerics._kernels import pairwise_sq_dists
@@ -57,7 +57,7 @@ def move_rows(X, rows, images):
     new = np.flatnonzero(found < 0)
     if len(new):
         found[new] = to_numpy(nearest_rows(take_rows(X, new), rows))
-    index = place_of(X).asarray(found)
+    index = backend_of(X).asarray(found)
     moved = xp.take(images, index, axis=0)
     if not len(new):
         return moved
@@ -65,7 +65,7 @@ def move_rows(X, rows, images):
     is_new = np.zeros((len(found), 1), dtype=bool)
     is_new[new] = True
     shifted = X + (moved - xp.take(rows, index, axis=0))
-    return xp.where(place_of(X).asarray(is_new), shifted, moved)
+    return xp.where(backend_of(X).asarray(is_new), shifted, moved)
 
 
 class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
@@ -219,8 +219,8 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
                 membership = as_like(np.eye(len(classes))[codes[data.rows(domain)]], X)
             plan = self._plan(cost_matrix(X, data.X_target, metric=self.metric), membership)
             images = barycentric_map(plan.coupling, data.X_target, X)
-            self.rows_[domain] = data.keep(X)
-            self.images_[domain] = data.keep(share_among_duplicates(images, X))
+            self.rows_[domain] = data.to_input(X)
+            self.images_[domain] = data.to_input(share_among_duplicates(images, X))
             self.costs_[domain] = plan.cost
             self.marginal_errors_[domain] = plan.marginal_error
             self.n_iter_ = max(self.n_iter_, plan.n_iter)
@@ -240,21 +240,35 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
                 plan = sinkhorn_plan(M, **options)
         return plan._replace(cost=plan.cost * unit)
 
-    def _map(self, X, domain, place):
+    def _map(self, X, domain, backend):
         if domain not in self.rows_ or self.strength == 0:
             return X
-        rows, images = (place.asarray(x[domain], X.dtype) for x in (self.rows_, self.images_))
+        rows, images = (backend.asarray(x[domain], X.dtype) for x in (self.rows_, self.images_))
         moved = move_rows(X, rows, images)
         return moved if self.strength == 1 else X + (moved - X) * float(self.strength)
 
     def _check_params(self):
         check_strength(self.strength)
-        check_positive("reg", self.reg, none=True, hint="None asks for the exact plan.")
-        check_positive("class_reg", self.class_reg, zero=True)
-        check_positive("marginal_reg", self.marginal_reg, none=True, hint="None moves all mass.")
+        check_real(
+            "reg",
+            self.reg,
+            low=0,
+            closed="neither",
+            none=True,
+            hint="None asks for the exact plan.",
+        )
+        check_real("class_reg", self.class_reg, low=0)
+        check_real(
+            "marginal_reg",
+            self.marginal_reg,
+            low=0,
+            closed="neither",
+            none=True,
+            hint="None moves all mass.",
+        )
         check_option("class_penalty", self.class_penalty, tuple(_CLASS_PLANS))
-        check_count("max_iter", self.max_iter)
-        check_positive("tol", self.tol)
+        check_integer("max_iter", self.max_iter, low=1)
+        check_real("tol", self.tol, low=0, closed="neither")
         for name in ("class_reg", "marginal_reg"):
             if getattr(self, name) and self.reg is None:
                 raise ValueError(

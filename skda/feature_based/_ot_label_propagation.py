@@ -5,7 +5,7 @@ from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 
 from .._array._backend import to_numpy
-from .._core._param_checks import check_option, check_positive
+from .._core._param_checks import check_option, check_real
 from .._core._score import DomainClassifierMixin
 from .._core._validation import class_labels
 from .._numerics._sinkhorn import sinkhorn_plan
@@ -117,7 +117,14 @@ class OTLabelPropagationClassifier(DomainClassifierMixin, TargetClassifier, Base
         return LogisticRegression(max_iter=1000)
 
     def _fit(self, data):
-        check_positive("reg", self.reg, none=True, hint="None asks for the exact plan.")
+        check_real(
+            "reg",
+            self.reg,
+            low=0,
+            closed="neither",
+            none=True,
+            hint="None asks for the exact plan.",
+        )
         check_option("label_kind", self.label_kind, ("soft", "hard"))
         self.classes_, codes = class_labels(self, data)
         if not data.adapts:
@@ -144,4 +151,4 @@ class OTLabelPropagationClassifier(DomainClassifierMixin, TargetClassifier, Base
         M /= cost_unit(M, self.cost_scale)
         if self.reg is None:
             return exact_plan(M).coupling
-        return sinkhorn_plan(M, reg=float(self.reg), mend="Raise reg.").coupling
+        return sinkhorn_plan(M, reg=float(self.reg), hint="Raise reg.").coupling

@@ -150,14 +150,14 @@ class QuantileTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
                 quantile_images(knots[:, j] + 0.0, target[:, j] + 0.0)
                 for j in range(knots.shape[1])
             ]
-            self.knots_[domain] = data.keep(knots)
-            self.images_[domain] = data.keep(xp.stack(images, axis=1))
+            self.knots_[domain] = data.to_input(knots)
+            self.images_[domain] = data.to_input(xp.stack(images, axis=1))
 
-    def _map(self, X, domain, place):
+    def _map(self, X, domain, backend):
         if domain not in self.knots_ or self.strength == 0:
             return X
-        xp = place.xp
-        knots, images = (place.asarray(x[domain], X.dtype) for x in (self.knots_, self.images_))
+        xp = backend.xp
+        knots, images = (backend.asarray(x[domain], X.dtype) for x in (self.knots_, self.images_))
         columns = [
             # Adding zero makes columns contiguous, which torch asks of searchsorted.
             interpolate(*(x[:, j] + 0.0 for x in (X, knots, images)))

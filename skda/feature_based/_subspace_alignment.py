@@ -106,8 +106,8 @@ class SubspaceAlignmentTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTr
         what differs.
     center : bool, default=True
         Whether each domain's rows are taken relative to its own mean, so that a shift of the mean
-        is removed too. False multiplies the rows as they are (with axes of the centered rows), as in
-        [1]_, where the features of each domain are standardized before.
+        is removed too. False multiplies the rows as they are (with axes of the centered rows), as
+        in [1]_, where the features of each domain are standardized before.
 
     Attributes
     ----------
@@ -187,17 +187,17 @@ class SubspaceAlignmentTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTr
         )
         P_t = target.first(k)
         self.n_components_ = k
-        self.target_mean_, self.target_axes_ = data.keep(mean_t), data.keep(P_t)
-        self.source_means_ = {i: data.keep(mean) for i, mean in means.items()}
+        self.target_mean_, self.target_axes_ = data.to_input(mean_t), data.to_input(P_t)
+        self.source_means_ = {i: data.to_input(mean) for i, mean in means.items()}
         bases = {i: axes.first(k) for i, axes in found.items()}
-        self.source_axes_ = {i: data.keep(P @ (P.T @ P_t)) for i, P in bases.items()}
+        self.source_axes_ = {i: data.to_input(P @ (P.T @ P_t)) for i, P in bases.items()}
 
-    def _map(self, X, domain, place):
+    def _map(self, X, domain, backend):
         mean = self.source_means_.get(domain, self.target_mean_)
         axes = self.source_axes_.get(domain, self.target_axes_)
         if self.center:
-            X = X - place.asarray(mean, X.dtype)
-        return X @ place.asarray(axes, X.dtype)
+            X = X - backend.asarray(mean, X.dtype)
+        return X @ backend.asarray(axes, X.dtype)
 
     @property
     def _n_features_out(self):

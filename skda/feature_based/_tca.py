@@ -4,13 +4,13 @@ import numpy as np
 from sklearn.utils.multiclass import type_of_target
 
 from .._array._backend import as_like
-from .._core._param_checks import check_count, check_positive, check_share
+from .._core._param_checks import check_integer, check_real
 from .._numerics._graph import knn_laplacian
 from ._base_spectral import SpectralTransformer, count_components, mean_difference, solve
 
 
 def label_columns(ids, y_source):
-    """Columns Y (centered over all rows) with ``Y Yᵀ`` the kernel of labels, zero on target rows."""
+    """Centered columns Y with ``Y Yᵀ`` the kernel of labels, zero on target rows."""
     source = ids >= 0
     if type_of_target(y_source).startswith("continuous"):
         spread = y_source.std()
@@ -181,11 +181,11 @@ callable, default="rbf"
         return "source" if self.label_weight else "ignored"
 
     def _fit(self, data):
-        check_positive("reg", self.reg)
-        check_share("label_weight", self.label_weight)
-        check_positive("manifold_weight", self.manifold_weight, zero=True)
-        check_count("n_basis", self.n_basis)
-        check_count("n_neighbors", self.n_neighbors)
+        check_real("reg", self.reg, low=0, closed="neither")
+        check_real("label_weight", self.label_weight, low=0, high=1)
+        check_real("manifold_weight", self.manifold_weight, low=0)
+        check_integer("n_basis", self.n_basis, low=1)
+        check_integer("n_neighbors", self.n_neighbors, low=1)
         problem = self._problem(data)
         values, W, _ = transfer_components(
             problem,

@@ -4,7 +4,7 @@ import numpy as np
 
 from .._array._backend import as_like
 from .._array._rows import take_rows
-from .._core._param_checks import check_count, check_positive
+from .._core._param_checks import check_integer, check_real
 from ._base_spectral import SpectralTransformer, count_components, mean_difference, solve
 
 
@@ -122,9 +122,9 @@ callable, default="rbf"
         self.tol = tol
 
     def _fit(self, data):
-        check_positive("reg", self.reg)
-        check_positive("tol", self.tol, zero=True)
-        check_count("max_iter", self.max_iter)
+        check_real("reg", self.reg, low=0, closed="neither")
+        check_real("tol", self.tol, low=0)
+        check_integer("max_iter", self.max_iter, low=1)
         xp = data.xp
         problem = self._problem(data, dual=True)
         k = count_components(self.n_components, problem.size)
@@ -143,7 +143,7 @@ callable, default="rbf"
             if change <= self.tol:
                 break
         values, W, _ = solve(problem, k, F, self.reg, row_scale=row_scale)
-        self.source_norms_ = data.keep(take_rows(row_norms(problem, W)[:, 0], data.source))
+        self.source_norms_ = data.to_input(take_rows(row_norms(problem, W)[:, 0], data.source))
         # The row weights inflate the scale: as a whole it is set by the first component.
         first = problem.embed(W[:, :1])
         square = float(xp.sum(first * first))

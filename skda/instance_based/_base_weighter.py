@@ -11,10 +11,10 @@ from sklearn.base import BaseEstimator
 
 from .._array._backend import namespace
 from .._array._warnings import warn_user
-from .._core._param_checks import check_number
+from .._core._param_checks import check_real
 from .._core._routing import DomainRouting
 from .._core._sample_domain import DomainWarning
-from .._core._validation import data_for_fit, data_for_use
+from .._core._validation import data_for_fit, data_for_predict
 
 
 class WeightScale(NamedTuple):
@@ -149,38 +149,38 @@ class BaseWeighter(DomainRouting, BaseEstimator):
         """
         self._check_shape_params()
         data = self._data_for_fit(X, sample_domain)
-        xp, place = data.xp, data.place
+        xp, backend = data.xp, data.backend
         if data.adapts:
             raw, warning = self._fit(data)
             weights, self._scale = scale_weights(
                 raw, exponent=self.exponent, clip=self.clip, logs=self._logs
             )
-            warning = warning or self._complaint(data, raw, weights)
+            warning = warning or self._quality_warning(data, raw, weights)
             if warning:
                 warn_user(warning, DomainWarning)
         else:
             self._scale = None
             dtype = getattr(data.X, "dtype", None) if hasattr(data.X, "device") else None
-            weights = xp.ones(len(data.source), dtype=dtype, device=place.device)
+            weights = xp.ones(len(data.source), dtype=dtype, device=backend.device)
         self.effective_sample_size_ = effective_sample_size(weights)
-        self.weights_ = data.keep(weights)
+        self.weights_ = data.to_input(weights)
         return self
 
     def _data_for_fit(self, X, sample_domain):
         return data_for_fit(self, X, sample_domain=sample_domain)
 
     def _check_shape_params(self):
-        check_number(
+        check_real(
             "exponent",
             self.exponent,
-            least=0,
-            most=1,
-            mend="1 keeps the weights, 0 makes them equal.",
+            low=0,
+            high=1,
+            hint="1 keeps the weights, 0 makes them equal.",
         )
         if self.clip is not None:
-            check_number("clip", self.clip, least=1, mend="None does not clip.")
+            check_real("clip", self.clip, low=1, hint="None does not clip.")
 
-    def _complaint(self, data, raw, weights):
+    def _quality_warning(self, data, raw, weights):
         """Return what is wrong with the weights, or None."""
         n, size = weights.shape[0], effective_sample_size(weights)
         if self._scale is None:
@@ -217,16 +217,16 @@ class BaseWeighter(DomainRouting, BaseEstimator):
 class FunctionWeighter(BaseWeighter):
     """A weighter whose weights are a function of the features, so that new rows have one too.
 
-    A method implements ``_learn(data)`` and ``_importance(X, place)``. Where ``_looks_for_overlap``
-    is true, it also warns if no source row is remotely as important as a target row is: equal
-    weights are then no sign of equal domains.
+    A method implements ``_learn(data)`` and ``_importance(X, backend)``. Where
+    ``_looks_for_overlap`` is true, it also warns if no source row is remotely as important as a
+    target row is: equal weights are then no sign of equal domains.
     """
 
     _looks_for_overlap = False
 
     def _fit(self, data):
         self._learn(data)
-        return Importances(self._importance(data.X_source, data.place))
+        return Importances(self._importance(data.X_source, data.backend))
 
     def _without_overlap(self, data, raw):
         if super()._without_overlap(data, raw):
@@ -234,7 +234,7 @@ class FunctionWeighter(BaseWeighter):
         if not self._looks_for_overlap:
             return False
         xp = namespace(raw)
-        typical = float(xp.mean(self._importance(data.X_target, data.place)))
+        typical = float(xp.mean(self._importance(data.X_target, data.backend)))
         return float(xp.max(raw)) < 1e-2 * typical
 
     def predict_weights(self, X, *, sample_domain=None):
@@ -255,10 +255,10 @@ class FunctionWeighter(BaseWeighter):
         data = self._data_for_use(X, sample_domain)
         if self._scale is None:
             dtype = getattr(data.X, "dtype", None) if hasattr(data.X, "device") else None
-            weights = data.xp.ones(len(data.ids), dtype=dtype, device=data.place.device)
+            weights = data.xp.ones(len(data.ids), dtype=dtype, device=data.backend.device)
         else:
-            weights = self._scale(self._importance(data.X, data.place))
-        return data.home.asarray(weights)
+            weights = self._scale(self._importance(data.X, data.backend))
+        return data.input_backend.asarray(weights)
 
     def _data_for_use(self, X, sample_domain):
-        return data_for_use(self, X, sample_domain)
+        return data_for_predict(self, X, sample_domain)

@@ -11,9 +11,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._array._backend import Place, is_foreign_array, to_numpy
+from .._array._backend import Backend, is_foreign_array, to_numpy
 from .._array._rows import n_rows, take_rows
-from .._core._sample_domain import domains_for_fit, domains_for_use
+from .._core._sample_domain import domains_for_fit, domains_for_predict
 from .._core._validation import DomainData
 from ._base_weighter import FunctionWeighter, Importances
 
@@ -132,7 +132,7 @@ class DomainClassifierWeighter(FunctionWeighter):
             return super()._data_for_fit(X, sample_domain)
         validate_data(self, X, reset=True, skip_check_array=True)
         ids = domains_for_fit(sample_domain, n_rows(X), estimator=self)
-        return DomainData(X, None, ids, None, Place(), Place())
+        return DomainData(X, None, ids, None, Backend(), Backend())
 
     def _data_for_use(self, X, sample_domain):
         if self.classifier is None:
@@ -140,7 +140,7 @@ class DomainClassifierWeighter(FunctionWeighter):
         check_is_fitted(self)
         validate_data(self, X, reset=False, skip_check_array=True)
         return DomainData(
-            X, None, domains_for_use(sample_domain, n_rows(X)), None, Place(), Place()
+            X, None, domains_for_predict(sample_domain, n_rows(X)), None, Backend(), Backend()
         )
 
     def _fit(self, data):
@@ -150,7 +150,7 @@ class DomainClassifierWeighter(FunctionWeighter):
         X = to_numpy(data.X) if is_foreign_array(data.X) else data.X
         self.classifier_ = clone(classifier).fit(X, is_target)
         if cv is None:
-            odds = to_numpy(self._importance(data.X_source, data.place))
+            odds = to_numpy(self._importance(data.X_source, data.backend))
         else:
             odds = cross_fitted_log_odds(
                 classifier, X, is_target, cv=cv, random_state=self.random_state
@@ -165,16 +165,16 @@ class DomainClassifierWeighter(FunctionWeighter):
                 f"row resembles a target row (an effective sample size near 0 of {n}, whatever the "
                 "weights say). Drop the features that give the domain away, or lower exponent."
             )
-        return Importances(data.place.asarray(odds), warning)
+        return Importances(data.backend.asarray(odds), warning)
 
     def _without_overlap(self, data, raw):
         if self.classifier is not None:  # rows of any kind, which only it can tell apart
             return False
         return super()._without_overlap(data, raw)
 
-    def _importance(self, X, place):
+    def _importance(self, X, backend):
         X = to_numpy(X) if is_foreign_array(X) else X
-        return place.asarray(log_odds(self.classifier_, X))
+        return backend.asarray(log_odds(self.classifier_, X))
 
     def _classifier(self):
         if self.classifier is None:

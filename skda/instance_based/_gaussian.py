@@ -4,7 +4,7 @@ import math
 from typing import Any, NamedTuple
 
 from .._array._backend import device_of, namespace
-from .._core._param_checks import check_number
+from .._core._param_checks import check_real
 from .._numerics._covariance import SHRINKAGE_RULES, covariance, gram_sums
 from .._numerics._linalg import spd_eigen
 from ._base_weighter import FunctionWeighter
@@ -161,7 +161,7 @@ class GaussianWeighter(FunctionWeighter):
                 )
             reg = self.reg
         else:
-            reg = check_number("reg", self.reg, least=0, mend="The default is 'ledoit-wolf'.")
+            reg = check_real("reg", self.reg, low=0, hint="The default is 'ledoit-wolf'.")
         for side, X in (("source", data.X_source), ("target", data.X_target)):
             if X.shape[0] < 2:
                 raise ValueError(
@@ -171,13 +171,13 @@ class GaussianWeighter(FunctionWeighter):
         self._densities = []
         for X in (data.X_source, data.X_target):
             density = fit_gaussian(X, reg=reg)
-            mean, W = data.keep(density.mean), data.keep(density.W)
+            mean, W = data.to_input(density.mean), data.to_input(density.W)
             self._densities.append(density._replace(mean=mean, W=W))
 
-    def _importance(self, X, place):
+    def _importance(self, X, backend):
         source, target = (
             density._replace(
-                mean=place.asarray(density.mean, X.dtype), W=place.asarray(density.W, X.dtype)
+                mean=backend.asarray(density.mean, X.dtype), W=backend.asarray(density.W, X.dtype)
             ).log(X)
             for density in self._densities
         )

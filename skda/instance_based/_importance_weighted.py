@@ -9,7 +9,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import has_fit_parameter
 
-from .._array._backend import is_foreign_array, place_of, to_numpy
+from .._array._backend import backend_of, is_foreign_array, to_numpy
 from .._array._rows import n_rows, take_rows
 from .._core._labels import as_labels, labeled_rows, tidy_labels
 from .._core._meta_estimator import (
@@ -18,7 +18,7 @@ from .._core._meta_estimator import (
     routing_enabled,
     slice_params,
 )
-from .._core._param_checks import check_number
+from .._core._param_checks import check_real
 from .._core._sample_domain import DomainWarning, domains_for_fit
 from ._base_weighter import effective_sample_size
 
@@ -56,7 +56,7 @@ def check_takes_weights(estimator):
     is_pipeline = isinstance(estimator, Pipeline)
     if is_pipeline and has_fit_parameter(estimator.steps[-1][1], "sample_weight"):
         last = type(estimator.steps[-1][1]).__name__
-        mend = (
+        hint = (
             "Weight its last step: make_domain_pipeline(..., "
             f"ImportanceWeightedEstimator({last}(...), weighter)); or, with metadata routing "
             "enabled, let that step ask for the weights: "
@@ -64,19 +64,19 @@ def check_takes_weights(estimator):
         )
     elif hasattr(estimator, "estimator"):
         inner = type(estimator.estimator).__name__
-        mend = (
+        hint = (
             f"With metadata routing enabled, let the inner one ask for the weights: "
             f"{inner}(...).set_fit_request(sample_weight=True), if it takes them."
         )
     else:
         if is_pipeline:
             name = f"its last step {type(estimator.steps[-1][1]).__name__}"
-        mend = (
+        hint = (
             "Use an estimator whose fit has the parameter sample_weight, for example "
             "LogisticRegression, SVC, RandomForestClassifier, HistGradientBoostingClassifier or "
             "Ridge."
         )
-    raise ValueError(f"estimator cannot be weighted: {name}.fit takes no sample_weight. {mend}")
+    raise ValueError(f"estimator cannot be weighted: {name}.fit takes no sample_weight. {hint}")
 
 
 def check_weighter(weighter):
@@ -225,7 +225,7 @@ class ImportanceWeightedEstimator(DelegatingEstimator):
         weights = self._balanced(weights, ids, rows)[rows]
         params = self._params_for("fit", ids[rows], slice_params(params, rows, n_samples))
         if is_foreign_array(X):
-            weights = place_of(X).asarray(weights, X.dtype)
+            weights = backend_of(X).asarray(weights, X.dtype)
         labels = y if is_foreign_array(y) else as_labels(y)
         labels = tidy_labels(take_rows(labels, rows))
         self.estimator_.fit(take_rows(X, rows), labels, **params, **{keyword: weights})
@@ -256,8 +256,13 @@ class ImportanceWeightedEstimator(DelegatingEstimator):
         """Scale the weights of target rows to their share of the total."""
         if self.target_share is None:
             return weights
-        share = check_number(
-            "target_share", self.target_share, above=0, most=1, mend="0.5 balances the domains."
+        share = check_real(
+            "target_share",
+            self.target_share,
+            low=0,
+            high=1,
+            closed="right",
+            hint="0.5 balances the domains.",
         )
         if share == 1:
             raise ValueError("target_share must be below 1; got 1. Fit on the target rows alone.")

@@ -125,11 +125,11 @@ class KernelDensityWeighter(FunctionWeighter):
                     str(error).replace("'median' or", "'scott', 'median' or")
                 ) from None
             self.gammas_ = (gamma, gamma)
-        self._rows = (data.keep(data.X_source), data.keep(data.X_target))
+        self._rows = (data.to_input(data.X_source), data.to_input(data.X_target))
 
-    def _importance(self, X, place):
+    def _importance(self, X, backend):
         source, target = (
-            log_kernel_density(X, place.asarray(rows, X.dtype), gamma=gamma)
+            log_kernel_density(X, backend.asarray(rows, X.dtype), gamma=gamma)
             for rows, gamma in zip(self._rows, self.gammas_, strict=True)
         )
         return target - source

@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 
 from .._array._backend import namespace
 from .._array._rows import take_rows
-from .._core._param_checks import check_count, check_number
+from .._core._param_checks import check_integer, check_real
 from .._numerics._box_qp import BoxSlab, Start, solve_box_qp
 from .._numerics._kernels import kernel_matrix, kernel_row_means
 from ._base_weighter import FunctionWeighter
@@ -222,7 +222,7 @@ class KLIEPWeighter(FunctionWeighter):
         self.objective_ = float(xp.mean(xp.log(xp.clip(L @ a, min=tiny))))
         reached = means > 0
         coef = xp.where(reached, a / xp.where(reached, means, xp.ones_like(means)), 0.0 * a)
-        self.centers_, self.coef_ = data.keep(centers), data.keep(coef)
+        self.centers_, self.coef_ = data.to_input(centers), data.to_input(coef)
 
     def _likelihoods(self, data, centers, gamma):
         """Kernels at the target rows over their means at the source rows, and those means.
@@ -239,12 +239,12 @@ class KLIEPWeighter(FunctionWeighter):
 
     def _check_params(self):
         for name, least in (("n_basis", 1), ("cv", 2), ("max_iter", 1)):
-            check_count(name, getattr(self, name), least=least)
-        check_number("tol", self.tol, above=0, mend="The default is 1e-4.")
+            check_integer(name, getattr(self, name), low=least)
+        check_real("tol", self.tol, low=0, closed="neither", hint="The default is 1e-4.")
 
-    def _importance(self, X, place):
-        centers = place.asarray(self.centers_, X.dtype)
-        return kernel_matrix(X, centers, gamma=self.gamma_) @ place.asarray(self.coef_, X.dtype)
+    def _importance(self, X, backend):
+        centers = backend.asarray(self.centers_, X.dtype)
+        return kernel_matrix(X, centers, gamma=self.gamma_) @ backend.asarray(self.coef_, X.dtype)
 
 
 def held_out_likelihood(L, means, parts):

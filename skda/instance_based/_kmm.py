@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._array._backend import namespace
 from .._array._warnings import warn_user
-from .._core._param_checks import check_number
+from .._core._param_checks import check_real
 from .._numerics._box_qp import BoxSlab, solve_box_qp, start_from_halves
 from .._numerics._kernels import (
     kernel_matrix,
@@ -18,7 +18,7 @@ from .._numerics._kernels import (
     resolve_gamma,
     take_rows,
 )
-from .._numerics._threads import one_blas_thread
+from .._numerics._threads import limit_blas_threads
 from ._base_weighter import BaseWeighter, Importances
 
 _SMALL = 1024  # rows whose weights are found with no start, on one thread of the linear algebra
@@ -66,7 +66,7 @@ def kernel_mean_matching(
     else:
         refill = kernel_tiling(X_source, **kernel_params).matrix
         K = refill()
-    with one_blas_thread(n <= _SMALL):
+    with limit_blas_threads(n <= _SMALL):
         solution = solve_box_qp(
             K,
             kappa,
@@ -223,13 +223,13 @@ class KMMWeighter(BaseWeighter):
             data.X_target,
             upper=upper,
             eps=eps,
-            reg=check_number("reg", self.reg, least=0, mend="0 is the paper's program."),
+            reg=check_real("reg", self.reg, low=0, hint="0 is the paper's program."),
             tol=self.tol,
             max_iter=self.max_iter,
             kernel=self.kernel,
             gamma=self.gamma_,
         )
-        self.beta_ = data.keep(solution.x)
+        self.beta_ = data.to_input(solution.x)
         self.kkt_residual_ = solution.residual
         self.n_iter_ = solution.n_iter
         if not solution.converged:
@@ -248,12 +248,14 @@ class KMMWeighter(BaseWeighter):
         return Importances(solution.x, warning)
 
     def _check_bounds(self, n):
-        upper = check_number("upper_bound", self.upper_bound, above=0, mend="The default is 1000.")
+        upper = check_real(
+            "upper_bound", self.upper_bound, low=0, closed="neither", hint="The default is 1000."
+        )
         if self.eps is None:
             eps = (math.sqrt(n) - 1.0) / math.sqrt(n)
         else:
-            eps = check_number("eps", self.eps, least=0, mend="None is the paper's rule.")
-        check_number("tol", self.tol, above=0, mend="The default is 1e-5.")
+            eps = check_real("eps", self.eps, low=0, hint="None is the paper's rule.")
+        check_real("tol", self.tol, low=0, closed="neither", hint="The default is 1e-5.")
         if upper < 1.0 - eps:
             raise ValueError(
                 f"upper_bound={self.upper_bound!r} and eps={eps:.3g} leave no weights: a mean of "

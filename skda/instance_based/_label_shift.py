@@ -19,11 +19,11 @@ from .._core._meta_estimator import (
     class_columns,
     predicted_codes,
 )
-from .._core._param_checks import check_count, check_number, check_option
+from .._core._param_checks import check_integer, check_option, check_real
 from .._core._routing import DomainRouting
 from .._core._sample_domain import DomainWarning
 from .._core._score import DomainClassifierMixin
-from .._core._validation import class_labels, data_for_fit, data_for_use
+from .._core._validation import class_labels, data_for_fit, data_for_predict
 from ._class_priors import (
     bbse_ratio,
     corrected_proba,
@@ -309,8 +309,8 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         proba : array of shape (n_samples, n_classes)
             Probabilities in the order of ``classes_``; rows sum to 1.
         """
-        data = data_for_use(self, X, sample_domain, hand_on=True)
-        return data.home.asarray(self._proba(data))
+        data = data_for_predict(self, X, sample_domain, hand_on=True)
+        return data.input_backend.asarray(self._proba(data))
 
     def predict(self, X, *, sample_domain=None):
         """Predict the most probable class of each row.
@@ -327,7 +327,7 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         y_pred : ndarray of shape (n_samples,)
             Predicted labels.
         """
-        data = data_for_use(self, X, sample_domain, hand_on=True)
+        data = data_for_predict(self, X, sample_domain, hand_on=True)
         return self.classes_[np.argmax(self._proba(data), axis=1)]
 
     def _proba(self, data):
@@ -344,13 +344,13 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
 
     def _check_params(self, sample_weight):
         check_option("method", self.method, ("em", "bbse", "rlls"))
-        check_count("max_iter", self.max_iter)
-        mend = "0 leaves the source's shares, 1 takes the estimated ones."
-        check_number("strength", self.strength, least=0, most=1, mend=mend)
-        check_number("reg", self.reg, least=0, mend="The default is 0.01.")
-        check_number("tol", self.tol, least=0, mend="The default is 1e-6.")
+        check_integer("max_iter", self.max_iter, low=1)
+        hint = "0 leaves the source's shares, 1 takes the estimated ones."
+        check_real("strength", self.strength, low=0, high=1, hint=hint)
+        check_real("reg", self.reg, low=0, hint="The default is 0.01.")
+        check_real("tol", self.tol, low=0, hint="The default is 1e-6.")
         if isinstance(self.cv, int | np.integer):
-            check_count("cv", self.cv, least=2)
+            check_integer("cv", self.cv, low=2)
         if not hasattr(self._inner(), "predict_proba"):
             name = type(self._inner()).__name__
             raise ValueError(

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from .._array._backend import to_numpy
-from .._core._param_checks import check_number
+from .._core._param_checks import check_real
 from ._base_weighter import BaseWeighter, Importances
 
 
@@ -108,11 +108,11 @@ class NearestNeighborsWeighter(BaseWeighter):
                 f"n_neighbors must be an integer from 1 to the number of source rows, {n}; got "
                 f"{self.n_neighbors!r}."
             )
-        smoothing = check_number("smoothing", self.smoothing, least=0, mend="The default is 1.")
+        smoothing = check_real("smoothing", self.smoothing, low=0, hint="The default is 1.")
         votes = count_votes(
             to_numpy(data.X_source),
             to_numpy(data.X_target),
             n_neighbors=self.n_neighbors,
             metric=self.metric,
         )
-        return Importances(data.place.asarray(votes + smoothing, data.X.dtype))
+        return Importances(data.backend.asarray(votes + smoothing, data.X.dtype))

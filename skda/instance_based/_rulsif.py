@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from .._array._backend import namespace
-from .._core._param_checks import check_count, check_number
+from .._core._param_checks import check_integer, check_real
 from .._numerics._kernels import kernel_matrix
 from ._base_weighter import FunctionWeighter
 from ._ratio_kernels import candidates, draw_centers, gamma_candidates
@@ -88,7 +88,7 @@ class _LeastSquaresWeighter(FunctionWeighter):
 
     def _learn(self, data):
         alpha = self._relative()
-        check_count("n_basis", self.n_basis)
+        check_integer("n_basis", self.n_basis, low=1)
         rng = check_random_state(self.random_state)
         gammas = gamma_candidates(self.gamma, data.X, rng)
         regs = candidates("reg", self.reg, _REGS)
@@ -115,11 +115,11 @@ class _LeastSquaresWeighter(FunctionWeighter):
             alpha=alpha,
             reg=self.reg_,
         )
-        self.centers_, self.coef_ = data.keep(centers), data.keep(theta)
+        self.centers_, self.coef_ = data.to_input(centers), data.to_input(theta)
 
-    def _importance(self, X, place):
-        centers = place.asarray(self.centers_, X.dtype)
-        return kernel_matrix(X, centers, gamma=self.gamma_) @ place.asarray(self.coef_, X.dtype)
+    def _importance(self, X, backend):
+        centers = backend.asarray(self.centers_, X.dtype)
+        return kernel_matrix(X, centers, gamma=self.gamma_) @ backend.asarray(self.coef_, X.dtype)
 
 
 class RuLSIFWeighter(_LeastSquaresWeighter):
@@ -231,7 +231,7 @@ class RuLSIFWeighter(_LeastSquaresWeighter):
         self.random_state = random_state
 
     def _relative(self):
-        alpha = check_number("alpha", self.alpha, least=0, most=1, mend="The default is 0.1.")
+        alpha = check_real("alpha", self.alpha, low=0, high=1, hint="The default is 0.1.")
         if alpha == 1:
             raise ValueError(
                 "alpha must be below 1; got 1, for which every weight is the same. Use exponent=0 "

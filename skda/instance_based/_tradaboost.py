@@ -9,9 +9,9 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import check_random_state
 
 from .._core._meta_estimator import check_takes_weights, class_columns, predicted_codes
-from .._core._param_checks import check_count, check_option
+from .._core._param_checks import check_integer, check_option
 from .._core._score import DomainClassifierMixin
-from .._core._validation import class_labels, data_for_fit, data_for_use
+from .._core._validation import class_labels, data_for_fit, data_for_predict
 from ._base_boosting import (
     BaseTransferBoosting,
     Rounds,
@@ -232,7 +232,7 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
         y_pred : ndarray of shape (n_samples,)
             Predicted labels.
         """
-        data = data_for_use(self, X, sample_domain, hand_on=True)
+        data = data_for_predict(self, X, sample_domain, hand_on=True)
         return self._decide(self._vote_shares(data.X, len(self.estimators_)))
 
     def predict_proba(self, X, *, sample_domain=None):
@@ -250,8 +250,8 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
         proba : array of shape (n_samples, n_classes)
             Shares of the voting rounds' weight, in the order of ``classes_``; rows sum to 1.
         """
-        data = data_for_use(self, X, sample_domain, hand_on=True)
-        return data.home.asarray(self._vote_shares(data.X, len(self.estimators_)))
+        data = data_for_predict(self, X, sample_domain, hand_on=True)
+        return data.input_backend.asarray(self._vote_shares(data.X, len(self.estimators_)))
 
     def staged_predict(self, X, *, sample_domain=None):
         """Predict as if boosting had ended after round 1, 2, ….
@@ -286,7 +286,7 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
         proba : ndarray of shape (n_samples, n_classes)
             Shares of the votes after each round.
         """
-        data = data_for_use(self, X, sample_domain, hand_on=True)
+        data = data_for_predict(self, X, sample_domain, hand_on=True)
         votes = [self._learner_votes(learner, data.X) for learner in self.estimators_]
         for n_rounds in range(1, len(votes) + 1):
             yield self._weigh(votes[self._voting(n_rounds)], n_rounds)
@@ -310,7 +310,7 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
         return DecisionTreeClassifier(max_depth=3) if self.estimator is None else self.estimator
 
     def _check_params(self):
-        check_count("n_estimators", self.n_estimators)
+        check_integer("n_estimators", self.n_estimators, low=1)
         check_option("initial_weights", self.initial_weights, ("uniform", "balanced"))
         check_option("error", self.error, ("hard", "soft"))
         check_takes_weights(self._learner(), self)

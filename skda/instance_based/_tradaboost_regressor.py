@@ -9,9 +9,9 @@ from sklearn.utils import check_array, check_random_state
 
 from .._core._labels import as_labels
 from .._core._meta_estimator import check_takes_weights
-from .._core._param_checks import check_count, check_option
+from .._core._param_checks import check_integer, check_option
 from .._core._score import DomainRegressorMixin
-from .._core._validation import data_for_fit, data_for_use
+from .._core._validation import data_for_fit, data_for_predict
 from ._base_boosting import (
     BaseTransferBoosting,
     Rounds,
@@ -120,10 +120,12 @@ class BaseTrAdaBoostRegressor(DomainRegressorMixin, BaseTransferBoosting):
         y_pred : array of shape (n_samples,)
             Weighted median of the voting rounds' predictions.
         """
-        data = data_for_use(self, X, sample_domain, hand_on=True)
+        data = data_for_predict(self, X, sample_domain, hand_on=True)
         voting = self._voting(len(self.estimators_))
         predictions = self._predictions(data.X, self.estimators_[voting])
-        return data.home.asarray(weighted_median(predictions, self.estimator_weights_[voting]))
+        return data.input_backend.asarray(
+            weighted_median(predictions, self.estimator_weights_[voting])
+        )
 
     def staged_predict(self, X, *, sample_domain=None):
         """Predict as if boosting had ended after round 1, 2, ….
@@ -140,7 +142,7 @@ class BaseTrAdaBoostRegressor(DomainRegressorMixin, BaseTransferBoosting):
         y_pred : ndarray of shape (n_samples,)
             Predictions after each round.
         """
-        data = data_for_use(self, X, sample_domain, hand_on=True)
+        data = data_for_predict(self, X, sample_domain, hand_on=True)
         predictions = self._predictions(data.X, self.estimators_)
         for n_rounds in range(1, len(self.estimators_) + 1):
             voting = self._voting(n_rounds)
@@ -153,7 +155,7 @@ class BaseTrAdaBoostRegressor(DomainRegressorMixin, BaseTransferBoosting):
         return DecisionTreeRegressor(max_depth=3) if self.estimator is None else self.estimator
 
     def _check_params(self):
-        check_count("n_estimators", self.n_estimators)
+        check_integer("n_estimators", self.n_estimators, low=1)
         check_option("initial_weights", self.initial_weights, ("uniform", "balanced"))
         check_option("loss", self.loss, ("linear", "square", "exponential"))
         check_takes_weights(self._learner(), self)

@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 
 from .._array._rows import take_rows
 from .._core._labels import as_labels
-from .._core._param_checks import check_count
+from .._core._param_checks import check_integer
 from ._base_boosting import target_factor, weighted_median, with_sum
 from ._tradaboost_regressor import BaseTrAdaBoostRegressor, adjusted_errors
 
@@ -250,6 +250,6 @@ class TwoStageTrAdaBoostRegressor(BaseTrAdaBoostRegressor):
 
     def _check_params(self):
         super()._check_params()
-        check_count("n_steps", self.n_steps)
+        check_integer("n_steps", self.n_steps, low=1)
         if isinstance(self.cv, int | np.integer):
-            check_count("cv", self.cv, least=2)
+            check_integer("cv", self.cv, low=2)

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils import check_random_state
 
-from .._array._backend import as_like, itemsize, namespace, place_of, to_numpy
+from .._array._backend import as_like, backend_of, itemsize, namespace, to_numpy
 from .._array._rows import row_tiles
 from .._numerics._covariance import covariance
 from .._numerics._kernels import pairwise_sq_dists
@@ -134,8 +134,8 @@ def line_wasserstein(X, Y, p):
     steps = np.union1d(np.arange(1, n + 1) * m, np.arange(1, m + 1) * n)
     widths = np.diff(steps, prepend=0) / (n * m)
     left = steps - 1
-    place = place_of(X)
-    at_x, at_y = (place.asarray(left // size) for size in (m, n))
+    backend = backend_of(X)
+    at_x, at_y = (backend.asarray(left // size) for size in (m, n))
     gaps = xp.abs(xp.take(X, at_x, axis=0) - xp.take(Y, at_y, axis=0)) ** p
     return as_like(widths, X) @ gaps
 

@@ -81,8 +81,8 @@ def _stacked(X, Y, kernel, gamma, degree, coef0, unbiased):
     """Return both samples as one array, which rows are X's, and the kernel's parameters."""
     if kernel == "precomputed":
         raise ValueError(
-            "kernel='precomputed' has no place here: X and Y are rows. Pass a function of two "
-            "arrays of rows that returns their kernel matrix."
+            "kernel='precomputed' is not supported: pass X and Y as feature rows, and as kernel "
+            "a function of two arrays of rows that returns their kernel matrix."
         )
     X, Y = two_samples(X, Y, min_samples=2 if unbiased else 1)
     Z = namespace(X, Y).concat([X, Y], axis=0)

@@ -1,20 +1,20 @@
-"""The door of the discrepancies: two samples in, arrays of one library out."""
+"""Validate two samples and move them to one array library."""
 
 import numpy as np
 from scipy import sparse
 from sklearn.utils import check_array
 
 from .._array._backend import check_foreign_array, is_foreign_array, to_numpy
-from .._array._config import working_place
+from .._array._config import working_backend
 
 
 def two_samples(X, Y, *, min_samples=1):
-    """Return X and Y as floating arrays at the place where the arithmetic runs."""
+    """Return X and Y as floating arrays in the backend in which the arithmetic runs."""
     X, Y = _checked(X, Y, min_samples)
-    place = working_place(X)
-    X, Y = place.asarray(X), place.asarray(Y)
+    backend = working_backend(X)
+    X, Y = backend.asarray(X), backend.asarray(Y)
     if X.dtype != Y.dtype:  # float32 and float64
-        X, Y = (place.asarray(Z, place.xp.float64) for Z in (X, Y))
+        X, Y = (backend.asarray(Z, backend.xp.float64) for Z in (X, Y))
     return X, Y
 
 

@@ -18,43 +18,45 @@ from sklearn.base import clone
 import skda
 from skda import CORALTransformer, config_context, get_config, set_config
 from skda._array._backend import (
-    Place,
+    Backend,
+    backend_of,
     check_foreign_array,
     float_dtype,
     is_foreign_array,
     namespace,
-    place_of,
     to_numpy,
 )
-from skda._array._config import working_place
-from skda._array._devices import find_place
+from skda._array._config import working_backend
+from skda._array._devices import find_backend
 
 
 def test_round_trip_through_every_backend_changes_nothing(xp):
     X = np.arange(6.0).reshape(2, 3)
     there = xp.asarray(X)
     np.testing.assert_array_equal(to_numpy(there), X)
-    assert place_of(there) == (Place() if xp.name == "numpy" else find_place(xp.name, xp.device))
+    assert backend_of(there) == (
+        Backend() if xp.name == "numpy" else find_backend(xp.name, xp.device)
+    )
     assert namespace(there, None, [1]) is xp.xp
 
 
 def test_an_array_that_is_there_already_is_not_copied(xp):
     X = xp.asarray(np.eye(2))
-    assert xp.place.asarray(X) is X
+    assert xp.backend.asarray(X) is X
 
 
 def test_awkward_numpy_memory_reaches_torch_without_a_warning():
     X = np.arange(6.0).reshape(2, 3)
     X.setflags(write=False)
     for awkward in (X, X[::-1], X.T, X[:, ::2]):
-        moved = find_place("torch", "cpu").asarray(awkward)
+        moved = find_backend("torch", "cpu").asarray(awkward)
         np.testing.assert_array_equal(to_numpy(moved), awkward)
 
 
 def test_moving_never_lets_a_write_reach_the_users_read_only_array():
     X = np.zeros(3)
     X.setflags(write=False)
-    moved = find_place("torch", "cpu").asarray(X)
+    moved = find_backend("torch", "cpu").asarray(X)
     moved += 1
     assert (X == 0).all()
 
@@ -142,10 +144,10 @@ def test_threads_with_different_contexts_do_not_meet():
 
 def test_the_configuration_decides_where_numpy_data_are_worked_on():
     X = np.eye(2)
-    assert working_place(X).is_numpy
+    assert working_backend(X).is_numpy
     with config_context(backend="torch"):
-        place = working_place(X)
-        assert is_foreign_array(place.asarray(X))
+        backend = working_backend(X)
+        assert is_foreign_array(backend.asarray(X))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
@@ -180,18 +182,18 @@ def test_a_backend_that_is_not_installed_is_named_with_its_extra():
 
 def where_it_computes(estimator):
     """Name of the namespace that an estimator would use for NumPy rows, in this process."""
-    return str(working_place(np.eye(2), estimator)), os.getpid()
+    return str(working_backend(np.eye(2), estimator)), os.getpid()
 
 
 def test_a_clone_carries_the_context_to_worker_processes():
     estimator = CORALTransformer()
     with config_context(backend="torch", device="cpu"):
         carried = clone(estimator)
-        (place, pid), (plain, _) = Parallel(n_jobs=2)(
+        (backend, pid), (plain, _) = Parallel(n_jobs=2)(
             delayed(where_it_computes)(e) for e in (carried, estimator)
         )
     assert pid != os.getpid()
-    assert place == "torch on cpu"
+    assert backend == "torch on cpu"
     assert plain == "numpy"
 
 

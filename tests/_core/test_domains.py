@@ -14,7 +14,7 @@ from skda._core._sample_domain import (
     check_both_sides,
     check_sample_domain,
     domains_for_fit,
-    domains_for_use,
+    domains_for_predict,
     rows_to_score,
 )
 
@@ -86,7 +86,7 @@ def test_without_sample_domain_fit_is_all_source_and_warns():
 
 
 def test_without_sample_domain_use_is_all_target():
-    assert (domains_for_use(None, 3) < 0).all()
+    assert (domains_for_predict(None, 3) < 0).all()
 
 
 def test_score_sees_source_rows_only_when_told_the_domains():

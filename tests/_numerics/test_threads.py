@@ -10,7 +10,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from skda._numerics import _kernels, _threads
-from skda._numerics._threads import for_each, one_blas_thread
+from skda._numerics._threads import limit_blas_threads, run_parallel
 from skda.metrics import mmd
 
 HOST = np.zeros(1)
@@ -41,7 +41,7 @@ def test_every_task_is_done_once_and_by_two_threads():
         names.add(threading.current_thread().name)
         done.append(i)
 
-    for_each(work, range(20), like=HOST)
+    run_parallel(work, range(20), like=HOST)
     assert sorted(done) == list(range(20))
     assert len(names) == 2
 
@@ -49,7 +49,7 @@ def test_every_task_is_done_once_and_by_two_threads():
 @pytest.mark.usefixtures("two_threads")
 def test_linear_algebra_has_one_thread_within_and_all_of_them_after():
     within = []
-    for_each(lambda _: within.extend(blas_threads()), range(8), like=HOST)
+    run_parallel(lambda _: within.extend(blas_threads()), range(8), like=HOST)
     assert set(within) == {1}
     assert 2 in blas_threads()
 
@@ -65,10 +65,10 @@ def test_an_error_of_a_task_ends_the_work_and_leaves_nothing_behind():
         done.append(i)
 
     with pytest.raises(ValueError, match="three"):
-        for_each(work, range(400), like=HOST)
+        run_parallel(work, range(400), like=HOST)
     assert len(done) < 50
     assert 2 in blas_threads()
-    with one_blas_thread() as n_threads:
+    with limit_blas_threads() as n_threads:
         assert n_threads == 2
 
 
@@ -78,11 +78,11 @@ def test_tasks_within_tasks_run_on_the_thread_they_are_on():
 
     def outer(_):
         name = threading.current_thread().name
-        for_each(
+        run_parallel(
             lambda _: pairs.append((name, threading.current_thread().name)), range(8), like=HOST
         )
 
-    for_each(outer, range(8), like=HOST)
+    run_parallel(outer, range(8), like=HOST)
     assert len(pairs) == 64
     assert all(without == within for without, within in pairs)
 
@@ -92,7 +92,7 @@ def test_tasks_within_tasks_run_on_the_thread_they_are_on():
 def test_a_process_forked_during_the_work_has_its_threads():
     context = multiprocessing.get_context("fork")
     queue = context.Queue()
-    with one_blas_thread():
+    with limit_blas_threads():
         process = context.Process(target=_takes_turn, args=(queue,))
         process.start()
     assert queue.get(timeout=30)
@@ -107,7 +107,7 @@ def _takes_turn(queue):
 def test_settings_of_the_calling_thread_hold_in_the_others():
     seen = []
     with np.errstate(over="ignore", under="raise"):
-        for_each(lambda _: seen.append(np.geterr()["under"]), range(8), like=HOST)
+        run_parallel(lambda _: seen.append(np.geterr()["under"]), range(8), like=HOST)
     assert set(seen) == {"raise"}
 
 
@@ -118,11 +118,11 @@ def test_little_work_and_other_libraries_stay_on_the_calling_thread(xp):
     def work(_):
         names.append(threading.current_thread().name)
 
-    for_each(work, range(1), like=HOST)
-    for_each(work, range(20), like=HOST, operations=1e6)
+    run_parallel(work, range(1), like=HOST)
+    run_parallel(work, range(20), like=HOST, operations=1e6)
     foreign = xp.asarray(np.zeros(1))
     if not isinstance(foreign, np.ndarray):
-        for_each(work, range(20), like=foreign)
+        run_parallel(work, range(20), like=foreign)
     assert set(names) == {threading.current_thread().name}
 
 
@@ -130,7 +130,7 @@ def test_little_work_and_other_libraries_stay_on_the_calling_thread(xp):
 @pytest.mark.parametrize("kernel", ["rbf", "laplacian", "poly"])
 def test_kernels_are_the_same_on_one_thread_and_on_two(kernel, monkeypatch):
     monkeypatch.setattr(_kernels, "_TILE_BYTES", 8192)  # tiles of 32 rows
-    monkeypatch.setattr(_threads, "_ENOUGH", 0)
+    monkeypatch.setattr(_threads, "_MIN_OPERATIONS", 0)
     pools = []
     pool = _threads.ThreadPoolExecutor
     monkeypatch.setattr(_threads, "ThreadPoolExecutor", lambda n: pools.append(n) or pool(n))

@@ -199,5 +199,5 @@ def test_offsets_of_small_sites_are_removed():
 
 
 def test_sabotage_without_site_effects_nothing_is_gained(monkeypatch):
-    monkeypatch.setattr(ComBatTransformer, "_map", lambda self, X, domain, place: X)
+    monkeypatch.setattr(ComBatTransformer, "_map", lambda self, X, domain, backend: X)
     assert gain(ComBatTransformer()) == 0.0

@@ -368,7 +368,7 @@ def gain(transformer, seed):
 class Disabled(CORALTransformer):
     """The map replaced by the identity."""
 
-    def _map(self, X, domain, place):
+    def _map(self, X, domain, backend):
         return X
 
 

@@ -200,5 +200,5 @@ def test_an_affine_shift_is_undone():
 
 
 def test_sabotage_without_the_map_nothing_is_gained(monkeypatch):
-    monkeypatch.setattr(LinearTransportTransformer, "_map", lambda self, X, domain, place: X)
+    monkeypatch.setattr(LinearTransportTransformer, "_map", lambda self, X, domain, backend: X)
     assert abs(gain(LinearTransportTransformer())) < 1e-12

@@ -304,7 +304,7 @@ def test_a_bent_target_is_met(params):
 
 
 def test_sabotage_without_the_map_nothing_is_gained(monkeypatch):
-    monkeypatch.setattr(OptimalTransportTransformer, "_map", lambda self, X, domain, place: X)
+    monkeypatch.setattr(OptimalTransportTransformer, "_map", lambda self, X, domain, backend: X)
     assert gain(OptimalTransportTransformer()) == 0.0
 
 

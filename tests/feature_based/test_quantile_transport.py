@@ -93,5 +93,5 @@ def test_recalibrated_features_are_followed():
 
 
 def test_sabotage_without_the_map_nothing_is_gained(monkeypatch):
-    monkeypatch.setattr(QuantileTransportTransformer, "_map", lambda self, X, domain, place: X)
+    monkeypatch.setattr(QuantileTransportTransformer, "_map", lambda self, X, domain, backend: X)
     assert gain(QuantileTransportTransformer()) == 0.0

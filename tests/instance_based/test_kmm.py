@@ -193,7 +193,7 @@ def test_too_few_steps_warn():
 @pytest.mark.parametrize(
     ("params", "words"),
     [
-        ({"upper_bound": 0}, "upper_bound must be a number > 0"),
+        ({"upper_bound": 0}, "upper_bound must be a positive number"),
         ({"upper_bound": 0.5, "eps": 0.1}, "Raise upper_bound"),
         ({"eps": -1}, "eps must be"),
         ({"reg": -1.0}, "reg must be"),

@@ -274,10 +274,10 @@ def test_classifier_without_probabilities_is_refused_with_the_mend(stacked):
     ("params", "words"),
     [
         ({"method": "magic"}, "method must be one of"),
-        ({"strength": 1.5}, "strength must be a number >= 0 and <= 1; got 1.5"),
+        ({"strength": 1.5}, "strength must be a number in .0, 1.; got 1.5"),
         ({"strength": "all"}, "strength must be a number"),
-        ({"reg": -1.0}, "reg must be a number >= 0"),
-        ({"tol": -1.0}, "tol must be a number >= 0"),
+        ({"reg": -1.0}, "reg must be a non-negative number"),
+        ({"tol": -1.0}, "tol must be a non-negative number"),
         ({"cv": 1}, "cv must be an integer of at least 2"),
         ({"max_iter": 0}, "max_iter must be an integer of at least 1"),
     ],

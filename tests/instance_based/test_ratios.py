@@ -266,8 +266,8 @@ def test_identical_rows_share_the_votes_that_they_get_together(n_neighbors):
     wanted = np.zeros(len(S))
     for row in T:
         left = n_neighbors
-        for place in np.argsort(((distinct - row) ** 2).sum(axis=1)):
-            alike = (distinct[place] == S).all(axis=1)
+        for backend in np.argsort(((distinct - row) ** 2).sum(axis=1)):
+            alike = (distinct[backend] == S).all(axis=1)
             votes = min(left, alike.sum())
             wanted += alike * votes / alike.sum() / n_neighbors
             left -= votes

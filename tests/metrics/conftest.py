@@ -20,7 +20,7 @@ class MoveSource(BaseDomainTransformer):
     def _fit(self, data):
         self.step_ = self.strength * (data.X_target.mean(axis=0) - data.X_source.mean(axis=0))
 
-    def _map(self, X, domain, place):
+    def _map(self, X, domain, backend):
         return X + (self.step_ if domain >= 0 else 0.0)
 
 
