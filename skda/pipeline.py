@@ -62,7 +62,8 @@ class TrainOnSource(DelegatingEstimator):
     estimator can see them, whatever they are. Metadata such as ``sample_weight`` is routed
     to the inner estimator, sliced to the rows that it fits on; with metadata routing enabled ask
     for it inside: ``TrainOnSource(LogisticRegression().set_fit_request(sample_weight=True))``.
-    The cost is that of the inner estimator; arrays are handed to it as they come.
+    The cost is that of the inner estimator; arrays are handed to it as they come. Array level:
+    that of the estimator inside.
 
     Examples
     --------
@@ -228,7 +229,7 @@ class PerDomain(DomainRouting, MetaEstimatorMixin, BaseEstimator):
     while what is left means the same everywhere. The clones get no labels at all. With several
     targets ``transform`` needs ``sample_domain``; with one, rows without it are target rows.
     Without ``sample_domain`` in ``fit`` one clone is fitted on all rows and maps all rows. The
-    cost is that of one fit per domain; arrays are handed on as they come.
+    cost is that of one fit per domain. Array level: that of the estimator inside.
 
     Examples
     --------
@@ -239,6 +240,8 @@ class PerDomain(DomainRouting, MetaEstimatorMixin, BaseEstimator):
     >>> PerDomain(StandardScaler()).fit_transform(X, sample_domain=[1, 1, -2, -2]).ravel()
     array([-1.,  1., -1.,  1.])
     """
+
+    _array_level = "inner"
 
     def __init__(self, transformer):
         self.transformer = transformer

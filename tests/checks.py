@@ -538,12 +538,17 @@ def check_precision_is_kept(estimator):
         assert model.transform(X.astype(dtype), sample_domain=d).dtype == dtype
 
 
-def _states_level_a(estimator):
-    said = re.search(r"rray level:?\s+\(a\)", type(estimator).__doc__)
-    return bool(said) or get_tags(estimator).array_api_support
+@only(lambda e: not type(e).__module__.startswith("skda.deep"))
+def check_docstring_states_the_array_level(estimator):
+    """One class attribute serves the tag, the tests and the sentence that users read."""
+    level = estimator._array_level
+    sentence = (
+        rf"Array level \({level}\)" if level != "inner" else "Array level: that of the estimator"
+    )
+    assert re.search(sentence.replace(" ", r"\s+"), type(estimator).__doc__)
 
 
-@only(_states_level_a)
+@only(lambda e: e._array_level == "a")
 def check_every_backend_agrees_with_numpy(estimator):
     """Level (a): torch in, torch out, on the same device and with the same values."""
     X, y, d = make_data(estimator)

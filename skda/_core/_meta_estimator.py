@@ -69,6 +69,8 @@ class DelegatingEstimator(DomainRouting, MetaEstimatorMixin, BaseEstimator):
     ``sample_domain`` to an inner estimator that asks for it.
     """
 
+    _array_level = "inner"
+
     @available_if(inner_has("predict"))
     def predict(self, X, *, sample_domain=None, **params):
         """Predict with the fitted estimator.

@@ -7,7 +7,7 @@ class DomainRouting:
     """Request ``sample_domain`` in every method, so that a plain Pipeline hands it on.
 
     Also notes the configuration on clones, so that worker processes compute where the parent
-    asked for. Two class attributes tell the contract tests what to expect:
+    asked for. Class attributes say what the estimator does, to its users and to the contract tests:
 
     ``_labels`` : {"ignored", "source", "all"}
         Which labels are learnt from; "all" is for supervised transfer, which uses those of
@@ -15,10 +15,14 @@ class DomainRouting:
     ``_order_dependent`` : bool
         Whether random draws over the rows (mini-batches, folds, landmarks) make the result
         depend on their order.
+    ``_array_level`` : {"a", "b", "c", "inner"}
+        Where the arithmetic runs: wholly on the device of the rows (a), partly or wholly in NumPy
+        on the host (b), in torch (c), or wherever the estimator inside computes.
     """
 
     _labels = "source"
     _order_dependent = False
+    _array_level = "b"
 
     __metadata_request__fit = {"sample_domain": True}
     __metadata_request__partial_fit = {"sample_domain": True}
@@ -34,3 +38,10 @@ class DomainRouting:
         clone = super().__sklearn_clone__()
         carry_config(clone)
         return clone
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        # scikit-learn's tag also promises predicted labels on the device; ours are NumPy arrays
+        on_device = self._array_level == "a" and tags.estimator_type != "classifier"
+        tags.array_api_support = on_device
+        return tags

@@ -95,7 +95,6 @@ def data_for_fit(
     accept_sparse=False,
     one_sided=False,
     reset=True,
-    hand_on=False,
 ):
     """Turn the arguments of ``fit`` into a checked :class:`~skda._core._validation.DomainData`.
 
@@ -114,9 +113,6 @@ def data_for_fit(
         Whether rows of one side only are fine.
     reset : bool, default=True
         False in a later ``partial_fit``: X must look like the rows before it.
-    hand_on : bool, default=False
-        Whether X goes on to an inner estimator that checks it itself; then data frames, text,
-        missing values and sparse matrices pass, on the host.
 
     Returns
     -------
@@ -124,44 +120,61 @@ def data_for_fit(
         The rows, in the backend in which the arithmetic runs.
     """
     input_backend = backend_of(X)
-    if hand_on:
-        X = validate_for_inner(estimator, X, reset=reset)
-    else:
-        X = check_rows(estimator, X, reset=reset, accept_sparse=accept_sparse)
+    X = check_rows(estimator, X, reset=reset, accept_sparse=accept_sparse)
     ids = domains_for_fit(sample_domain, n_rows(X), estimator=estimator, one_sided=one_sided)
     y, labeled = _labels_for_fit(estimator, y, ids, labels)
-    if hand_on:
-        return DomainData(X, y, ids, labeled, Backend(), input_backend)
     estimator._fit_backend = str(input_backend)
     return _data(estimator, X, y, ids, labeled)
 
 
-def data_for_predict(
-    estimator,
-    X,
-    sample_domain=None,
-    *,
-    accept_sparse=False,
-    method="transform",
-    hand_on=False,
-):
+def data_for_inner_fit(estimator, X, y=None, sample_domain=None, *, labels="ignored"):
+    """Turn the arguments of ``fit`` into ``DomainData`` whose rows an inner estimator will check.
+
+    Data frames, text, missing values and sparse matrices pass, on the host.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The meta-estimator that is being fitted.
+    X, y, sample_domain
+        As given by the user.
+    labels : {"ignored", "source", "all"}, default="ignored"
+        As in :func:`data_for_fit`.
+
+    Returns
+    -------
+    data : DomainData
+        The rows, on the host.
+    """
+    input_backend = backend_of(X)
+    X = validate_for_inner(estimator, X, reset=True)
+    ids = domains_for_fit(sample_domain, n_rows(X), estimator=estimator)
+    y, labeled = _labels_for_fit(estimator, y, ids, labels)
+    return DomainData(X, y, ids, labeled, Backend(), input_backend)
+
+
+def data_for_predict(estimator, X, sample_domain=None, *, accept_sparse=False, method="transform"):
     """Turn the arguments of ``transform`` or ``predict`` into a checked ``DomainData``.
 
     ``method`` is the name of the calling method, for an error message.
     """
     check_is_fitted(estimator)
-    if hand_on:
-        input_backend = backend_of(X)
-        X = validate_for_inner(estimator, X, reset=False)
-        ids = domains_for_predict(sample_domain, n_rows(X))
-        return DomainData(X, None, ids, None, Backend(), input_backend)
     _check_same_backend(estimator, X, method)
     X = check_rows(estimator, X, reset=False, accept_sparse=accept_sparse)
     return _data(estimator, X, None, domains_for_predict(sample_domain, n_rows(X)), None)
 
 
+def data_for_inner_predict(estimator, X, sample_domain=None):
+    """Turn the arguments of ``predict`` into ``DomainData`` for an inner estimator."""
+    check_is_fitted(estimator)
+    input_backend = backend_of(X)
+    X = validate_for_inner(estimator, X, reset=False)
+    ids = domains_for_predict(sample_domain, n_rows(X))
+    return DomainData(X, None, ids, None, Backend(), input_backend)
+
+
 def _check_same_backend(estimator, X, method):
-    """Hold to scikit-learn's rule about mixed libraries while its array API switch is on.
+    """Enforce scikit-learn's rule on mixed array libraries when array_api_dispatch is on.
 
     With the switch off, fitted arrays are moved to where X is.
     """

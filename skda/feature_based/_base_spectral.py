@@ -338,6 +338,8 @@ def pseudo_labels(estimator, Z, ids, codes):
 class SpectralTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer):
     """A transformer with one map for all domains, kernel rows (or features) times ``coef_``."""
 
+    _array_level = "a"
+
     def _problem(self, data, *, X=None, dual=False):
         problem, params = build_problem(
             data.X if X is None else X,
@@ -378,6 +380,5 @@ class SpectralTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.pairwise = self.kernel == "precomputed"
-        tags.array_api_support = True
         tags.non_deterministic = getattr(self, "solver", "exact") != "exact"
         return tags

@@ -213,6 +213,7 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     """
 
     _per_source = True
+    _array_level = "a"
 
     def __init__(
         self,
@@ -336,8 +337,3 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         check_option("reference", self.reference, ("pooled", "target"))
         check_integer("max_iter", self.max_iter, low=1)
         check_real("tol", self.tol, low=0, closed="neither")
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.array_api_support = True
-        return tags

@@ -96,6 +96,7 @@ class CORALTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
 
     _accept_sparse = True
     _per_source = True
+    _array_level = "a"
 
     def __init__(self, *, strength=1.0, reg=1.0, match_mean=False, forgetting_factor=1.0):
         self.strength = strength
@@ -264,8 +265,3 @@ class CORALTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
                 f"forgetting_factor must be a number in (0, 1]; got "
                 f"{self.forgetting_factor!r}. 1 keeps the full weight of earlier rows."
             )
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.array_api_support = True
-        return tags

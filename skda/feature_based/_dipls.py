@@ -162,7 +162,7 @@ class DIPLSRegressor(DomainRouting, DomainRegressorMixin, BaseEstimator):
     Without ``sample_domain`` it is partial least squares.
 
     Cost: O(r³) per latent variable, r = min(n, d), after O(n d r): nothing of size d x d is formed
-    when d > n. Array level: (a), wholly on the device.
+    when d > n. Array level (a): wholly on the device.
 
     References
     ----------
@@ -186,6 +186,8 @@ class DIPLSRegressor(DomainRouting, DomainRegressorMixin, BaseEstimator):
     >>> round(float(model.score(Xt, (Xt - 4) @ [1, 1, 0, 0, 0])), 1)
     1.0
     """
+
+    _array_level = "a"
 
     def __init__(self, n_components=2, *, reg="auto"):
         self.n_components = n_components
@@ -269,8 +271,3 @@ class DIPLSRegressor(DomainRouting, DomainRegressorMixin, BaseEstimator):
     def _of_side(data, mean, coef):
         dtype = data.X.dtype
         return (data.X - data.backend.asarray(mean, dtype)) @ data.backend.asarray(coef, dtype)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.array_api_support = True
-        return tags

@@ -101,6 +101,7 @@ class DomainScaler(OneToOneFeatureMixin, BaseDomainTransformer):
 
     _per_source = True
     _per_target = True
+    _array_level = "a"
 
     def __init__(self, *, strength=1.0, robust=False, with_mean=True, with_std=True):
         self.strength = strength
@@ -127,8 +128,3 @@ class DomainScaler(OneToOneFeatureMixin, BaseDomainTransformer):
         if self.with_std:
             scaled = scaled / backend.asarray(self.spreads_[domain], X.dtype)
         return scaled if self.strength == 1 else X + (scaled - X) * float(self.strength)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.array_api_support = True
-        return tags

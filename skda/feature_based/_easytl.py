@@ -104,7 +104,7 @@ class EasyTLClassifier(ClassScoresClassifier):
 
     Without ``sample_domain`` it is the nearest-centroid classifier.
 
-    Cost: O(n d C); the program only where a class would stay empty. Array level: (a), but for the
+    Cost: O(n d C); the program only where a class would stay empty. Array level (a): but for the
     program, which is solved on the host.
 
     References
@@ -122,6 +122,8 @@ class EasyTLClassifier(ClassScoresClassifier):
     >>> model.predict([[1.0], [8.0]]).tolist()
     ['low', 'high']
     """
+
+    _array_level = "a"
 
     def fit(self, X, y, *, sample_domain=None):
         """Learn the class means, and what keeps every class from staying empty.

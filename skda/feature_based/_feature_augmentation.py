@@ -39,7 +39,7 @@ class FeatureAugmentationTransformer(BaseDomainTransformer):
 
     Without ``sample_domain`` the output is ``[x, 0]`` with a shared block and an empty one.
 
-    Cost: O(n d) per domain block. Array level: (a), wholly on the device.
+    Cost: O(n d) per domain block. Array level (a): wholly on the device.
 
     References
     ----------
@@ -56,6 +56,7 @@ class FeatureAugmentationTransformer(BaseDomainTransformer):
     """
 
     _per_source = True
+    _array_level = "a"
 
     def _fit(self, data):
         pass
@@ -87,8 +88,3 @@ class FeatureAugmentationTransformer(BaseDomainTransformer):
         sources = [f"source{i}" for i in range(1, len(self.source_domains_) + 1)]
         blocks = ["shared", *(sources if self.target_domains_ else []), "target"]
         return np.asarray([f"{name}_{block}" for block in blocks for name in names], dtype=object)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.array_api_support = True
-        return tags

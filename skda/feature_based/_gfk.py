@@ -96,7 +96,7 @@ class GFKTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer):
 
     Without ``sample_domain`` the two subspaces coincide and the rows are projected on it.
 
-    Cost: O(n d min(n, d)). Array level: (a), wholly on the device.
+    Cost: O(n d min(n, d)). Array level (a): wholly on the device.
 
     References
     ----------
@@ -114,6 +114,8 @@ class GFKTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer):
     >>> gfk.transform(X, sample_domain=sample_domain).shape
     (100, 4)
     """
+
+    _array_level = "a"
 
     def __init__(self, n_components="auto"):
         self.n_components = n_components
@@ -138,8 +140,3 @@ class GFKTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer):
     @property
     def _n_features_out(self):
         return 2 * self.n_components_
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.array_api_support = True
-        return tags

@@ -96,7 +96,7 @@ callable, default="rbf"
     Without ``sample_domain`` it is kernel PCA with scaled components.
 
     Cost: per round, O(n² k) time for one n x n matrix, O(d³ + n d²) for a linear kernel with d < n.
-    Array level: (a), wholly on the device, except a given ``estimator``.
+    Array level (a): wholly on the device, except a given ``estimator``.
 
     References
     ----------
@@ -119,6 +119,7 @@ callable, default="rbf"
     """
 
     _labels = "source"
+    _array_level = "a"
 
     def __init__(
         self,

@@ -150,6 +150,7 @@ class LinearTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     """
 
     _per_source = True
+    _array_level = "a"
 
     def __init__(self, *, strength=1.0, reg=0.0, match_mean=True):
         self.strength = strength
@@ -196,8 +197,3 @@ class LinearTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         moved = A.at(here).apply(centered) if isinstance(A, SpanMap) else centered @ here(A)
         moved = moved + here(self.target_mean_ if self.match_mean else self.source_means_[domain])
         return moved if self.strength == 1 else X + (moved - X) * float(self.strength)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.array_api_support = True
-        return tags

@@ -138,7 +138,7 @@ class MEDAClassifier(ClassScoresClassifier):
 
     Without ``sample_domain`` it is a manifold-regularized kernel classifier.
 
-    Cost: O(n³) per round, usually two to five rounds, and three n x n matrices. Array level: (a),
+    Cost: O(n³) per round, usually two to five rounds, and three n x n matrices. Array level (a):
     except the neighbor graph and the balance, which are estimated on the host.
 
     References
@@ -158,6 +158,8 @@ class MEDAClassifier(ClassScoresClassifier):
     >>> model.score(X[60:], np.repeat([0, 1], 30))
     1.0
     """
+
+    _array_level = "a"
 
     def __init__(
         self,

@@ -89,7 +89,7 @@ callable, default="rbf"
     Without ``sample_domain`` it is kernel PCA.
 
     Cost: O(n² (d + k)) time and one n x n matrix; O(n d²) for a linear kernel with d < n. Array
-    level: (a), wholly on the device.
+    level (a): wholly on the device.
 
     References
     ----------

@@ -177,6 +177,7 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     """
 
     _per_source = True
+    _array_level = "a"
 
     def __init__(
         self,
@@ -275,8 +276,3 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
                     f"{name}={getattr(self, name)!r} needs an entropic plan, but reg is None. "
                     "Set reg as well, for example reg=0.1."
                 )
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.array_api_support = True
-        return tags

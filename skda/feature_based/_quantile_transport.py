@@ -133,6 +133,7 @@ class QuantileTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     """
 
     _per_source = True
+    _array_level = "a"
 
     def __init__(self, *, strength=1.0):
         self.strength = strength
@@ -165,8 +166,3 @@ class QuantileTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         ]
         moved = xp.stack(columns, axis=1)
         return moved if self.strength == 1 else X + (moved - X) * float(self.strength)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.array_api_support = True
-        return tags

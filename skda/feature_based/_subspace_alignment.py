@@ -145,7 +145,7 @@ class SubspaceAlignmentTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTr
 
     Without ``sample_domain`` it is principal component analysis.
 
-    Cost: O(n d min(n, d)). Array level: (a), wholly on the device.
+    Cost: O(n d min(n, d)). Array level (a): wholly on the device.
 
     References
     ----------
@@ -165,6 +165,7 @@ class SubspaceAlignmentTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTr
     """
 
     _per_source = True
+    _array_level = "a"
 
     def __init__(self, n_components="auto", *, center=True):
         self.n_components = n_components
@@ -202,8 +203,3 @@ class SubspaceAlignmentTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTr
     @property
     def _n_features_out(self):
         return self.n_components_
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.array_api_support = True
-        return tags

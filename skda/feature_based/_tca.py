@@ -126,7 +126,7 @@ callable, default="rbf"
     Without ``sample_domain`` it is kernel PCA with scaled components.
 
     Cost: O(n² (d + k)) time and one n x n matrix; O(n d²) for a linear kernel with d < n; with a
-    basis of m, O(n m (d + m)). Array level: (a), wholly on the device (the neighbor graph of
+    basis of m, O(n m (d + m)). Array level (a): wholly on the device (the neighbor graph of
     ``manifold_weight`` is made on the host).
 
     References

@@ -80,7 +80,7 @@ callable, default="rbf"
 
     Without ``sample_domain`` it is sparse kernel PCA.
 
-    Cost: per round O(n² k) time; one n x n matrix, for a linear kernel too. Array level: (a),
+    Cost: per round O(n² k) time; one n x n matrix, for a linear kernel too. Array level (a):
     wholly on the device.
 
     References

@@ -121,12 +121,12 @@ class BaseWeighter(DomainRouting, BaseEstimator):
     """Weights source rows so that they stand for the target.
 
     A method implements ``_fit(data)``, which returns :class:`Importances` (logarithms of them where
-    ``_logs`` is true). ``_on_device`` is false where it works in NumPy.
+    ``_logs`` is true). ``_array_level`` is "b" where it works in NumPy.
     """
 
     _labels = "ignored"
     _logs = False
-    _on_device = True
+    _array_level = "a"
 
     def fit(self, X, y=None, *, sample_domain=None):
         """Learn the weight of each source row.
@@ -207,11 +207,6 @@ class BaseWeighter(DomainRouting, BaseEstimator):
     def _without_overlap(self, data, raw):
         """Tell whether the rows show that the domains are apart, whatever the weights."""
         return domains_apart(data.X_source, data.X_target)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.array_api_support = self._on_device
-        return tags
 
 
 class FunctionWeighter(BaseWeighter):

@@ -117,7 +117,7 @@ class DomainClassifierWeighter(FunctionWeighter):
     """
 
     _logs = True
-    _on_device = False
+    _array_level = "b"
     _order_dependent = True  # folds
 
     def __init__(self, classifier=None, *, cv=5, exponent=1.0, clip=None, random_state=None):

@@ -149,8 +149,8 @@ class ImportanceWeightedEstimator(DelegatingEstimator):
 
     Without `sample_domain` the estimator is fitted on all rows, unweighted but for the user's
     ``sample_weight``. The cost is that of the weighter and of the estimator. Arrays are handed to
-    the estimator as they come (array level b: the weights are made on the host unless the rows are
-    elsewhere).
+    the estimator as they come; the weights are made where the rows are. Array level: that of the
+    estimator inside.
 
     References
     ----------

@@ -23,7 +23,7 @@ from .._core._param_checks import check_integer, check_option, check_real
 from .._core._routing import DomainRouting
 from .._core._sample_domain import DomainWarning
 from .._core._score import DomainClassifierMixin
-from .._core._validation import class_labels, data_for_fit, data_for_predict
+from .._core._validation import class_labels, data_for_inner_fit, data_for_inner_predict
 from ._class_priors import (
     bbse_ratio,
     corrected_proba,
@@ -121,7 +121,7 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
 
     Without ``sample_domain`` this is the plain classifier, with equal shares in both.
     The order of the rows matters to the random folds only. Costs one fit, or cv + 1 for "bbse"
-    and "rlls". Array level: a NumPy island; rows of other libraries are moved to the host.
+    and "rlls". Array level (b): NumPy on the host; rows of other libraries are moved to the host.
 
     References
     ----------
@@ -192,7 +192,7 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
             The fitted estimator.
         """
         self._check_params(sample_weight)
-        data = data_for_fit(self, X, y, sample_domain, labels="source", hand_on=True)
+        data = data_for_inner_fit(self, X, y, sample_domain, labels="source")
         self.classes_, codes = class_labels(self, data)
         weights = check_row_weights(sample_weight, len(data.ids))
         source = data.source
@@ -309,7 +309,7 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         proba : array of shape (n_samples, n_classes)
             Probabilities in the order of ``classes_``; rows sum to 1.
         """
-        data = data_for_predict(self, X, sample_domain, hand_on=True)
+        data = data_for_inner_predict(self, X, sample_domain)
         return data.input_backend.asarray(self._proba(data))
 
     def predict(self, X, *, sample_domain=None):
@@ -327,7 +327,7 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         y_pred : ndarray of shape (n_samples,)
             Predicted labels.
         """
-        data = data_for_predict(self, X, sample_domain, hand_on=True)
+        data = data_for_inner_predict(self, X, sample_domain)
         return self.classes_[np.argmax(self._proba(data), axis=1)]
 
     def _proba(self, data):

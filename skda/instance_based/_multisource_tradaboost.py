@@ -78,8 +78,8 @@ class MultiSourceTrAdaBoostClassifier(TrAdaBoostClassifier):
     TrAdaBoost. All rounds vote, with α_t ∝ ln((1 − ε_t)/ε_t). With one source it differs from
     TrAdaBoost in the vote only. Without ``sample_domain`` this is AdaBoost (M1) on all rows.
 
-    Costs n_estimators fits of the base learner for each source. Array level: a NumPy island; rows
-    of other libraries are moved to the host.
+    Costs n_estimators fits of the base learner for each source. Array level (b): NumPy on the host;
+    rows of other libraries are moved to the host.
 
     References
     ----------

@@ -90,7 +90,7 @@ class NearestNeighborsWeighter(BaseWeighter):
     array([0., 2., 1.])
     """
 
-    _on_device = False
+    _array_level = "b"
 
     def __init__(
         self, *, n_neighbors=5, smoothing=1.0, metric="minkowski", exponent=1.0, clip=None

@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 from .._core._meta_estimator import check_takes_weights, class_columns, predicted_codes
 from .._core._param_checks import check_integer, check_option
 from .._core._score import DomainClassifierMixin
-from .._core._validation import class_labels, data_for_fit, data_for_predict
+from .._core._validation import class_labels, data_for_inner_fit, data_for_inner_predict
 from ._base_boosting import (
     BaseTransferBoosting,
     Rounds,
@@ -105,7 +105,7 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
     where all rounds vote. Estimators that re-encode y before they fit (VotingClassifier,
     BaggingClassifier) hide which target rows are labeled: put them inside.
 
-    Costs n_estimators fits of the base learner. Array level: a NumPy island; rows of other
+    Costs n_estimators fits of the base learner. Array level (b): NumPy on the host; rows of other
     libraries are moved to the host.
 
     References
@@ -172,7 +172,7 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
             The fitted estimator.
         """
         self._check_params()
-        data = data_for_fit(self, X, y, sample_domain, labels="all", hand_on=True)
+        data = data_for_inner_fit(self, X, y, sample_domain, labels="all")
         self.classes_, codes = class_labels(self, data)
         rows, is_target, weights = self._training_rows(data, sample_weight)
         ids = np.where(is_target, -1, data.ids[rows])  # all targets are one
@@ -232,7 +232,7 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
         y_pred : ndarray of shape (n_samples,)
             Predicted labels.
         """
-        data = data_for_predict(self, X, sample_domain, hand_on=True)
+        data = data_for_inner_predict(self, X, sample_domain)
         return self._decide(self._vote_shares(data.X, len(self.estimators_)))
 
     def predict_proba(self, X, *, sample_domain=None):
@@ -250,7 +250,7 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
         proba : array of shape (n_samples, n_classes)
             Shares of the voting rounds' weight, in the order of ``classes_``; rows sum to 1.
         """
-        data = data_for_predict(self, X, sample_domain, hand_on=True)
+        data = data_for_inner_predict(self, X, sample_domain)
         return data.input_backend.asarray(self._vote_shares(data.X, len(self.estimators_)))
 
     def staged_predict(self, X, *, sample_domain=None):
@@ -286,7 +286,7 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
         proba : ndarray of shape (n_samples, n_classes)
             Shares of the votes after each round.
         """
-        data = data_for_predict(self, X, sample_domain, hand_on=True)
+        data = data_for_inner_predict(self, X, sample_domain)
         votes = [self._learner_votes(learner, data.X) for learner in self.estimators_]
         for n_rounds in range(1, len(votes) + 1):
             yield self._weigh(votes[self._voting(n_rounds)], n_rounds)

@@ -11,7 +11,7 @@ from .._core._labels import as_labels
 from .._core._meta_estimator import check_takes_weights
 from .._core._param_checks import check_integer, check_option
 from .._core._score import DomainRegressorMixin
-from .._core._validation import data_for_fit, data_for_predict
+from .._core._validation import data_for_inner_fit, data_for_inner_predict
 from ._base_boosting import (
     BaseTransferBoosting,
     Rounds,
@@ -86,7 +86,7 @@ class BaseTrAdaBoostRegressor(DomainRegressorMixin, BaseTransferBoosting):
             The fitted estimator.
         """
         self._check_params()
-        data = data_for_fit(self, X, y, sample_domain, labels="all", hand_on=True)
+        data = data_for_inner_fit(self, X, y, sample_domain, labels="all")
         rows, is_target, weights = self._training_rows(data, sample_weight)
         X, y = labeled_part(data, rows)
         y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
@@ -120,7 +120,7 @@ class BaseTrAdaBoostRegressor(DomainRegressorMixin, BaseTransferBoosting):
         y_pred : array of shape (n_samples,)
             Weighted median of the voting rounds' predictions.
         """
-        data = data_for_predict(self, X, sample_domain, hand_on=True)
+        data = data_for_inner_predict(self, X, sample_domain)
         voting = self._voting(len(self.estimators_))
         predictions = self._predictions(data.X, self.estimators_[voting])
         return data.input_backend.asarray(
@@ -142,7 +142,7 @@ class BaseTrAdaBoostRegressor(DomainRegressorMixin, BaseTransferBoosting):
         y_pred : ndarray of shape (n_samples,)
             Predictions after each round.
         """
-        data = data_for_predict(self, X, sample_domain, hand_on=True)
+        data = data_for_inner_predict(self, X, sample_domain)
         predictions = self._predictions(data.X, self.estimators_)
         for n_rounds in range(1, len(self.estimators_) + 1):
             voting = self._voting(n_rounds)
@@ -222,7 +222,7 @@ class TrAdaBoostRegressor(BaseTrAdaBoostRegressor):
     ``sample_domain`` (all rounds then vote). The weights are handed to the learner; nothing is
     resampled.
 
-    Costs n_estimators fits of the base learner. Array level: a NumPy island; rows of other
+    Costs n_estimators fits of the base learner. Array level (b): NumPy on the host; rows of other
     libraries are moved to the host.
 
     References

@@ -142,8 +142,8 @@ class TwoStageTrAdaBoostRegressor(BaseTrAdaBoostRegressor):
     share becomes m/(n + m) + t/(S − 1)·(1 − m/(n + m)). All rounds of the best step's model vote
     with ln(1/β). Without ``sample_domain`` this is AdaBoost.R2 on all rows.
 
-    Costs n_steps·(cv + 1)·n_estimators fits of the base learner. Array level: a NumPy island;
-    rows of other libraries are moved to the host.
+    Costs n_steps·(cv + 1)·n_estimators fits of the base learner. Array level (b): NumPy on the
+    host; rows of other libraries are moved to the host.
 
     References
     ----------
