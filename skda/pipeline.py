@@ -19,8 +19,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._array._backend import is_foreign_array
 from ._array._rows import join_rows, n_rows, take_rows
-from ._core._labels import as_labels, labeled_rows, tidy_labels
+from ._core._labels import labeled_rows, take_labels
 from ._core._meta_estimator import DelegatingEstimator, inner_has, slice_params
+from ._core._param_checks import check_bool
 from ._core._routing import DomainRouting
 from ._core._sample_domain import domains_for_fit, domains_for_predict
 
@@ -187,7 +188,8 @@ class TrainOnSource(DelegatingEstimator):
         n_samples = n_rows(X)
         ids = domains_for_fit(sample_domain, n_samples, estimator=self)
         learns = ids >= 0
-        if self.use_target_labels and y is not None:
+        use_target_labels = check_bool("use_target_labels", self.use_target_labels)
+        if use_target_labels and y is not None:
             learns = labeled_rows(y, ids)
         rows = np.flatnonzero(learns)
         params = slice_params(params, rows, n_samples)
@@ -195,9 +197,8 @@ class TrainOnSource(DelegatingEstimator):
             raise ValueError(
                 f"y must have one label per row of X; got {n_rows(y)} labels for {n_samples} rows."
             )
-        if not is_foreign_array(y):
-            y = as_labels(y)
-        y = tidy_labels(take_rows(y, rows))
+        # Labels in torch stay there: the estimator inside may want them so.
+        y = take_rows(y, rows) if is_foreign_array(y) else take_labels(y, rows)
         return take_rows(X, rows), y, self._params_for("fit", ids[rows], params), rows
 
 

@@ -151,13 +151,13 @@ def uses_target_labels(estimator):
     return estimator._labels == "all" or estimator.get_params().get("use_target_labels", False)
 
 
-def hide_labels(y, sample_domain, estimator):
+def hide_labels(y, sample_domain, estimator, mark=np.nan):
     """Return y with the missing mark on target rows, on most of them for supervised transfer."""
-    hidden = y.astype(float) if is_regressor(estimator) else y.copy()
+    hidden = y.astype({"nan": float, "None": object}.get(str(mark), y.dtype))
     target = np.flatnonzero(sample_domain < 0)
     if uses_target_labels(estimator):
         target = target[len(target) // 3 :]
-    hidden[target] = np.nan if is_regressor(estimator) else -1
+    hidden[target] = mark
     return hidden
 
 
@@ -246,7 +246,8 @@ def check_target_labels_do_not_matter(estimator):
     hidden = hide_labels(y, d, estimator)
     constant = y.copy()
     constant[target] = y[~target][0]
-    for other in (permuted, hidden, constant):
+    minus_one = hide_labels(y, d, estimator, mark=-1)
+    for other in (permuted, hidden, minus_one, constant):
         assert_same(outputs(fitted(estimator, X, other, d), X, d), wanted, "target labels leak")
 
 
@@ -396,6 +397,29 @@ def check_works_with_routing_off(estimator):
         method = "predict" if hasattr(estimator, "predict") else "transform"
         if hasattr(estimator, method):
             assert len(getattr(pipe, method)(X[d < 0])) == (d < 0).sum()
+
+
+@only(is_classifier)
+def check_every_missing_mark_means_missing(estimator):
+    """NaN, None and -1 on target rows give the same model; integers stay integers."""
+    X, y, d = make_data(estimator)
+    wanted = fitted(estimator, X, hide_labels(y, d, estimator, mark=-1), d)
+    for mark in (np.nan, None):
+        model = fitted(estimator, X, hide_labels(y, d, estimator, mark=mark), d)
+        assert model.classes_.dtype.kind == "i" and model.predict(X).dtype.kind == "i"
+        assert_same(outputs(model, X, d), outputs(wanted, X, d), f"mark {mark}")
+
+
+@only(is_regressor)
+def check_whole_numbers_are_numbers_to_a_regressor(estimator):
+    """Integer targets, which stack_domains turns into floats with NaN, are learnt as numbers."""
+    X, y, d = make_data(estimator)
+    counts = np.rint(10 * y)
+    wanted = outputs(fitted(estimator, X, counts, d), X, d)
+    if not uses_target_labels(estimator):
+        found = outputs(fitted(estimator, X, hide_labels(counts, d, estimator), d), X, d)
+        assert_same(found, wanted, "integers beside NaN")
+    assert all(values.dtype.kind == "f" for values in wanted.values())
 
 
 @only(is_classifier)

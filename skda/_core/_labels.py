@@ -4,6 +4,8 @@ import numpy as np
 
 from .._array._backend import is_foreign_array, to_numpy
 
+_EXACT_IN_FLOAT64 = 2**53  # integers up to here are floats without loss
+
 
 def as_labels(y):
     """Return labels as a NumPy array that the caller may slice but not write to."""
@@ -23,6 +25,30 @@ def as_labels(y):
     return np.asarray(y)
 
 
+def take_labels(y, rows=slice(None)):
+    """Return the labels of some rows as an array of a type of its own.
+
+    ``stack_domains`` marks missing labels with NaN, which turns integers into floats, or with
+    None in an object array. Among the rows that are taken (those with a label) the mark is gone,
+    and the labels are integers, text or bools again. scikit-learn refuses to guess the type of
+    an object array.
+    """
+    if y is None:
+        return None
+    y = as_labels(y)
+    taken = y[rows]
+    if y.dtype.kind == "f":
+        # Floats beside a missing mark may have been integers; without one they are the user's own.
+        were_integers = np.isnan(y).any() and (taken == np.rint(taken)).all()
+        return taken.astype(np.int64) if were_integers and taken.size else taken
+    if y.dtype != object or taken.size == 0:
+        return taken
+    kinds = {type(label) for label in taken.ravel().tolist()}
+    if len(kinds) == 1 and issubclass(kinds.pop(), str | bool | int | float | np.generic):
+        return np.asarray(taken.tolist())
+    return taken
+
+
 def missing_labels(y):
     """Return which labels are missing: NaN, None or NA, or -1 among integers."""
     y = as_labels(y)
@@ -33,11 +59,11 @@ def missing_labels(y):
     if y.dtype.kind == "f":
         return np.isnan(y)
     if y.dtype.kind == "O":
-        return np.array([_is_missing(label) for label in y], dtype=bool)
+        return np.array([is_missing(label) for label in y], dtype=bool)
     return np.zeros(y.shape[0], dtype=bool)
 
 
-def _is_missing(label):
+def is_missing(label):
     if label is None:
         return True
     if isinstance(label, float | np.floating):
@@ -61,37 +87,21 @@ def labeled_rows(y, ids):
             raise ValueError(
                 "y has the label -1 on source rows, where it is a class, and on target rows, "
                 "where it may mean 'missing'. Recode the classes, for example to {0, 1}, or mark "
-                "missing labels with None in an object array, as skda.stack_domains does."
+                "missing labels with NaN (None among text), as skda.stack_domains does."
             )
     return is_source | ~missing_labels(y)
 
 
-def tidy_labels(y):
-    """Return an object array of plain numbers, bools or strings as an array of their own type.
-
-    ``stack_domains`` needs an object array to mark missing labels; scikit-learn refuses to
-    guess the type of one.
-    """
-    if not isinstance(y, np.ndarray) or y.dtype != object or y.size == 0:
-        return y
-    kinds = {type(label) for label in y.ravel().tolist()}
-    if len(kinds) == 1 and issubclass(kinds.pop(), str | bool | int | float | np.generic):
-        return np.asarray(y.tolist())
-    return y
-
-
-def _missing_like(labels, shape):
+def missing_like(labels, shape):
     """Return missing labels of this shape, and the labels in a type that can hold them."""
-    if labels.dtype.kind == "u":
-        labels = labels.astype(np.int64)
-    if labels.dtype.kind == "i" and not (labels == -1).any():
-        return np.full(shape, -1, dtype=labels.dtype), labels
+    if labels.dtype.kind in "iu" and labels.size and np.abs(labels).max() < _EXACT_IN_FLOAT64:
+        labels = labels.astype(np.float64)
     if labels.dtype.kind == "f":
         return np.full(shape, np.nan, dtype=labels.dtype), labels
     return np.full(shape, None, dtype=object), labels.astype(object)
 
 
-def _join_labels(known):
+def join_labels(known):
     """Concatenate label arrays of different domains without turning numbers into text."""
     kinds = {"number" if y.dtype.kind in "iuf" else y.dtype.kind for y in known}
     if len(kinds) > 1:

@@ -5,7 +5,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.metrics import accuracy_score, r2_score
 
 from .._array._rows import n_rows, take_rows
-from ._labels import as_labels, missing_labels, tidy_labels
+from ._labels import as_labels, missing_labels, take_labels
 from ._sample_domain import rows_to_score
 
 
@@ -71,12 +71,12 @@ def scored_part(estimator, X, y, sample_weight=None, sample_domain=None):
     """Return the rows that ``score`` may look at, with labels of their own type."""
     rows = rows_to_score(sample_domain, n_rows(X))
     if rows is None:
-        y = tidy_labels(as_labels(y))
+        y = take_labels(y)
         _check_all_labeled(y, getattr(estimator, "classes_", None))
         return X, y, sample_weight, None
     y, sample_weight = as_labels(y), as_labels(sample_weight)
     ids = take_rows(as_labels(sample_domain), rows)
-    return take_rows(X, rows), tidy_labels(take_rows(y, rows)), take_rows(sample_weight, rows), ids
+    return take_rows(X, rows), take_labels(y, rows), take_rows(sample_weight, rows), ids
 
 
 def _check_all_labeled(y, classes):

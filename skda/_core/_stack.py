@@ -4,7 +4,7 @@ import numpy as np
 from scipy import sparse
 
 from .._array._rows import _concatenate, n_rows
-from ._labels import _is_missing, _join_labels, _missing_like, as_labels, tidy_labels
+from ._labels import as_labels, is_missing, join_labels, missing_like, take_labels
 
 
 def _is_several(X):
@@ -96,8 +96,9 @@ def stack_domains(X_source, y_source, X_target, y_target=None):
     y_target : like y_source, default=None
         Labels of the target rows where they are known, for scorers and for methods that use a
         few of them. An unsupervised method never looks at them. Without it target rows get a
-        missing value: -1 for integer labels (unsigned ones become int64), NaN for floats, and
-        None in an object array for strings, bools, objects and integers that contain -1.
+        missing value that plain scikit-learn estimators refuse: NaN for numbers, so that integers
+        become floats (estimators of skda that are fitted on them have integers in ``classes_``
+        and predict integers), and None in an object array for strings, bools and objects.
 
     Returns
     -------
@@ -151,11 +152,11 @@ def stack_domains(X_source, y_source, X_target, y_target=None):
 
 def _stack_labels(ys, sizes):
     known = [as_labels(y) for y in ys if y is not None]
-    joined = _join_labels(known)
+    joined = join_labels(known)
     n_missing = sum(n for y, n in zip(ys, sizes, strict=True) if y is None)
     if not n_missing:
         return joined
-    missing, joined = _missing_like(joined, (n_missing, *joined.shape[1:]))
+    missing, joined = missing_like(joined, (n_missing, *joined.shape[1:]))
     # Only trailing targets and unlabeled sources of a list can be missing: fill block by block.
     blocks, at_known, at_missing = [], 0, 0
     for y, n in zip(ys, sizes, strict=True):
@@ -206,7 +207,7 @@ def encode_domains(labels, target):
     missing = (
         np.isnan(names)
         if names.dtype.kind == "f"
-        else np.array([_is_missing(name) for name in names], dtype=bool)
+        else np.array([is_missing(name) for name in names], dtype=bool)
     )
     if missing.any():
         raise ValueError(
@@ -214,7 +215,7 @@ def encode_domains(labels, target):
             f"first in row {int(np.flatnonzero(missing)[0])}. Drop those rows or name them."
         )
     try:
-        present = np.unique(tidy_labels(names)).tolist()
+        present = np.unique(take_labels(names)).tolist()
     except TypeError as error:
         raise ValueError("labels mixes text and numbers. Use one of them, e.g. str.") from error
     targets = list(target) if isinstance(target, list | tuple | set | np.ndarray) else [target]

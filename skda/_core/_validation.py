@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 from .._array._backend import Backend, backend_of, check_foreign_array, is_foreign_array, to_numpy
 from .._array._config import working_backend
 from .._array._rows import n_rows, take_rows
-from ._labels import as_labels, labeled_rows, tidy_labels
+from ._labels import as_labels, labeled_rows, take_labels
 from ._sample_domain import domains_for_fit, domains_for_predict
 
 
@@ -212,7 +212,7 @@ def _labels_for_fit(estimator, y, ids, labels):
     if y.ndim > 1 and not multi_output:
         y = column_or_1d(y, warn=True)
     labeled = labeled_rows(y, ids) if labels == "all" else ids >= 0
-    used = tidy_labels(y[labeled])
+    used = take_labels(y, labeled)
     if used.dtype.kind == "f" and not np.isfinite(used).all():
         raise ValueError(
             "Input y contains NaN or infinity on rows whose label is needed (source rows). Drop "
@@ -243,7 +243,7 @@ def class_labels(estimator, data):
     codes : ndarray of int64 of shape (n_samples,)
         Index into `classes`, -1 on rows without a label that may be used.
     """
-    used = tidy_labels(data.y[data.labeled])
+    used = take_labels(data.y, data.labeled)
     check_classification_targets(used)
     classes, found = np.unique(used, return_inverse=True)
     codes = np.full(data.ids.shape, -1, dtype=np.int64)
@@ -316,7 +316,7 @@ class DomainData:
     @cached_property
     def y_source(self):
         """Labels of the source rows, of their own type."""
-        return tidy_labels(take_rows(self.y, self.source))
+        return take_labels(self.y, self.source)
 
     def rows(self, domain):
         """Return indices of the rows of one domain."""

@@ -7,7 +7,7 @@ from scipy import sparse, stats
 
 from .._array._backend import is_foreign_array, to_numpy
 from .._array._rows import n_rows
-from .._core._labels import _is_missing
+from .._core._labels import is_missing
 from .._core._sample_domain import check_both_sides, check_sample_domain
 
 _CORRECTIONS = ("holm", "fdr", None)
@@ -205,6 +205,6 @@ def _values(column):
     if column.dtype.kind in "biuf":
         return column.astype(np.float64)
     try:
-        return np.array([np.nan if _is_missing(v) else v for v in column], dtype=np.float64)
+        return np.array([np.nan if is_missing(v) else v for v in column], dtype=np.float64)
     except (TypeError, ValueError):
-        return np.array([_MISSING if _is_missing(v) else str(v) for v in column])
+        return np.array([_MISSING if is_missing(v) else str(v) for v in column])

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import get_tags
 
 from .._array._rows import take_rows
-from .._core._labels import tidy_labels
+from .._core._labels import take_labels
 from .._core._meta_estimator import check_row_weights
 from .._core._routing import DomainRouting
 
@@ -224,4 +224,4 @@ class BaseTransferBoosting(DomainRouting, MetaEstimatorMixin, BaseEstimator):
 
 def labeled_part(data, rows):
     """Return the rows and the labels, of their own type, that are learnt from."""
-    return take_rows(data.X, rows), tidy_labels(data.y[rows])
+    return take_rows(data.X, rows), take_labels(data.y, rows)

@@ -11,7 +11,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from .._array._backend import backend_of, is_foreign_array, to_numpy
 from .._array._rows import n_rows, take_rows
-from .._core._labels import as_labels, labeled_rows, tidy_labels
+from .._core._labels import labeled_rows, take_labels
 from .._core._meta_estimator import (
     DelegatingEstimator,
     check_row_weights,
@@ -226,8 +226,7 @@ class ImportanceWeightedEstimator(DelegatingEstimator):
         params = self._params_for("fit", ids[rows], slice_params(params, rows, n_samples))
         if is_foreign_array(X):
             weights = backend_of(X).asarray(weights, X.dtype)
-        labels = y if is_foreign_array(y) else as_labels(y)
-        labels = tidy_labels(take_rows(labels, rows))
+        labels = take_rows(y, rows) if is_foreign_array(y) else take_labels(y, rows)
         self.estimator_.fit(take_rows(X, rows), labels, **params, **{keyword: weights})
         return self
 

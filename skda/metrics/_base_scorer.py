@@ -16,7 +16,7 @@ from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_obje
 
 from .._array._backend import to_numpy
 from .._array._rows import n_rows, take_rows
-from .._core._labels import as_labels, tidy_labels
+from .._core._labels import as_labels, take_labels
 from .._core._sample_domain import check_sample_domain
 
 _ASKED = ("predict", "predict_proba", "decision_function", "transform")
@@ -96,7 +96,7 @@ class ScoredRows:
         """Labels of the source rows, of their own type."""
         if self.y is None:
             raise ValueError(f"{self.scorer} needs the labels of the source rows; y is None.")
-        labels = tidy_labels(take_rows(self.y, self.source))
+        labels = take_labels(self.y, self.source)
         missing = labels.dtype.kind == "f" and np.isnan(labels).any()
         if missing or (labels.dtype == object and any(v is None for v in labels.ravel())):
             raise ValueError(
@@ -116,7 +116,7 @@ class ScoredRows:
 
     def predict(self, rows):
         """Return predictions for these rows, one-dimensional where ``y`` is."""
-        predicted = tidy_labels(as_labels(self._ask(self.estimator, "predict", rows)))
+        predicted = take_labels(self._ask(self.estimator, "predict", rows))
         if predicted.ndim == 2 and predicted.shape[1] == 1:
             predicted = predicted[:, 0]
         return predicted

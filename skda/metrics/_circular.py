@@ -5,7 +5,7 @@ from sklearn.base import clone
 from sklearn.metrics import accuracy_score, r2_score
 
 from .._array._rows import take_rows
-from .._core._labels import _missing_like, as_labels
+from .._core._labels import as_labels, missing_like
 from ._base_scorer import BaseDomainScorer, ScoredRows, can_be_told, depends_on_domain
 
 
@@ -78,7 +78,7 @@ class CircularValidationScorer(BaseDomainScorer):
 
 def _labels_back(rows, pseudo):
     """Return labels for the way back: predictions on target rows, missing on source rows."""
-    missing, pseudo = _missing_like(pseudo, (len(rows.source), *pseudo.shape[1:]))
+    missing, pseudo = missing_like(pseudo, (len(rows.source), *pseudo.shape[1:]))
     y = np.empty((len(rows.ids), *pseudo.shape[1:]), dtype=pseudo.dtype)
     y[rows.source], y[rows.target] = missing, pseudo
     return y

@@ -5,8 +5,8 @@ import inspect
 import numpy as np
 from sklearn.metrics import accuracy_score, get_scorer, r2_score
 
-from .._array._rows import n_rows, take_rows
-from .._core._labels import labeled_rows, tidy_labels
+from .._array._rows import n_rows
+from .._core._labels import labeled_rows, take_labels
 from ._base_scorer import _ASKED, BaseDomainScorer
 
 
@@ -144,4 +144,4 @@ class LabeledTargetScorer(BaseDomainScorer):
                 "Pass the labels that you have with stack_domains(..., y_target=...), or use a "
                 "scorer that needs none, such as CircularValidationScorer."
             )
-        return measure(self.metric, rows, index, tidy_labels(take_rows(rows.y, index)))
+        return measure(self.metric, rows, index, take_labels(rows.y, index))

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from skda import CORALTransformer, DomainWarning, encode_domains, stack_domains
 from skda._array._rows import join_rows, take_rows
-from skda._core._labels import as_labels, labeled_rows, missing_labels, tidy_labels
+from skda._core._labels import as_labels, labeled_rows, missing_labels, take_labels
 from skda._core._sample_domain import (
     check_both_sides,
     check_sample_domain,
@@ -134,11 +134,17 @@ def test_minus_one_as_class_and_as_missing_is_refused_with_the_way_out():
     ("labels", "kind"), [([1, 2], "i"), ([True, False], "b"), (["a", "b"], "U"), ([0.5, 1.0], "f")]
 )
 def test_plain_objects_get_their_own_type_back(labels, kind):
-    assert tidy_labels(np.array(labels, dtype=object)).dtype.kind == kind
+    assert take_labels(np.array(labels, dtype=object)).dtype.kind == kind
+
+
+def test_integers_that_were_floats_beside_a_missing_mark_are_integers_again():
+    assert take_labels(np.array([1.0, 2.0, np.nan]), [0, 1]).dtype == np.int64
+    assert take_labels(np.array([1.0, 2.5, np.nan]), [0, 1]).dtype == np.float64
+    assert take_labels(np.array([1.0, 2.0, 3.0]), [0, 1]).dtype == np.float64, "the user's own"
 
 
 def test_mixed_objects_stay_objects():
-    assert tidy_labels(np.array([1, "a"], dtype=object)).dtype == object
+    assert take_labels(np.array([1, "a"], dtype=object)).dtype == object
     assert as_labels([1, "a"]).tolist() == [1, "a"]
 
 
@@ -190,25 +196,26 @@ def test_stack_keeps_the_container(kind):
     X, y, sample_domain = stack_domains(source, [0, 1, 2], target)
     np.testing.assert_array_equal(dense(X), np.r_[np.eye(3), np.ones((2, 3))])
     assert isinstance(X, np.ndarray if kind == "list" else type(source))
-    assert y.tolist() == [0, 1, 2, -1, -1]
+    np.testing.assert_array_equal(y, [0, 1, 2, np.nan, np.nan])
     assert sample_domain.tolist() == [1, 1, 1, -2, -2]
 
 
 @pytest.mark.parametrize(
     ("labels", "stacked", "dtype"),
     [
-        (np.array([0, 1]), [0, 1, -1], "int64"),
-        (np.array([0, 1], dtype=np.int8), [0, 1, -1], "int8"),
-        (np.array([0, 255], dtype=np.uint8), [0, 255, -1], "int64"),
-        (np.array([-1, 1]), [-1, 1, None], "object"),
+        (np.array([0, 1]), [0, 1, np.nan], "float64"),
+        (np.array([0, 1], dtype=np.int8), [0, 1, np.nan], "float64"),
+        (np.array([0, 255], dtype=np.uint8), [0, 255, np.nan], "float64"),
+        (np.array([-1, 1]), [-1, 1, np.nan], "float64"),
+        (np.array([0, 2**60 + 1]), [0, 2**60 + 1, None], "object"),
         (np.array([True, False]), [True, False, None], "object"),
         (np.array(["no", "yes"]), ["no", "yes", None], "object"),
         (["no", "yes"], ["no", "yes", None], "object"),
         (np.array(["a", 1], dtype=object), ["a", 1, None], "object"),
         (np.array([0.5, 1.5], dtype=np.float32), [0.5, 1.5, np.nan], "float32"),
         (pd.Series(["a", "b"], dtype="category"), ["a", "b", None], "object"),
-        (pl.Series([1, 2]), [1, 2, -1], "int64"),
-        (torch.tensor([0, 1]), [0, 1, -1], "int64"),
+        (pl.Series([1, 2]), [1, 2, np.nan], "float64"),
+        (torch.tensor([0, 1]), [0, 1, np.nan], "float64"),
     ],
 )
 def test_stack_marks_missing_labels_as_the_type_allows(labels, stacked, dtype):
@@ -237,7 +244,7 @@ def test_stack_keeps_known_target_labels_even_of_another_type():
     y = stack_domains(np.eye(2), [0, 1], np.eye(2), ["x", "y"])[1]
     assert y.tolist() == [0, 1, "x", "y"]
     y = stack_domains(np.eye(2), [0, 1], [np.eye(2), np.eye(2)], [[1, 1], None])[1]
-    assert y.tolist() == [0, 1, 1, 1, -1, -1]
+    np.testing.assert_array_equal(y, [0, 1, 1, 1, np.nan, np.nan])
 
 
 def test_stack_without_any_labels_and_with_several_outputs():
