@@ -2,8 +2,15 @@
 
 import numpy as np
 import pytest
+import sklearn
 
 from tests.backends import BACKENDS, TestedBackend
+
+
+@pytest.fixture
+def routing():
+    """Metadata routing on, as users switch it on; the root conftest switches it back."""
+    sklearn.set_config(enable_metadata_routing=True)
 
 
 @pytest.fixture(params=BACKENDS, ids=lambda p: "-".join(map(str, filter(None, p))))

@@ -16,7 +16,6 @@ MAY_IMPORT = {
     "_array": set(),
     "_core": {"_array"},
     "_numerics": {"_array"},
-    "pipeline": FOUNDATION,
     "model_selection": FOUNDATION | {"metrics", "pipeline"},
 }
 

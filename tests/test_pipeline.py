@@ -46,14 +46,7 @@ from skda import (
     stack_domains,
 )
 from skda.model_selection import DomainStratifiedKFold
-from skda.pipeline import learns_from_labels
-
-
-@pytest.fixture
-def routing():
-    """Metadata routing on, as users switch it on."""
-    with sklearn.config_context(enable_metadata_routing=True):
-        yield
+from skda.pipeline._make_domain_pipeline import learns_from_labels
 
 
 class Recorder(ClassifierMixin, BaseEstimator):
@@ -239,7 +232,7 @@ def test_clones_of_domains_never_get_labels(domains):
 # ---- make_domain_pipeline
 
 
-def test_supervised_steps_are_wrapped_and_keep_their_names():
+def test_supervised_steps_are_wrapped_and_keep_their_names(routing):
     pipe = make_domain_pipeline(
         StandardScaler(), SelectKBest(f_classif, k=2), PCA(), CORALTransformer(), Ridge()
     )
@@ -257,13 +250,13 @@ def test_supervised_steps_are_wrapped_and_keep_their_names():
     assert pipe[-1].estimator.alpha == 3.0
 
 
-def test_names_are_numbered_when_they_repeat():
+def test_names_are_numbered_when_they_repeat(routing):
     pipe = make_domain_pipeline(StandardScaler(), StandardScaler(), "passthrough", Ridge())
     names = [name for name, _ in pipe.steps]
     assert names == ["standardscaler-1", "standardscaler-2", "passthrough", "ridge"]
 
 
-def test_what_asks_for_domains_itself_is_not_wrapped():
+def test_what_asks_for_domains_itself_is_not_wrapped(routing):
     given = TrainOnSource(Ridge(), use_target_labels=True)
     assert make_domain_pipeline(given)[-1] is given
 
@@ -278,7 +271,7 @@ def test_what_asks_for_domains_itself_is_not_wrapped():
     ],
     ids=lambda c: type(c).__name__,
 )
-def test_composites_that_hold_a_supervised_step_are_wrapped_whole(composite):
+def test_composites_that_hold_a_supervised_step_are_wrapped_whole(composite, routing):
     assert isinstance(make_domain_pipeline(composite)[0], TrainOnSource)
 
 
@@ -291,11 +284,11 @@ def test_composites_that_hold_a_supervised_step_are_wrapped_whole(composite):
     ],
     ids=lambda c: type(c).__name__,
 )
-def test_composites_that_do_not_learn_from_labels_are_left_alone(composite):
+def test_composites_that_do_not_learn_from_labels_are_left_alone(composite, routing):
     assert make_domain_pipeline(composite)[0] is composite
 
 
-def test_a_composite_of_both_kinds_is_refused_with_the_mend():
+def test_a_composite_of_both_kinds_is_refused_with_the_mend(routing):
     both = FeatureUnion([("coral", CORALTransformer()), ("best", SelectKBest(k=1))])
     with pytest.raises(ValueError, match=r"SelectKBest\(k=1\)\], which would learn from target"):
         make_domain_pipeline(both)
@@ -410,6 +403,15 @@ def test_other_tools_around_a_pipeline(routing):
     assert set(predicted) <= {"buys", "leaves"}
 
 
+def test_with_routing_off_a_warning_names_the_mend_before_scikit_learn_refuses():
+    frame, y, d = mixed_frame()
+    with pytest.warns(DomainWarning, match=r"set_config\(enable_metadata_routing=True\)"):
+        pipe = mixed_pipeline()
+    with pytest.raises(ValueError, match="does not accept the sample_domain parameter"):
+        pipe.fit(frame, y, sample_domain=d)
+
+
+@pytest.mark.filterwarnings("ignore:Metadata routing is off:skda.DomainWarning")
 def test_with_routing_off_steps_are_addressed_by_name():
     frame, y, d = mixed_frame()
     pipe = mixed_pipeline().fit(

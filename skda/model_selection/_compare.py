@@ -21,7 +21,8 @@ from ..metrics import (
     MixValScorer,
     SourceScorer,
 )
-from ..pipeline import TrainOnSource, asks_for_domain, needs_wrapping
+from ..pipeline import TrainOnSource
+from ..pipeline._make_domain_pipeline import asks_for_domain, needs_wrapping
 from ._split import DomainStratifiedKFold
 
 SOURCE_ONLY = "source only"
@@ -139,7 +140,9 @@ def compare(
 
     Examples
     --------
+    >>> import sklearn
     >>> from sklearn.linear_model import LogisticRegression
+    >>> sklearn.set_config(enable_metadata_routing=True)
     >>> from skda import CORALTransformer, make_domain_pipeline, stack_domains
     >>> from skda.datasets import make_subspace_shift
     >>> from skda.model_selection import compare

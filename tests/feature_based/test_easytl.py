@@ -59,7 +59,7 @@ def test_fewer_target_rows_than_classes_leave_classes_empty():
     assert (class_bonuses(np.array([[1.0, 2.0, 3.0]])) == 0).all()
 
 
-def test_easytl_after_coral_beats_easytl_alone_on_sheared_features():
+def test_easytl_after_coral_beats_easytl_alone_on_sheared_features(routing):
     alone, aligned = [], []
     for seed in range(5):
         rng = np.random.default_rng(seed)

@@ -65,7 +65,11 @@ def models():
     }
 
 
-@pytest.mark.parametrize("name", models())
+with sklearn.config_context(enable_metadata_routing=True):
+    MODELS = list(models())
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_all_scorers_at_once_in_cross_validate(name, spread):
     X, y, sample_domain = spread
     found = cross_validate(

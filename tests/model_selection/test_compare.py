@@ -26,6 +26,8 @@ from skda.model_selection._compare import hide_target_labels, source_only_of
 
 pd = pytest.importorskip("pandas")
 
+pytestmark = pytest.mark.usefixtures("routing")
+
 
 @pytest.fixture
 def turned():

@@ -1,0 +1,214 @@
+"""Fit one clone of a transformer on the rows of each domain."""
+
+import numpy as np
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
+from sklearn.utils import get_tags
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+)
+from sklearn.utils.validation import check_is_fitted
+
+from .._array._rows import join_rows, n_rows, take_rows
+from .._core._routing import DomainRouting
+from .._core._sample_domain import domains_for_fit, domains_for_predict
+
+
+class PerDomain(DomainRouting, MetaEstimatorMixin, BaseEstimator):
+    """Fit one clone of a transformer on the rows of each domain.
+
+    Parameters
+    ----------
+    transformer : transformer
+        A transformer that does not learn from labels, such as ``StandardScaler()``.
+
+    Attributes
+    ----------
+    transformers_ : dict
+        Fitted clone of each domain, by its signed id.
+
+    Raises
+    ------
+    ValueError
+        In ``transform``, for a domain that was not there in ``fit``.
+
+    See Also
+    --------
+    TrainOnSource : Fit on source rows, apply to all.
+
+    Notes
+    -----
+    Helps when every domain has its own location and scale (an instrument's gain, a site's unit)
+    while what is left means the same everywhere. The clones get no labels at all. With several
+    targets ``transform`` needs ``sample_domain``; with one, rows without it are target rows.
+    Without ``sample_domain`` in ``fit`` one clone is fitted on all rows and maps all rows. The
+    cost is that of one fit per domain. Array level: that of the estimator inside.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skda import PerDomain
+    >>> X = np.array([[0.0], [2.0], [100.0], [300.0]])
+    >>> PerDomain(StandardScaler()).fit_transform(X, sample_domain=[1, 1, -2, -2]).ravel()
+    array([-1.,  1., -1.,  1.])
+    """
+
+    _array_level = "inner"
+
+    def __init__(self, transformer):
+        self.transformer = transformer
+
+    def fit(self, X, y=None, *, sample_domain=None):
+        """Fit one clone per domain.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of all domains.
+        y : Ignored
+            Not passed on.
+        sample_domain : array-like of int of shape (n_samples,), default=None
+            Domain of each row: >= 0 a source, < 0 a target.
+
+        Returns
+        -------
+        self : object
+            The fitted transformer.
+        """
+        if sample_domain is None:
+            domains_for_fit(None, 0, estimator=self)  # warns
+            self.transformers_ = {None: clone(self.transformer).fit(X)}
+            return self
+        ids = domains_for_fit(sample_domain, n_rows(X), estimator=self)
+        self.transformers_ = {
+            domain: clone(self.transformer).fit(take_rows(X, np.flatnonzero(ids == domain)))
+            for domain in np.unique(ids).tolist()
+        }
+        return self
+
+    def transform(self, X, *, sample_domain=None):
+        """Transform each row by the clone of its domain.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the domains seen in ``fit``.
+        sample_domain : array-like of int of shape (n_samples,), default=None
+            Domain of each row. None: every row is of the target, if there was one only.
+
+        Returns
+        -------
+        X_new : array or data frame of shape (n_samples, n_features_out)
+            Transformed rows in the same order.
+        """
+        check_is_fitted(self, "transformers_")
+        if None in self.transformers_:
+            return self.transformers_[None].transform(X)
+        targets = [domain for domain in self.transformers_ if domain < 0]
+        if sample_domain is None and len(targets) > 1:
+            raise ValueError(
+                f"PerDomain has a transformer for each target {targets}, so sample_domain must "
+                "say which one each row belongs to. Pass sample_domain."
+            )
+        ids = domains_for_predict(sample_domain, n_rows(X))
+        if sample_domain is None:
+            ids = np.full_like(ids, targets[0])
+        present = np.unique(ids).tolist()
+        unknown = [domain for domain in present if domain not in self.transformers_]
+        if unknown:
+            raise ValueError(
+                f"sample_domain has domains that PerDomain was not fitted on: {unknown}. It knows "
+                f"{sorted(self.transformers_)}; fit again with rows of the new domain."
+            )
+        index = [np.flatnonzero(ids == domain) for domain in present]
+        pieces = [
+            self.transformers_[domain].transform(take_rows(X, rows))
+            for domain, rows in zip(present, index, strict=True)
+        ]
+        return join_rows(pieces, index)
+
+    def fit_transform(self, X, y=None, *, sample_domain=None):
+        """Fit one clone per domain and transform the same rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of all domains.
+        y : Ignored
+            Not passed on.
+        sample_domain : array-like of int of shape (n_samples,), default=None
+            Domain of each row.
+
+        Returns
+        -------
+        X_new : array or data frame of shape (n_samples, n_features_out)
+            Transformed rows in the same order.
+        """
+        return self.fit(X, sample_domain=sample_domain).transform(X, sample_domain=sample_domain)
+
+    def set_output(self, *, transform=None):
+        """Set the container that ``transform`` and ``fit_transform`` return.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            Container; None leaves it as it is.
+
+        Returns
+        -------
+        self : object
+            This estimator.
+        """
+        for inner in [self.transformer, *getattr(self, "transformers_", {}).values()]:
+            inner.set_output(transform=transform)
+        return self
+
+    @property
+    def n_features_in_(self):
+        """Number of features seen in ``fit``."""
+        return self._any_fitted().n_features_in_
+
+    @property
+    def feature_names_in_(self):
+        """Names of the features seen in ``fit``, if they had names."""
+        return self._any_fitted().feature_names_in_
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the output columns.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the input columns.
+
+        Returns
+        -------
+        names : ndarray of str
+            Names of the output columns, the same for every domain.
+        """
+        check_is_fitted(self, "transformers_")
+        return self._any_fitted().get_feature_names_out(input_features)
+
+    def _any_fitted(self):
+        fitted = list(vars(self).get("transformers_", {}).values())
+        if not fitted:
+            raise AttributeError("PerDomain is not fitted yet")
+        return fitted[0]
+
+    def get_metadata_routing(self):
+        """Return what this estimator consumes.
+
+        Returns
+        -------
+        routing : MetadataRouter
+            Requests of this object and of ``transformer``.
+        """
+        return MetadataRouter(owner=self).add_self_request(self)
+
+    def __sklearn_tags__(self):
+        inner = get_tags(self.transformer)
+        tags = super().__sklearn_tags__()
+        tags.input_tags = inner.input_tags
+        tags.transformer_tags = inner.transformer_tags
+        tags.non_deterministic = inner.non_deterministic
+        return tags
