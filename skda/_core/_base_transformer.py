@@ -1,13 +1,17 @@
 """Base class of the transformers that map the rows of each domain by that domain's map."""
 
+from dataclasses import replace
+
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from .._array._backend import namespace
 from .._array._rows import as_slice, join_rows, take_rows
+from ._fitting import starts_afresh
 from ._routing import DomainRouting
-from ._validation import _data, data_for_fit, data_for_predict
+from ._sample_domain import check_known_domains
+from ._validation import data_for_fit, data_for_predict
 
 _TILE_BYTES = 4 * 2**20  # of rows to map at once
 
@@ -30,6 +34,7 @@ class BaseDomainTransformer(DomainRouting, TransformerMixin, BaseEstimator):
     _per_source = False
     _per_target = False
 
+    @starts_afresh
     def fit(self, X, y=None, *, sample_domain=None):
         """Learn the map of each domain.
 
@@ -70,6 +75,7 @@ class BaseDomainTransformer(DomainRouting, TransformerMixin, BaseEstimator):
         self._check_known_domains(data, named=sample_domain is not None)
         return self._map_all(data)
 
+    @starts_afresh
     def fit_transform(self, X, y=None, *, sample_domain=None):
         """Learn the maps and map the same rows: ``fit`` and then ``transform``.
 
@@ -91,7 +97,7 @@ class BaseDomainTransformer(DomainRouting, TransformerMixin, BaseEstimator):
         # Written out: the inherited one drops the metadata that transform consumes.
         data = self._fit_data(X, y, sample_domain)
         if sample_domain is None:
-            data = _data(self, data.X, None, np.full_like(data.ids, -1), None)
+            data = replace(data, ids=np.full_like(data.ids, -1))
         return self._map_all(data)
 
     def _fit_data(self, X, y, sample_domain):
@@ -137,24 +143,15 @@ class BaseDomainTransformer(DomainRouting, TransformerMixin, BaseEstimator):
         return mapped
 
     def _check_known_domains(self, data, *, named):
-        if not self.target_domains_:  # fitted without sample_domain: one map for all rows
-            return
-        if self._per_target and not named and len(self.target_domains_) > 1:
-            raise ValueError(
-                f"{type(self).__name__} has a map for each target {self.target_domains_}, so "
-                "sample_domain must say which one each row belongs to. Pass sample_domain."
-            )
-        known = self.source_domains_ if self._per_source else data.source_domains
-        if self._per_target and named:
-            known = known + self.target_domains_
-        else:
-            known = known + data.target_domains
-        unknown = sorted(set(data.domains) - set(known))
-        if unknown:
-            raise ValueError(
-                f"sample_domain has domains that {type(self).__name__} was not fitted on: "
-                f"{unknown}. It knows the sources {self.source_domains_} and the targets "
-                f"{self.target_domains_}; fit again with rows of the new domain."
+        if self.target_domains_:  # else fitted without sample_domain: one map for all rows
+            check_known_domains(
+                type(self).__name__,
+                data.domains,
+                self.source_domains_,
+                self.target_domains_,
+                per_source=self._per_source,
+                per_target=self._per_target,
+                named=named,
             )
 
     def __sklearn_tags__(self):

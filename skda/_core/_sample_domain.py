@@ -9,19 +9,20 @@ import numpy as np
 from .._array._backend import to_numpy
 from .._array._warnings import warn_user
 
+_TOO_LARGE = 2.0**63  # from here on a number wraps to another sign as an int64
 _HELPERS = "with skda.stack_domains or skda.encode_domains"
 
 
 class DomainWarning(UserWarning):
-    """There is something about the domains that the user should look at.
+    """Warning about the domains of the data, for example that no ``sample_domain`` was passed.
 
-    Issued for example when an estimator is fitted without ``sample_domain``, so that there is
-    nothing to adapt to.
+    Without it there is nothing to adapt to, and an estimator fits as its plain counterpart would.
     """
 
 
 def check_sample_domain(sample_domain, n_samples):
     """Return sample_domain as one signed integer per row, or say what is wrong with it."""
+    check_no_masked_entries("sample_domain", sample_domain)
     ids = np.asarray(to_numpy(sample_domain))
     if ids.ndim != 1:
         raise ValueError(
@@ -49,14 +50,29 @@ def check_sample_domain(sample_domain, n_samples):
         if not np.isfinite(ids).all():
             raise ValueError(
                 "sample_domain must be signed integers (source >= 0, target < 0); got NaN or "
-                f"infinity. Say for every row whose it is, for example {_HELPERS}."
+                f"infinity. Give every row a domain id, for example {_HELPERS}."
             )
         if (ids != np.rint(ids)).any():
             raise ValueError(
                 "sample_domain must be signed integers (source >= 0, target < 0); got the value "
                 f"{ids[ids != np.rint(ids)][0]}. Build it {_HELPERS}."
             )
+    if ids.dtype.kind in "uf" and ids.size and np.abs(ids).max() >= _TOO_LARGE:
+        raise ValueError(
+            "sample_domain must be signed 64-bit integers (source >= 0, target < 0); got "
+            f"{ids[np.abs(ids).argmax()]!r}, which is none. Number the domains anew, for example "
+            "with skda.encode_domains(ids, target=...)."
+        )
     return ids.astype(np.int64)
+
+
+def check_no_masked_entries(name, values):
+    """Raise if a masked array hides entries: what lies under its mask would be taken for data."""
+    if isinstance(values, np.ma.MaskedArray) and np.ma.getmaskarray(values).any():
+        raise ValueError(
+            f"{name} must not have masked entries; got {int(np.ma.getmaskarray(values).sum())}. "
+            f"Drop those rows, or write {name}.filled(...) with a value of your own."
+        )
 
 
 def check_both_sides(ids):
@@ -97,6 +113,37 @@ def domains_for_predict(sample_domain, n_samples):
     if sample_domain is None:
         return np.full(n_samples, -1, dtype=np.int64)
     return check_sample_domain(sample_domain, n_samples)
+
+
+def check_known_domains(name, given, sources, targets, *, per_source, per_target, named):
+    """Raise unless each domain given to ``transform`` has a map of its own where it needs one.
+
+    Parameters
+    ----------
+    name : str
+        Name of the estimator.
+    given : list of int
+        Ids of the domains to map.
+    sources, targets : list of int
+        Ids of the domains that the estimator was fitted on.
+    per_source, per_target : bool
+        Whether each source (target) has a map of its own.
+    named : bool
+        Whether the user passed ``sample_domain``.
+    """
+    if per_target and not named and len(targets) > 1:
+        raise ValueError(
+            f"{name} has a map for each target {targets}, so sample_domain must say which one each "
+            "row belongs to. Pass sample_domain."
+        )
+    known = sources if per_source else [i for i in given if i >= 0]
+    known = known + (targets if per_target and named else [i for i in given if i < 0])
+    unknown = sorted(set(given) - set(known))
+    if unknown:
+        raise ValueError(
+            f"sample_domain has domains that {name} was not fitted on: {unknown}. It knows the "
+            f"sources {sources} and the targets {targets}; fit again with rows of the new domain."
+        )
 
 
 def rows_to_score(sample_domain, n_samples):

@@ -19,6 +19,11 @@ def _is_several(X):
 
 def _as_domains(X, y, name):
     """Return lists of X and y, one entry per domain."""
+    if X is None or isinstance(X, str | bytes | dict | set):
+        raise ValueError(
+            f"X_{name} must be an array, data frame or sparse matrix of rows, or a list of such; "
+            f"got {type(X).__name__}. Pass one table per domain."
+        )
     if not _is_several(X):
         X, y = [X], [y]
     elif y is None:
@@ -201,6 +206,11 @@ def encode_domains(labels, target):
     >>> encode_domains(["Bonn", "Lyon", "Bonn", "Turin"], target="Bonn")
     array([-3,  1, -3,  2])
     """
+    if labels is None or isinstance(labels, str | bytes | dict):
+        raise ValueError(
+            "labels must have the name of a domain for every row; got "
+            f"{type(labels).__name__}. Pass a column, for example frame['site']."
+        )
     names = as_labels(labels)
     if names.ndim != 1:
         raise ValueError(f"labels must be one-dimensional; got shape {names.shape}.")

@@ -15,7 +15,7 @@ from .._array._backend import Backend, backend_of, check_foreign_array, is_forei
 from .._array._config import working_backend
 from .._array._rows import n_rows, take_rows
 from ._labels import as_labels, labeled_rows, take_labels
-from ._sample_domain import domains_for_fit, domains_for_predict
+from ._sample_domain import check_no_masked_entries, domains_for_fit, domains_for_predict
 
 
 def check_rows(estimator, X, *, reset, accept_sparse=False, min_samples=1):
@@ -39,6 +39,7 @@ def check_rows(estimator, X, *, reset, accept_sparse=False, min_samples=1):
     X : array of float32 or float64, or CSR matrix
         The rows; NumPy for whatever came from the host.
     """
+    check_no_masked_entries("X", X)
     if is_foreign_array(X):
         X = check_foreign_array(X, min_samples=min_samples)
         validate_data(estimator, X, reset=reset, skip_check_array=True)
@@ -70,6 +71,7 @@ def validate_for_inner(estimator, X, *, reset):
     X : ndarray, data frame or CSR matrix
         The rows on the host, in a container that can be sliced by row.
     """
+    check_no_masked_entries("X", X)
     if is_foreign_array(X):
         X = to_numpy(X)
     elif sparse.issparse(X):

@@ -9,8 +9,14 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.validation import check_is_fitted
 
 from .._array._rows import join_rows, n_rows, take_rows
+from .._core._fitting import starts_afresh
 from .._core._routing import DomainRouting
-from .._core._sample_domain import domains_for_fit, domains_for_predict
+from .._core._sample_domain import (
+    check_known_domains,
+    check_no_masked_entries,
+    domains_for_fit,
+    domains_for_predict,
+)
 
 
 class PerDomain(DomainRouting, MetaEstimatorMixin, BaseEstimator):
@@ -24,7 +30,10 @@ class PerDomain(DomainRouting, MetaEstimatorMixin, BaseEstimator):
     Attributes
     ----------
     transformers_ : dict
-        Fitted clone of each domain, by its signed id.
+        Fitted clone of each domain, by its signed id; after a fit without ``sample_domain`` one
+        clone, of source 0.
+    source_domains_, target_domains_ : list of int
+        Ids of the domains seen in ``fit``.
 
     Raises
     ------
@@ -58,6 +67,7 @@ class PerDomain(DomainRouting, MetaEstimatorMixin, BaseEstimator):
     def __init__(self, transformer):
         self.transformer = transformer
 
+    @starts_afresh
     def fit(self, X, y=None, *, sample_domain=None):
         """Fit one clone per domain.
 
@@ -75,15 +85,19 @@ class PerDomain(DomainRouting, MetaEstimatorMixin, BaseEstimator):
         self : object
             The fitted transformer.
         """
+        check_no_masked_entries("X", X)
         if sample_domain is None:
             domains_for_fit(None, 0, estimator=self)  # warns
-            self.transformers_ = {None: clone(self.transformer).fit(X)}
-            return self
-        ids = domains_for_fit(sample_domain, n_rows(X), estimator=self)
-        self.transformers_ = {
-            domain: clone(self.transformer).fit(take_rows(X, np.flatnonzero(ids == domain)))
-            for domain in np.unique(ids).tolist()
-        }
+            transformers = {0: clone(self.transformer).fit(X)}
+        else:
+            ids = domains_for_fit(sample_domain, n_rows(X), estimator=self)
+            transformers = {
+                domain: clone(self.transformer).fit(take_rows(X, np.flatnonzero(ids == domain)))
+                for domain in np.unique(ids).tolist()
+            }
+        self.transformers_ = transformers
+        self.source_domains_ = [domain for domain in transformers if domain >= 0]
+        self.target_domains_ = [domain for domain in transformers if domain < 0]
         return self
 
     def transform(self, X, *, sample_domain=None):
@@ -102,24 +116,22 @@ class PerDomain(DomainRouting, MetaEstimatorMixin, BaseEstimator):
             Transformed rows in the same order.
         """
         check_is_fitted(self, "transformers_")
-        if None in self.transformers_:
-            return self.transformers_[None].transform(X)
-        targets = [domain for domain in self.transformers_ if domain < 0]
-        if sample_domain is None and len(targets) > 1:
-            raise ValueError(
-                f"PerDomain has a transformer for each target {targets}, so sample_domain must "
-                "say which one each row belongs to. Pass sample_domain."
-            )
+        if not self.target_domains_ or n_rows(X) == 0:
+            # One clone for all rows after a fit without domains; of no rows, the clone complains.
+            return self._any_fitted().transform(X)
         ids = domains_for_predict(sample_domain, n_rows(X))
+        check_known_domains(
+            "PerDomain",
+            np.unique(ids).tolist(),
+            self.source_domains_,
+            self.target_domains_,
+            per_source=True,
+            per_target=True,
+            named=sample_domain is not None,
+        )
         if sample_domain is None:
-            ids = np.full_like(ids, targets[0])
+            ids = np.full_like(ids, self.target_domains_[0])
         present = np.unique(ids).tolist()
-        unknown = [domain for domain in present if domain not in self.transformers_]
-        if unknown:
-            raise ValueError(
-                f"sample_domain has domains that PerDomain was not fitted on: {unknown}. It knows "
-                f"{sorted(self.transformers_)}; fit again with rows of the new domain."
-            )
         index = [np.flatnonzero(ids == domain) for domain in present]
         pieces = [
             self.transformers_[domain].transform(take_rows(X, rows))

@@ -6,8 +6,18 @@ import polars as pl
 import pytest
 import torch
 from scipy import sparse
+from sklearn.linear_model import Ridge
+from sklearn.preprocessing import StandardScaler
 
-from skda import CORALTransformer, DomainWarning, encode_domains, stack_domains
+from skda import (
+    CORALTransformer,
+    DomainWarning,
+    PerDomain,
+    TrainOnSource,
+    config_context,
+    encode_domains,
+    stack_domains,
+)
 from skda._array._rows import join_rows, take_rows
 from skda._core._labels import as_labels, labeled_rows, missing_labels, take_labels
 from skda._core._sample_domain import (
@@ -185,6 +195,38 @@ def test_rows_move_on_every_backend(xp):
     rows = [np.array([0, 2, 4]), np.array([1, 3, 5])]
     joined = join_rows([take_rows(X, index) for index in rows], rows)
     np.testing.assert_array_equal(xp.to_numpy(joined), xp.to_numpy(X))
+
+
+@pytest.mark.parametrize("ids", [np.array([2**63 + 7, 1], dtype=np.uint64), [1e300, 1.0]])
+def test_ids_that_no_signed_integer_holds_are_refused(ids):
+    with pytest.raises(ValueError, match=r"signed 64-bit integers.*encode_domains"):
+        check_sample_domain(ids, 2)
+
+
+@pytest.mark.parametrize("X", [None, "rows", {"a": [1]}])
+def test_what_is_no_table_is_refused_by_name(X):
+    with pytest.raises(ValueError, match="X_source must be an array"):
+        stack_domains(X, [0], np.eye(2))
+    with pytest.raises(ValueError, match="X_target must be an array"):
+        stack_domains(np.eye(2), [0, 1], X)
+    with pytest.raises(ValueError, match="labels must have the name of a domain"):
+        encode_domains(None if X is None else X, target="a")
+
+
+def test_masked_entries_are_refused():
+    hidden = np.ma.array([1, -2, -2], mask=[False, False, True])
+    with pytest.raises(ValueError, match="sample_domain must not have masked entries; got 1"):
+        check_sample_domain(hidden, 3)
+    rows = np.ma.array(np.eye(3), mask=np.eye(3, dtype=bool))
+    for estimator in (CORALTransformer(), PerDomain(StandardScaler()), TrainOnSource(Ridge())):
+        with pytest.raises(ValueError, match="X must not have masked entries; got 3"):
+            estimator.fit(rows, [0.0, 1.0, 2.0], sample_domain=[1, 1, -2])
+
+
+def test_rows_without_domains_come_back_in_the_container_they_came_in():
+    X = np.random.default_rng(0).normal(size=(20, 2))
+    with config_context(backend="torch"), pytest.warns(DomainWarning):
+        assert isinstance(CORALTransformer().fit_transform(X), np.ndarray)
 
 
 # ---- stack_domains
