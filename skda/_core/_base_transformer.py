@@ -8,10 +8,9 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from .._array._backend import namespace
 from .._array._rows import as_slice, join_rows, take_rows
-from ._fitting import starts_afresh
 from ._routing import DomainRouting
 from ._sample_domain import check_known_domains
-from ._validation import data_for_fit, data_for_predict
+from ._validation import data_for_fit, data_for_predict, fresh_fit
 
 _TILE_BYTES = 4 * 2**20  # of rows to map at once
 
@@ -34,7 +33,6 @@ class BaseDomainTransformer(DomainRouting, TransformerMixin, BaseEstimator):
     _per_source = False
     _per_target = False
 
-    @starts_afresh
     def fit(self, X, y=None, *, sample_domain=None):
         """Learn the map of each domain.
 
@@ -75,7 +73,6 @@ class BaseDomainTransformer(DomainRouting, TransformerMixin, BaseEstimator):
         self._check_known_domains(data, named=sample_domain is not None)
         return self._map_all(data)
 
-    @starts_afresh
     def fit_transform(self, X, y=None, *, sample_domain=None):
         """Learn the maps and map the same rows: ``fit`` and then ``transform``.
 
@@ -101,12 +98,13 @@ class BaseDomainTransformer(DomainRouting, TransformerMixin, BaseEstimator):
         return self._map_all(data)
 
     def _fit_data(self, X, y, sample_domain):
-        data = data_for_fit(
-            self, X, y, sample_domain, labels=self._labels, accept_sparse=self._accept_sparse
-        )
-        self.source_domains_ = data.source_domains
-        self.target_domains_ = data.target_domains
-        self._fit(data)
+        with fresh_fit(self):
+            data = data_for_fit(
+                self, X, y, sample_domain, labels=self._labels, accept_sparse=self._accept_sparse
+            )
+            self.source_domains_ = data.source_domains
+            self.target_domains_ = data.target_domains
+            self._fit(data)
         return data
 
     def _map_all(self, data):

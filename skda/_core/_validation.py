@@ -1,5 +1,6 @@
 """Input validation: the arguments of ``fit`` and ``predict`` as one checked record."""
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -85,6 +86,28 @@ def validate_for_inner(estimator, X, *, reset):
         )
     validate_data(estimator, X, reset=reset, skip_check_array=True)
     return X
+
+
+@contextmanager
+def fresh_fit(estimator):
+    """Forget what an earlier fit learnt; and what this one did, if it does not come to its end.
+
+    So the learnt attributes are those of the last fit only, and an estimator whose fit failed or
+    was interrupted is not a fitted one.
+    """
+    _forget_fit(estimator)
+    try:
+        yield
+    except BaseException:  # KeyboardInterrupt is none of Exception
+        _forget_fit(estimator)
+        raise
+
+
+def _forget_fit(estimator):
+    """Remove the learnt attributes: those that end in an underscore and do not begin with one."""
+    for name in list(vars(estimator)):
+        if name.endswith("_") and not name.startswith("_"):
+            delattr(estimator, name)
 
 
 def data_for_fit(

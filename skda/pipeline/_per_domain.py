@@ -9,7 +9,6 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.validation import check_is_fitted
 
 from .._array._rows import join_rows, n_rows, take_rows
-from .._core._fitting import starts_afresh
 from .._core._routing import DomainRouting
 from .._core._sample_domain import (
     check_known_domains,
@@ -17,6 +16,7 @@ from .._core._sample_domain import (
     domains_for_fit,
     domains_for_predict,
 )
+from .._core._validation import fresh_fit
 
 
 class PerDomain(DomainRouting, MetaEstimatorMixin, BaseEstimator):
@@ -67,7 +67,6 @@ class PerDomain(DomainRouting, MetaEstimatorMixin, BaseEstimator):
     def __init__(self, transformer):
         self.transformer = transformer
 
-    @starts_afresh
     def fit(self, X, y=None, *, sample_domain=None):
         """Fit one clone per domain.
 
@@ -86,19 +85,22 @@ class PerDomain(DomainRouting, MetaEstimatorMixin, BaseEstimator):
             The fitted transformer.
         """
         check_no_masked_entries("X", X)
+        with fresh_fit(self):
+            transformers = self._fitted_clones(X, sample_domain)
+            self.transformers_ = transformers
+            self.source_domains_ = [domain for domain in transformers if domain >= 0]
+            self.target_domains_ = [domain for domain in transformers if domain < 0]
+        return self
+
+    def _fitted_clones(self, X, sample_domain):
         if sample_domain is None:
             domains_for_fit(None, 0, estimator=self)  # warns
-            transformers = {0: clone(self.transformer).fit(X)}
-        else:
-            ids = domains_for_fit(sample_domain, n_rows(X), estimator=self)
-            transformers = {
-                domain: clone(self.transformer).fit(take_rows(X, np.flatnonzero(ids == domain)))
-                for domain in np.unique(ids).tolist()
-            }
-        self.transformers_ = transformers
-        self.source_domains_ = [domain for domain in transformers if domain >= 0]
-        self.target_domains_ = [domain for domain in transformers if domain < 0]
-        return self
+            return {0: clone(self.transformer).fit(X)}
+        ids = domains_for_fit(sample_domain, n_rows(X), estimator=self)
+        return {
+            domain: clone(self.transformer).fit(take_rows(X, np.flatnonzero(ids == domain)))
+            for domain in np.unique(ids).tolist()
+        }
 
     def transform(self, X, *, sample_domain=None):
         """Transform each row by the clone of its domain.

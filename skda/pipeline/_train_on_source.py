@@ -6,11 +6,11 @@ from sklearn.utils.metaestimators import available_if
 
 from .._array._backend import is_foreign_array
 from .._array._rows import join_rows, n_rows, take_rows
-from .._core._fitting import starts_afresh
 from .._core._labels import labeled_rows, take_labels
 from .._core._meta_estimator import DelegatingEstimator, inner_has, slice_params
 from .._core._param_checks import check_bool
 from .._core._sample_domain import check_no_masked_entries, domains_for_fit
+from .._core._validation import fresh_fit
 
 
 class TrainOnSource(DelegatingEstimator):
@@ -68,7 +68,6 @@ class TrainOnSource(DelegatingEstimator):
         self.estimator = estimator
         self.use_target_labels = use_target_labels
 
-    @starts_afresh
     def fit(self, X, y=None, *, sample_domain=None, **params):
         """Fit a clone of the estimator on the source rows.
 
@@ -89,8 +88,9 @@ class TrainOnSource(DelegatingEstimator):
         self : object
             The fitted estimator.
         """
-        X, y, params, _ = self._inputs(X, y, sample_domain, params)
-        self.estimator_ = clone(self.estimator).fit(X, y, **params)
+        with fresh_fit(self):
+            X, y, params, _ = self._inputs(X, y, sample_domain, params)
+            self.estimator_ = clone(self.estimator).fit(X, y, **params)
         return self
 
     @available_if(inner_has("transform"))
@@ -117,10 +117,10 @@ class TrainOnSource(DelegatingEstimator):
         if not hasattr(self.estimator, "fit_transform"):
             fitted = self.fit(X, y, sample_domain=sample_domain, **params)
             return fitted.transform(X, sample_domain=sample_domain)
-        X_fit, y_fit, params, rows = self._inputs(X, y, sample_domain, params)
-        estimator = clone(self.estimator)
-        fitted_part = estimator.fit_transform(X_fit, y_fit, **params)
-        self.estimator_ = estimator
+        with fresh_fit(self):
+            X_fit, y_fit, params, rows = self._inputs(X, y, sample_domain, params)
+            self.estimator_ = clone(self.estimator)
+            fitted_part = self.estimator_.fit_transform(X_fit, y_fit, **params)
         if rows is None:
             return fitted_part
         others = np.setdiff1d(np.arange(n_rows(X)), rows)
