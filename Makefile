@@ -3,7 +3,9 @@
 #   make demo         adapt a model to a second scanner, on real images (minutes the first time)
 #   make test         the tests                    make lint   style and format
 #   make docs         the site, docs/_build/html   make clean  remove whatever was built
-#   make test-oldest  the tests on the oldest versions that pyproject.toml allows
+#   make test-portable  the tests of printed figures, as on other CPUs and numbers of threads
+#   make test-install   pip install of the extras into empty environments
+#   make test-oldest    the tests on the oldest versions that pyproject.toml allows
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -23,7 +25,7 @@ TAKE_TURNS := $(if $(shell command -v flock),flock .make.lock)
 
 CHECK_PYTHON := $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("skda needs Python 3.11 or later, and $(PYTHON) is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12 ...")'
 
-.PHONY: .venv demo test test-oldest lint docs clean
+.PHONY: .venv demo test test-portable test-install test-oldest lint docs docs-fast clean
 
 # Everything a developer needs. The demo is content with less of the same environment.
 .venv: $(DEV_READY)
@@ -56,6 +58,12 @@ demo: $(DEMO_READY)
 test: $(DEV_READY)
 	$(BIN)/python -m pytest -n $(WORKERS)
 
+test-portable: $(DEV_READY)
+	$(BIN)/python tests/portable.py --workers $(WORKERS) $(PORTABLE)
+
+test-install: $(DEV_READY)
+	SKDA_TEST_INSTALL=1 $(BIN)/python -m pytest -q tests/test_install.py --timeout 1800
+
 test-oldest: $(OLDEST_READY)
 	.venv-oldest/bin/python -m pytest -n $(WORKERS)
 
@@ -65,6 +73,10 @@ lint: $(DEV_READY)
 
 docs: $(DEV_READY)
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+
+# Without running the lessons, which the tests have run.
+docs-fast: $(DEV_READY)
+	$(BIN)/sphinx-build -W --keep-going -b html -D plot_gallery=0 docs docs/_build/html-fast
 
 clean:
 	rm -rf .venv .venv-oldest .make.lock .pytest_cache .ruff_cache dist demo_output
