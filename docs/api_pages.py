@@ -20,7 +20,7 @@ TITLES = {
     "datasets": "Data sets",
 }
 
-ROOM_PAGE = """\
+SUBPACKAGE_PAGE = """\
 {title}
 {line}
 
@@ -58,14 +58,14 @@ FUNCTION_PAGE = """\
 """
 
 
-def rooms():
-    """Yield (room, module to import from, public names), in the order of the titles."""
-    named = {room: ("skda", names) for room, names in skda._PUBLIC.items()}
-    for room in skda._ROOMS:
-        if room not in named:
-            named[room] = (f"skda.{room}", import_module(f"skda.{room}").__all__)
-    for room in sorted(named, key=[*TITLES, *named].index):
-        yield room, *named[room]
+def subpackages():
+    """Yield (subpackage, module to import from, public names), in the order of the titles."""
+    named = {subpackage: ("skda", names) for subpackage, names in skda._PUBLIC.items()}
+    for subpackage in skda._SUBPACKAGES:
+        if subpackage not in named:
+            named[subpackage] = (f"skda.{subpackage}", import_module(f"skda.{subpackage}").__all__)
+    for subpackage in sorted(named, key=[*TITLES, *named].index):
+        yield subpackage, *named[subpackage]
 
 
 def own_methods(cls):
@@ -86,14 +86,14 @@ def object_page(module, name):
     return CLASS_PAGE.format(name=name, line=line, module=module, members=members)
 
 
-def room_page(room, module, names):
-    """Return the page that lists a room's public names."""
-    title = TITLES.get(room, room)
-    summary = import_module(f"skda.{room}").__doc__.split("\n\n")[0]
-    return ROOM_PAGE.format(
+def subpackage_page(subpackage, module, names):
+    """Return the page that lists a subpackage's public names."""
+    title = TITLES.get(subpackage, subpackage)
+    summary = import_module(f"skda.{subpackage}").__doc__.split("\n\n")[0]
+    return SUBPACKAGE_PAGE.format(
         title=title,
         line="=" * len(title),
-        summary="" if room.startswith("_") else summary,
+        summary="" if subpackage.startswith("_") else summary,
         module=module,
         table="\n".join(f"   {name}" for name in names),
         pages="\n".join(f"   {module}.{name}" for name in names),
@@ -101,10 +101,12 @@ def room_page(room, module, names):
 
 
 def write_api_pages(folder):
-    """Write a page per room and per public name into `folder`, and remove what is stale."""
+    """Write a page per subpackage and per public name into `folder`, and remove what is stale."""
     pages = {}
-    for backend, (room, module, names) in enumerate(rooms()):
-        pages[f"{backend:02}_{room.strip('_')}.rst"] = room_page(room, module, names)
+    for position, (subpackage, module, names) in enumerate(subpackages()):
+        pages[f"{position:02}_{subpackage.strip('_')}.rst"] = subpackage_page(
+            subpackage, module, names
+        )
         for name in names:
             pages[f"{module}.{name}.rst"] = object_page(module, name)
 

@@ -7,7 +7,7 @@ from importlib import import_module
 
 __version__ = "0.1.0.dev0"
 
-# The public names, by the room they live in; a wing's own `__all__` says the same.
+# The public names, by the module they are imported from; its own `__all__` says the same.
 _PUBLIC = {
     "_array": [
         "config_context",
@@ -84,47 +84,47 @@ _PUBLIC = {
     "pipeline": ["PerDomain", "TrainOnSource", "make_domain_pipeline"],
 }
 
-# Rooms that are used by their own name, as in `skda.metrics.mmd`.
-_ROOMS = [
+# Subpackages that are used by their own name, as in `skda.metrics.mmd`.
+_SUBPACKAGES = [
     "datasets",
     "inspection",
     "metrics",
     "model_selection",
 ]
 
-# Rooms that need more than the base installation, and the extra that brings it.
+# Subpackages that need more than the base installation, and the extra that brings it.
 _EXTRAS = {"deep": "deep"}
 
-_ROOM_OF = {name: room for room, names in _PUBLIC.items() for name in names}
+_MODULE_OF = {name: module_name for module_name, names in _PUBLIC.items() for name in names}
 
 # `from skda import *` must work on the base installation.
-__all__ = sorted(name for name, room in _ROOM_OF.items() if room not in _EXTRAS)
+__all__ = sorted(name for name, module_name in _MODULE_OF.items() if module_name not in _EXTRAS)
 
 
-def _not_installed(name, room, error):
-    """Return the error that says which extra brings what a name of a room needs."""
+def _not_installed(name, module_name, error):
+    """Return the error that says which extra brings what a name of a module needs."""
     return ModuleNotFoundError(
         f"skda.{name} needs {error.name}, which is not installed: "
-        f"pip install 'skda[{_EXTRAS[room]}]'",
+        f"pip install 'skda[{_EXTRAS[module_name]}]'",
         name=error.name,
     )
 
 
 def __getattr__(name):
-    if name in _ROOMS or (name in _PUBLIC and not name.startswith("_")):
+    if name in _SUBPACKAGES or (name in _PUBLIC and not name.startswith("_")):
         return import_module(f"skda.{name}")
-    if name not in _ROOM_OF:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module 'skda' has no attribute {name!r}")
-    room = _ROOM_OF[name]
+    module_name = _MODULE_OF[name]
     try:
-        value = getattr(import_module(f"skda.{room}"), name)
+        value = getattr(import_module(f"skda.{module_name}"), name)
     except ModuleNotFoundError as error:
-        if room not in _EXTRAS or (error.name or "").startswith("skda"):
+        if module_name not in _EXTRAS or (error.name or "").startswith("skda"):
             raise
-        raise _not_installed(name, room, error) from error
+        raise _not_installed(name, module_name, error) from error
     globals()[name] = value
     return value
 
 
 def __dir__():
-    return sorted([*globals(), *_ROOM_OF, *_ROOMS])
+    return sorted([*globals(), *_MODULE_OF, *_SUBPACKAGES])

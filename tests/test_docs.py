@@ -52,7 +52,7 @@ def test_whats_new_names_every_public_name():
     import skda
 
     text = (ROOT / "docs" / "whats_new.md").read_text("utf-8")
-    names = {f"skda.{name}" for name in skda._ROOM_OF}
-    for room in skda._ROOMS:
-        names |= {f"skda.{room}.{name}" for name in getattr(skda, room).__all__}
+    names = {f"skda.{name}" for name in skda._MODULE_OF}
+    for module_name in skda._SUBPACKAGES:
+        names |= {f"skda.{module_name}.{name}" for name in getattr(skda, module_name).__all__}
     assert not [name for name in sorted(names) if f"`~{name}`" not in text]

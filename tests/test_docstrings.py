@@ -27,9 +27,12 @@ MISREAD = re.compile(
 
 def public_names():
     """Yield the dotted name of every public class, method and function of ours."""
-    rooms = {"skda": list(skda._ROOM_OF)}
-    rooms |= {f"skda.{room}": import_module(f"skda.{room}").__all__ for room in skda._ROOMS}
-    for module, names in rooms.items():
+    modules = {"skda": list(skda._MODULE_OF)}
+    modules |= {
+        f"skda.{module_name}": import_module(f"skda.{module_name}").__all__
+        for module_name in skda._SUBPACKAGES
+    }
+    for module, names in modules.items():
         for name in names:
             try:
                 value = getattr(import_module(module), name)

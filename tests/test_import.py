@@ -36,33 +36,33 @@ def test_import_takes_less_time_than_sklearn_pipeline():
 
 
 def test_public_names_of_the_base_installation_load_nothing_heavy():
-    code = "import skda; [getattr(skda, name) for name in skda.__all__ + skda._ROOMS]"
+    code = "import skda; [getattr(skda, name) for name in skda.__all__ + skda._SUBPACKAGES]"
     loaded = in_a_new_python(f"{code}\nresult = list(sys.modules)")
     # scikit-learn itself imports pandas where it is installed (1.9)
     of_pipeline = in_a_new_python("import sklearn.pipeline; result = list(sys.modules)")
     assert not HEAVY.intersection(loaded) - set(of_pipeline)
 
 
-@pytest.mark.parametrize("room", sorted(skda._PUBLIC))
-def test_public_names_are_those_of_the_room(room):
-    if room in skda._EXTRAS:
+@pytest.mark.parametrize("module_name", sorted(skda._PUBLIC))
+def test_public_names_are_those_of_the_module(module_name):
+    if module_name in skda._EXTRAS:
         pytest.importorskip("torch")
         pytest.importorskip("skorch")
-    names, module = skda._PUBLIC[room], import_module(f"skda.{room}")
+    names, module = skda._PUBLIC[module_name], import_module(f"skda.{module_name}")
     assert names == sorted(names)
     for name in names:
         assert getattr(skda, name) is getattr(module, name)
-    if not room.startswith("_"):
+    if not module_name.startswith("_"):
         assert set(names) == set(module.__all__)
 
 
 def test_dir_and_all_list_the_public_names():
-    assert set(skda._ROOM_OF) | set(skda._ROOMS) <= set(dir(skda))
-    assert set(skda.__all__) <= set(skda._ROOM_OF)
-    assert len(skda._ROOM_OF) == sum(len(names) for names in skda._PUBLIC.values())
+    assert set(skda._MODULE_OF) | set(skda._SUBPACKAGES) <= set(dir(skda))
+    assert set(skda.__all__) <= set(skda._MODULE_OF)
+    assert len(skda._MODULE_OF) == sum(len(names) for names in skda._PUBLIC.values())
 
 
-def test_wings_can_be_reached_by_name():
+def test_subpackages_can_be_reached_by_name():
     assert in_a_new_python(
         "import skda; result = skda.instance_based.KMMWeighter is skda.KMMWeighter"
     )
@@ -75,21 +75,21 @@ def test_unknown_name_is_an_attribute_error():
 
 
 def missing(module):
-    def import_room(name):
+    def import_module_without_torch(name):
         raise ModuleNotFoundError(f"No module named {module!r}", name=module)
 
-    return import_room
+    return import_module_without_torch
 
 
 def test_deep_name_without_torch_names_the_extra(monkeypatch):
-    monkeypatch.setitem(skda._ROOM_OF, "SomeNet", "deep")
+    monkeypatch.setitem(skda._MODULE_OF, "SomeNet", "deep")
     monkeypatch.setattr(skda, "import_module", missing("torch"))
     with pytest.raises(ImportError, match=r"skda.SomeNet needs torch.*pip install 'skda\[deep\]'"):
         skda.SomeNet  # noqa: B018
 
 
 def test_a_fault_of_our_own_is_not_taken_for_a_missing_extra(monkeypatch):
-    monkeypatch.setitem(skda._ROOM_OF, "SomeNet", "deep")
+    monkeypatch.setitem(skda._MODULE_OF, "SomeNet", "deep")
     monkeypatch.setattr(skda, "import_module", missing("skda._lost"))
     with pytest.raises(ModuleNotFoundError, match=r"No module named 'skda._lost'"):
         skda.SomeNet  # noqa: B018
