@@ -5,8 +5,8 @@ import copy
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ._base_tasks import BaseNetClassifier, BaseNetRegressor
-from ._base_two_stage import BaseStaged
+from ._base_tasks import DeepClassifier, DeepRegressor
+from ._base_two_stage import Adaptation
 
 _ROWS = 8192  # rows of a pass; more rows are averaged over passes
 
@@ -35,30 +35,81 @@ def renew_statistics(module, X):
     return module.eval()
 
 
-class _AdaBN(BaseStaged):
-    def _make_module(self, X):
-        if self.module is not None:
-            return super()._make_module(X)
-        return super()._make_module(X, batch_norm=True)
+class StatisticsAdaptation(Adaptation):
+    """Give a copy the statistics of the target rows; nothing is trained."""
 
-    def _adapt(self, data, X, y):
-        target = torch.as_tensor(data.target, device=X.device)
-        self.target_module_ = renew_statistics(self.net_.module_, X[target])
+    def adapt(self, module, n_features, rows, train):
+        """Return the copy with the target's statistics."""
+        target = torch.as_tensor(rows.target, device=rows.X.device)
+        return renew_statistics(module, rows.X[target]), None
 
 
-class AdaBNClassifier(_AdaBN, BaseNetClassifier):
+class AdaBNClassifier(DeepClassifier):
     """Train on the source, then give batch normalization the statistics of the target.
 
     Parameters
     ----------
-    |module|
-    |training|
+    module : torch.nn.Module class or instance, default=None
+        Network whose forward returns ``(logits, features)`` for a batch of rows. A class is built
+        for the data: it gets ``n_features`` and ``n_outputs`` where its constructor takes them, and
+        whatever is set as ``module__...``. An instance is copied. None is
+        :class:`~skda.deep.MLP` with batch normalization: two hidden layers sized from the data.
+    lr : float, default=1e-3
+        Learning rate.
+    max_epochs : int, default=50
+        Passes through the longer domain.
+    batch_size : int, default=128
+        Rows of a step: half of them source rows, half target rows. The shorter domain is shuffled
+        anew and cycled.
+    optimizer : type, default=torch.optim.Adam
+        Optimizer class of torch. Its arguments are set as ``optimizer__weight_decay=...``.
+    early_stopping : {None, "source", "target"}, default=None
+        Criterion on held-out rows after which training stops and the best epoch is restored.
+        "source": the supervised loss on source rows. "target" (classifiers): confident and diverse
+        predictions on target rows, that is the mean entropy of the predictions minus the entropy
+        of the mean prediction. It needs no label.
+    validation_fraction : float, default=0.1
+        Fraction of the rows of each domain that early stopping holds out.
+    patience : int, default=10
+        Epochs without improvement before training stops early.
+    callbacks : list of skorch callbacks, default=None
+        Learning-rate schedules, checkpoints, progress bars, gradient clipping… as in skorch. An
+        argument of a named one is set as ``callbacks__name__argument=...``.
+    device : str or torch.device, default=None
+        Where to train and predict. None takes the device of :func:`skda.config_context`, else that
+        of `X` if it is a torch tensor, else the CPU.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last fit.
+    random_state : int, RandomState instance or None, default=None
+        Seeds initial weights, batches, dropout and held-out rows. With an int, a fit on the CPU is
+        reproducible bit for bit.
+    verbose : int, default=0
+        1 prints a line per epoch, as skorch does.
+    **net_params : dict
+        ``module__hidden=(64,)``, ``module__dropout=0.5`` and any other argument of `module`;
+        ``optimizer__...``; ``callbacks__...``; ``criterion`` (a loss class) and ``criterion__...``;
+        ``compile`` and ``compile__...``. They are parameters like all others for ``get_params``,
+        ``set_params``, ``clone`` and grid searches.
 
     Attributes
     ----------
-    |fitted|
+    classes_ : ndarray of shape (n_classes,)
+        Classes of the source, in their own type.
+    net_ : skorch.NeuralNet
+        The trained net: ``net_.module_``, ``net_.optimizer_``, ``net_.callbacks_``.
+    history_ : skorch.history.History
+        One entry per epoch: ``history_[:, "train_loss"]``, ``"source_loss"``,
+        ``"alignment_loss"``, ``"valid_loss"``, ``"dur"``.
+    n_iter_ : int
+        Number of epochs trained.
+    n_features_in_ : int
+        Number of features of `X`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if `X` has string names.
+    source_domains_, target_domains_ : list of int
+        Ids of the domains seen in ``fit``.
     target_module_ : torch.nn.Module
-        The network with the target's statistics, which maps target rows.
+        The adapted network, which maps target rows; source rows are mapped by ``net_.module_``.
 
     See Also
     --------
@@ -70,8 +121,8 @@ class AdaBNClassifier(_AdaBN, BaseNetClassifier):
     Each normalized unit is centered and scaled by mean and variance of the target rows instead of
     the source's; no weight changes. The default module has batch normalization here.
 
-    Assumption: each hidden unit differs between the domains by shift and scale; the shares of the
-    classes agree. Cost: one pass through the target rows. Arrays: torch; NumPy, data frames,
+    Assumption: each hidden unit differs between the domains by shift and scale; the proportions of
+    the classes agree. Cost: one pass through the target rows. Arrays: torch; NumPy, data frames,
     lists, CuPy come in and go out.
 
     References
@@ -93,20 +144,76 @@ class AdaBNClassifier(_AdaBN, BaseNetClassifier):
     1.0
     """
 
+    _adaptation = StatisticsAdaptation
 
-class AdaBNRegressor(_AdaBN, BaseNetRegressor):
+    def _module_options(self):
+        return {"batch_norm": True}
+
+
+class AdaBNRegressor(DeepRegressor):
     """Train on the source, then give batch normalization the statistics of the target.
 
     Parameters
     ----------
-    |module|
-    |training|
+    module : torch.nn.Module class or instance, default=None
+        Network whose forward returns ``(logits, features)`` for a batch of rows. A class is built
+        for the data: it gets ``n_features`` and ``n_outputs`` where its constructor takes them, and
+        whatever is set as ``module__...``. An instance is copied. None is
+        :class:`~skda.deep.MLP` with batch normalization: two hidden layers sized from the data.
+    lr : float, default=1e-3
+        Learning rate.
+    max_epochs : int, default=50
+        Passes through the longer domain.
+    batch_size : int, default=128
+        Rows of a step: half of them source rows, half target rows. The shorter domain is shuffled
+        anew and cycled.
+    optimizer : type, default=torch.optim.Adam
+        Optimizer class of torch. Its arguments are set as ``optimizer__weight_decay=...``.
+    early_stopping : {None, "source", "target"}, default=None
+        Criterion on held-out rows after which training stops and the best epoch is restored.
+        "source": the supervised loss on source rows. "target" (classifiers): confident and diverse
+        predictions on target rows, that is the mean entropy of the predictions minus the entropy
+        of the mean prediction. It needs no label.
+    validation_fraction : float, default=0.1
+        Fraction of the rows of each domain that early stopping holds out.
+    patience : int, default=10
+        Epochs without improvement before training stops early.
+    callbacks : list of skorch callbacks, default=None
+        Learning-rate schedules, checkpoints, progress bars, gradient clipping… as in skorch. An
+        argument of a named one is set as ``callbacks__name__argument=...``.
+    device : str or torch.device, default=None
+        Where to train and predict. None takes the device of :func:`skda.config_context`, else that
+        of `X` if it is a torch tensor, else the CPU.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last fit.
+    random_state : int, RandomState instance or None, default=None
+        Seeds initial weights, batches, dropout and held-out rows. With an int, a fit on the CPU is
+        reproducible bit for bit.
+    verbose : int, default=0
+        1 prints a line per epoch, as skorch does.
+    **net_params : dict
+        ``module__hidden=(64,)``, ``module__dropout=0.5`` and any other argument of `module`;
+        ``optimizer__...``; ``callbacks__...``; ``criterion`` (a loss class) and ``criterion__...``;
+        ``compile`` and ``compile__...``. They are parameters like all others for ``get_params``,
+        ``set_params``, ``clone`` and grid searches.
 
     Attributes
     ----------
-    |fitted|
+    net_ : skorch.NeuralNet
+        The trained net: ``net_.module_``, ``net_.optimizer_``, ``net_.callbacks_``.
+    history_ : skorch.history.History
+        One entry per epoch: ``history_[:, "train_loss"]``, ``"source_loss"``,
+        ``"alignment_loss"``, ``"valid_loss"``, ``"dur"``.
+    n_iter_ : int
+        Number of epochs trained.
+    n_features_in_ : int
+        Number of features of `X`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if `X` has string names.
+    source_domains_, target_domains_ : list of int
+        Ids of the domains seen in ``fit``.
     target_module_ : torch.nn.Module
-        The network with the target's statistics, which maps target rows.
+        The adapted network, which maps target rows; source rows are mapped by ``net_.module_``.
 
     See Also
     --------
@@ -135,3 +242,8 @@ class AdaBNRegressor(_AdaBN, BaseNetRegressor):
     >>> net.score(X_target, y_target)
     1.0
     """
+
+    _adaptation = StatisticsAdaptation
+
+    def _module_options(self):
+        return {"batch_norm": True}

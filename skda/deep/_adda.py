@@ -5,10 +5,11 @@ import copy
 import torch
 from torch.nn.functional import softplus
 
-from ._base_tasks import BaseNetClassifier
-from ._base_two_stage import BaseStaged
+from ._base_tasks import DeepClassifier
+from ._base_two_stage import Adaptation
 from ._dann import domain_loss
-from ._modules import adversary, frozen_call
+from ._modules import frozen_call, mlp
+from ._params import check_widths
 from ._training import AlignmentLoss
 
 
@@ -17,7 +18,7 @@ class TargetAdversary(AlignmentLoss):
 
     def __init__(self, source_module, n_features, hidden):
         super().__init__()
-        self.discriminator = adversary(n_features, hidden)
+        self.discriminator = mlp(n_features, hidden)
         self.fixed = (source_module.eval(),)  # in a tuple: not to be trained or registered
 
     def of_batch(self, module, batch):
@@ -31,20 +32,104 @@ class TargetAdversary(AlignmentLoss):
         return told_apart + fooled
 
 
-class ADDAClassifier(BaseStaged, BaseNetClassifier):
+class AdversarialAdaptation(Adaptation):
+    """Train a copy against an adversary of the features' origin."""
+
+    def __init__(self, hidden):
+        self.hidden = hidden
+
+    @staticmethod
+    def check_params(params):
+        """Return the widths of the discriminator."""
+        return {"hidden": check_widths("discriminator_hidden", params["discriminator_hidden"])}
+
+    def adapt(self, module, n_features, rows, train):
+        """Return the copy that the adversary takes for the source, and its net."""
+        if not len(rows.source):
+            return None, None
+        loss = TargetAdversary(copy.deepcopy(module), n_features, self.hidden)
+        return train(
+            copy.deepcopy(module),
+            loss.to(rows.X.device, rows.X.dtype),
+            source=rows.source,
+            target=rows.target,
+        )
+
+
+class ADDAClassifier(DeepClassifier):
     """Train on the source, then adapt a copy against an adversary of the features' origin.
 
     Parameters
     ----------
-    |module|
-    |adaptation|
-    |adversary|
-    |training|
+    module : torch.nn.Module class or instance, default=None
+        Network whose forward returns ``(logits, features)`` for a batch of rows. A class is built
+        for the data: it gets ``n_features`` and ``n_outputs`` where its constructor takes them, and
+        whatever is set as ``module__...``. An instance is copied. None is
+        :class:`~skda.deep.MLP`: two hidden layers sized from the data.
+    adaptation_epochs : int, default=20
+        Epochs of the second stage; 0 leaves the source network as it is.
+    adaptation_lr : float, default=0.001
+        Learning rate of the second stage.
+    discriminator_hidden : int or tuple of int, default=64
+        Widths of the hidden layers of the adversary.
+    lr : float, default=1e-3
+        Learning rate.
+    max_epochs : int, default=50
+        Passes through the longer domain.
+    batch_size : int, default=128
+        Rows of a step: half of them source rows, half target rows. The shorter domain is shuffled
+        anew and cycled.
+    optimizer : type, default=torch.optim.Adam
+        Optimizer class of torch. Its arguments are set as ``optimizer__weight_decay=...``.
+    early_stopping : {None, "source", "target"}, default=None
+        Criterion on held-out rows after which training stops and the best epoch is restored.
+        "source": the supervised loss on source rows. "target" (classifiers): confident and diverse
+        predictions on target rows, that is the mean entropy of the predictions minus the entropy
+        of the mean prediction. It needs no label.
+    validation_fraction : float, default=0.1
+        Fraction of the rows of each domain that early stopping holds out.
+    patience : int, default=10
+        Epochs without improvement before training stops early.
+    callbacks : list of skorch callbacks, default=None
+        Learning-rate schedules, checkpoints, progress bars, gradient clipping… as in skorch. An
+        argument of a named one is set as ``callbacks__name__argument=...``.
+    device : str or torch.device, default=None
+        Where to train and predict. None takes the device of :func:`skda.config_context`, else that
+        of `X` if it is a torch tensor, else the CPU.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last fit.
+    random_state : int, RandomState instance or None, default=None
+        Seeds initial weights, batches, dropout and held-out rows. With an int, a fit on the CPU is
+        reproducible bit for bit.
+    verbose : int, default=0
+        1 prints a line per epoch, as skorch does.
+    **net_params : dict
+        ``module__hidden=(64,)``, ``module__dropout=0.5`` and any other argument of `module`;
+        ``optimizer__...``; ``callbacks__...``; ``criterion`` (a loss class) and ``criterion__...``;
+        ``compile`` and ``compile__...``. They are parameters like all others for ``get_params``,
+        ``set_params``, ``clone`` and grid searches.
 
     Attributes
     ----------
-    |fitted|
-    |staged|
+    classes_ : ndarray of shape (n_classes,)
+        Classes of the source, in their own type.
+    net_ : skorch.NeuralNet
+        The trained net: ``net_.module_``, ``net_.optimizer_``, ``net_.callbacks_``.
+    history_ : skorch.history.History
+        One entry per epoch: ``history_[:, "train_loss"]``, ``"source_loss"``,
+        ``"alignment_loss"``, ``"valid_loss"``, ``"dur"``.
+    n_iter_ : int
+        Number of epochs trained.
+    n_features_in_ : int
+        Number of features of `X`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if `X` has string names.
+    source_domains_, target_domains_ : list of int
+        Ids of the domains seen in ``fit``.
+    target_module_ : torch.nn.Module
+        The adapted network, which maps target rows; source rows are mapped by ``net_.module_``.
+    adapted_net_ : skorch.NeuralNet
+        The net of the second stage, with its history.
 
     See Also
     --------
@@ -80,6 +165,8 @@ class ADDAClassifier(BaseStaged, BaseNetClassifier):
     1.0
     """
 
+    _adaptation = AdversarialAdaptation
+
     def __init__(
         self,
         module=None,
@@ -87,26 +174,36 @@ class ADDAClassifier(BaseStaged, BaseNetClassifier):
         adaptation_epochs=20,
         adaptation_lr=1e-3,
         discriminator_hidden=64,
-        **training,
+        lr=1e-3,
+        max_epochs=50,
+        batch_size=128,
+        optimizer=torch.optim.Adam,
+        early_stopping=None,
+        validation_fraction=0.1,
+        patience=10,
+        callbacks=None,
+        device=None,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        **net_params,
     ):
-        super().__init__(module, **training)
+        super().__init__(
+            module,
+            lr=lr,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            patience=patience,
+            callbacks=callbacks,
+            device=device,
+            warm_start=warm_start,
+            random_state=random_state,
+            verbose=verbose,
+            **net_params,
+        )
         self.adaptation_epochs = adaptation_epochs
         self.adaptation_lr = adaptation_lr
         self.discriminator_hidden = discriminator_hidden
-
-    def _adapt(self, data, X, y):
-        if not len(data.source):
-            return
-        loss = TargetAdversary(
-            copy.deepcopy(self.net_.module_), self._n_features_out, self.discriminator_hidden
-        )
-        self._train_copy(
-            copy.deepcopy(self.net_.module_),
-            loss.to(X.device),
-            data,
-            X,
-            y,
-            source=data.source,
-            target=data.target,
-            stop_early=False,
-        )

@@ -6,33 +6,50 @@ ours forbid. Its parameters are ours under the same names (``module__hidden``, `
 """
 
 import copy
+from functools import partial
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from skorch.callbacks import EarlyStopping
 
+from .._array._backend import float_dtype
+from .._array._config import config_for
+from .._array._devices import find_backend
 from .._core._routing import DomainRouting
-from .._core._validation import data_for_fit
-from ._docstrings import PREFIXES, WHOLE, join_doc, join_signature
-from ._inference import FittedNet, seeded
-from ._modules import build_module, can_fuse, check_module, has_batch_norm
-from ._training import SCHEDULES, Batch, PairedBatches, PairedNet
+from .._core._validation import data_for_fit, data_for_predict
+from ._base_two_stage import AdaptingNet, fitted_source_model
+from ._inference import as_float32, as_plain, from_plain, outputs_by_domain
+from ._modules import build_module, can_fuse, check_module
+from ._params import (
+    check_adaptation_params,
+    check_alignment_params,
+    check_net_params,
+    check_training_params,
+    is_net_param,
+)
+from ._training import PairedNet, Rows, domain_codes, hold_out, schedule_of, seeded, train_on
 
 _LOOPS = ("fused", "foreach", "differentiable")  # arguments that say how weights are updated
 
+# Smallest gain of a validation loss that counts, in its own unit: nats or squared deviations.
+_LEAST_GAIN = 1e-4
 
-class BaseDeep(DomainRouting, FittedNet, BaseEstimator):
+
+class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """A scikit-learn estimator that trains a `PairedNet`.
 
-    A method gives `_make_alignment` and has ``alignment_weight`` and ``alignment_schedule``
-    among its parameters.
+    A method is put together from three parts, which are classes: a task (classification or
+    regression), an alignment loss for one stage, or an adaptation for a second stage. The last two
+    take parameters of the estimator by their names.
     """
 
+    _task_class = None
+    _alignment = None
+    _adaptation = None
     _labels = "source"
-    _order_dependent = True  # batches are drawn over the rows
-    _one_sided = False
+    _order_dependent = True  # batches are chosen among the rows
 
     def __init__(
         self,
@@ -67,16 +84,6 @@ class BaseDeep(DomainRouting, FittedNet, BaseEstimator):
         self.verbose = verbose
         self._net_params = net_params
 
-    def __init_subclass__(cls, **kwargs):
-        super().__init_subclass__(**kwargs)
-        if "__init__" in vars(cls):
-            join_signature(cls, super(cls, cls))
-        join_doc(cls)
-
-    # -----------------------------------------------------------------------------------------
-    # Parameters
-    # -----------------------------------------------------------------------------------------
-
     def get_params(self, deep=True):
         """Return the parameters, those of the net included.
 
@@ -107,13 +114,29 @@ class BaseDeep(DomainRouting, FittedNet, BaseEstimator):
         """
         own = set(self._get_param_names())
         for name in list(params):
-            if _is_net_param(name) or (name in self._net_params and name not in own):
+            if is_net_param(name) or (name in self._net_params and name not in own):
                 self._net_params = self._net_params | {name: params.pop(name)}
         return super().set_params(**params)
 
-    # -----------------------------------------------------------------------------------------
-    # Training
-    # -----------------------------------------------------------------------------------------
+    def _check_params(self):
+        """Check every parameter by name before anything is trained."""
+        params = self.get_params(deep=False)
+        check_net_params(type(self).__name__, self._net_params)
+        check_training_params(params, list(self._validation_criteria()))
+        if self._alignment is not None:
+            check_alignment_params(params)
+            self._alignment.check_params(params)
+        if self._adaptation is not None:
+            if "adaptation_epochs" in params:  # renewed statistics take no training
+                check_adaptation_params(params)
+            self._adaptation.check_params(params)
+
+    def _validation_criteria(self):
+        """Return the losses on held-out rows that early stopping may look at."""
+        criteria = self._task_class.validation_criteria
+        if self._labels == "all":  # the second stage holds out labeled target rows
+            return {"source": criteria["source"]}
+        return criteria
 
     def fit(self, X, y, *, sample_domain=None):
         """Train the network.
@@ -123,7 +146,7 @@ class BaseDeep(DomainRouting, FittedNet, BaseEstimator):
         X : array-like of shape (n_samples, n_features)
             Rows of all domains.
         y : array-like of shape (n_samples,)
-            Labels. Those of target rows are not looked at unless the class says so.
+            Labels. Those of target rows are ignored unless the class says so.
         sample_domain : array-like of int of shape (n_samples,), default=None
             Domain of each row: >= 0 a source, < 0 a target. None: all rows are source, the
             network is trained without alignment, and a :class:`~skda.DomainWarning` says so.
@@ -133,16 +156,20 @@ class BaseDeep(DomainRouting, FittedNet, BaseEstimator):
         self : object
             The fitted estimator.
         """
-        data = data_for_fit(
-            self, X, y, sample_domain, labels=self._labels, one_sided=self._one_sided
-        )
-        again = self.warm_start and hasattr(self, "net_")
-        y = self._encode(data, known=again)
         self._check_params()
-        if not again:
-            self._rng = check_random_state(self.random_state)
-            self.n_iter_ = 0
-        self._fit(data, y, fresh=not again)
+        again = self.warm_start and hasattr(self, "net_")
+        if again:
+            self._check_width(X)
+        data = data_for_fit(
+            self,
+            X,
+            y,
+            sample_domain,
+            labels=self._labels,
+            one_sided=self._source_model() is not None,
+            reset=not again,
+        )
+        self._train_stages(data, self._encode(data, known=again), fresh=not again)
         return self
 
     def fit_transform(self, X, y, *, sample_domain=None):
@@ -165,155 +192,200 @@ class BaseDeep(DomainRouting, FittedNet, BaseEstimator):
         fitted = self.fit(X, y, sample_domain=sample_domain)
         return fitted.transform(X, sample_domain=sample_domain)
 
-    def _check_params(self):
-        unknown = sorted(name for name in self._net_params if not _is_net_param(name))
-        if unknown:
-            raise TypeError(
-                f"{type(self).__name__} got unexpected arguments {unknown}. Beside the parameters "
-                f"in its docstring it takes {list(WHOLE)} and what begins with {list(PREFIXES)}."
-            )
-        for name in ("max_epochs", "batch_size", "patience"):
-            value = getattr(self, name)
-            if not isinstance(value, int | np.integer) or value < 1:
-                raise ValueError(f"{name} must be an integer of at least 1; got {value!r}.")
-        if not self.lr >= 0:
-            raise ValueError(f"lr must be a number of at least 0; got {self.lr!r}.")
-        if not getattr(self, "alignment_weight", 0.0) >= 0:
+    def _fit_chunk(self, X, y, sample_domain, classes=None):
+        """Train one epoch; the first call builds the net, ready for target rows to come."""
+        self._check_params()
+        known = hasattr(self, "net_")
+        if known:
+            self._check_width(X)
+        data = data_for_fit(
+            self, X, y, sample_domain, labels=self._labels, one_sided=True, reset=not known
+        )
+        if not len(data.source):
             raise ValueError(
-                f"alignment_weight must be a number of at least 0; got {self.alignment_weight!r}."
+                f"{type(self).__name__}.partial_fit got target rows only, and without labeled "
+                "source rows there is nothing to train on. Pass rows of both domains at each call."
             )
-        if not 0 < self.validation_fraction < 1:
+        y = self._encode(data, known=known, classes=classes)
+        self._train_stages(data, y, fresh=not known, epochs=1)
+        return self
+
+    def _check_width(self, X):
+        """Raise if a trained net cannot go on with rows of this width."""
+        shape = X.shape if hasattr(X, "shape") else np.shape(X)
+        if len(shape) == 2 and shape[1] != self.n_features_in_:
             raise ValueError(
-                "validation_fraction must lie between 0 and 1, both excluded; got "
-                f"{self.validation_fraction!r}."
-            )
-        criteria = (None, *self._validation_criteria())
-        if self.early_stopping not in criteria:
-            raise ValueError(
-                f"early_stopping must be one of {list(criteria)}; got {self.early_stopping!r}."
+                f"X has {shape[1]} features, but {type(self).__name__} is expecting "
+                f"{self.n_features_in_} features as input, those of the fit that goes on. Pass the "
+                "same columns, or fit anew with warm_start=False."
             )
 
-    def _fit(self, data, y, *, fresh, epochs=None):
-        """Build the net and train it on both domains."""
-        device = self._place(data)
-        X = self._rows(data)
-        y = torch.as_tensor(y, device=device)
-        domain = torch.as_tensor(domain_codes(data.ids), device=device)
-        with seeded(self._rng, device):
-            if fresh:
-                may_adapt = data.adapts or epochs is not None  # target rows may come later
-                self.net_ = self._make_net(X, device, adapts=may_adapt)
-                self.source_domains_ = data.source_domains
-                self.target_domains_ = data.target_domains
-            elif data.adapts and self.net_.alignment is None and self._weight() > 0:
-                raise ValueError(
-                    "The net was built without target rows and cannot align them now. Fit once "
-                    "with sample_domain, or set warm_start=False."
-                )
-            planned = {} if epochs is None else {"of_epochs": self.max_epochs}
-            rows = data.source, data.target
-            n_epochs = self.max_epochs if epochs is None else epochs
-            self._train(self.net_, X, y, domain, *rows, n_epochs=n_epochs, **planned)
+    @property
+    def _task(self):
+        """The task for the labels of the last fit."""
+        return self._task_class(*(getattr(self, name) for name in self._task_class.attributes()))
 
-    def _train(
-        self, net, X, y, domain, source, target, *, n_epochs, of_epochs=None, stop_early=True
-    ):
-        """Train a net for a number of epochs, of so many planned, and count them."""
+    def _encode(self, data, *, known=False, classes=None):
+        """Return labels as the network's targets, after learning what they mean if it is new."""
+        if self._source_model() is not None:
+            self._start_from(self._source_model())
+            known = True
+        if self._labels == "ignored":
+            return np.full(len(data.ids), -1, dtype=np.int64)
+        if not known:
+            vars(self).update(self._task_class.learn(self, data, classes).as_attributes())
+        return self._task.encode(self, data)
+
+    def _source_model(self):
+        """Return the estimator to start from; methods of one stage take none."""
+        return getattr(self, "source_model", None)
+
+    def _start_from(self, source_model):
+        """Take over what a fitted source model has learnt, as a copy."""
+        source = fitted_source_model(type(self).__name__, source_model, BaseDeep)
+        if self.n_features_in_ != source.n_features_in_:
+            raise ValueError(
+                f"X has {self.n_features_in_} features, but source_model was fitted on "
+                f"{source.n_features_in_}. Pass the same columns."
+            )
+        for name in (*self._task_class.attributes(), "_n_features_out"):
+            if hasattr(source, name):
+                setattr(self, name, copy.copy(getattr(source, name)))
+        self.net_ = copy.deepcopy(source.net_)
+
+    def _train_stages(self, data, y, *, fresh, epochs=None):
+        """Train the net on the source and the alignment, then adapt it where the method does."""
+        if fresh:
+            self._rng = check_random_state(self.random_state)
+            self.n_iter_ = 0
+        device = self._torch_device(data)
+        rows = Rows(
+            as_float32(data.X, device),
+            torch.as_tensor(y, device=device),
+            torch.as_tensor(domain_codes(data.ids), device=device),
+            data.source,
+            data.target,
+        )
+        if self._source_model() is None:
+            with seeded(self._rng, device):
+                self._train_net(data, rows, fresh=fresh, epochs=epochs)
+        if self._adaptation is not None:
+            self._adapt_net(data, rows)
+
+    def _train_net(self, data, rows, *, fresh, epochs):
+        """Build the net if it is new, and train it."""
+        if fresh:
+            may_adapt = data.adapts or epochs is not None  # target rows may come in later chunks
+            self.net_ = self._make_net(rows.X, adapts=may_adapt)
+            self.source_domains_ = data.source_domains
+            self.target_domains_ = data.target_domains
+        elif data.adapts and self.net_.alignment is None and self._weight() > 0:
+            raise ValueError(
+                "The net was built without target rows and cannot align them now. Fit once "
+                "with sample_domain, or set warm_start=False."
+            )
+        of_epochs = None if epochs is None else self.max_epochs
+        self._train(self.net_, rows, n_epochs=epochs or self.max_epochs, of_epochs=of_epochs)
+
+    def _adapt_net(self, data, rows):
+        """Adapt a copy of the trained network to the target rows."""
+        self.source_domains_ = data.source_domains
+        self.target_domains_ = data.target_domains
+        for name in ("target_module_", "adapted_net_"):
+            vars(self).pop(name, None)
+        if not len(data.target):
+            return
+        if self._labels == "all":
+            rows = rows._replace(target=data.target[data.labeled[data.target]])
+        with seeded(self._rng, rows.X.device):
+            source = self.net_.module_.to(rows.X.device)
+            params = self._adaptation.check_params(self.get_params(deep=False))
+            module, net = self._adaptation(**params).adapt(
+                source, self._n_features_out, rows, partial(self._train_copy, rows)
+            )
+        if module is not None:
+            self.target_module_ = module
+        if net is not None:
+            self.adapted_net_ = net
+
+    def _train_copy(self, rows, module, alignment, *, net_class=AdaptingNet, **options):
+        """Train a module for `adaptation_epochs` at `adaptation_lr`; return it and its net.
+
+        Among the options `source` and `target` are the rows to train on; `stop_early` says whether
+        early stopping holds for the second stage, too. The others go on to the net.
+        """
+        rows = rows._replace(source=options.pop("source"), target=options.pop("target"))
+        stop_early = options.pop("stop_early", False)
+        if not self.adaptation_epochs:
+            return module.eval(), None
+        options = {"lr": self.adaptation_lr} | options
+        net = self._wrap(
+            module, alignment, rows.X.device, net_class=net_class, stop_early=stop_early, **options
+        )
+        self._train(net, rows, n_epochs=self.adaptation_epochs, stop_early=stop_early)
+        return net.module_, net
+
+    def _train(self, net, rows, *, n_epochs, of_epochs=None, stop_early=True):
+        """Train a net and count its epochs."""
         held_out = None
         if stop_early and self.early_stopping is not None:
-            source, target, held_out = self._hold_out(X, y, domain, source, target)
-        batches = PairedBatches(
-            X,
-            y,
-            domain,
-            source,
-            target,
+            rows, batch = hold_out(rows, self.early_stopping, self.validation_fraction, self._rng)
+            held_out = [batch]
+        before = len(net.history)
+        train_on(
+            net,
+            rows,
             batch_size=self.batch_size,
             rng=self._rng,
-            source_only=net.alignment is None,
+            n_epochs=n_epochs,
+            of_epochs=of_epochs,
+            held_out=held_out,
         )
-        if sum(batches.sizes) == 1 and has_batch_norm(net.module_):
-            raise ValueError(
-                "Batch normalization needs at least 2 rows a step to learn from; got 1 sample. "
-                "Raise batch_size, pass more rows, or use a module without it."
-            )
-        done = net.n_steps_ if of_epochs is None else 0
-        net.n_steps_planned_ = done + len(batches) * (of_epochs or n_epochs)
-        net.max_epochs = n_epochs
-        before = len(net.history)
-        net.partial_fit(batches, held_out)
         self.n_iter_ += len(net.history) - before
-        net.module_.eval()
-
-    def _hold_out(self, X, y, domain, source, target):
-        """Split off the held-out rows; early stopping looks at one side of them."""
-        kept, held = {}, {}
-        for side, rows in (("source", source), ("target", target)):
-            shuffled = self._rng.permutation(rows)
-            n_held = int(np.ceil(self.validation_fraction * len(rows)))
-            if len(rows) - n_held < 1:
-                n_held = 0
-            held[side], kept[side] = shuffled[:n_held], shuffled[n_held:]
-        if not len(held[self.early_stopping]):
-            raise ValueError(
-                f"early_stopping={self.early_stopping!r} needs at least two rows of that side "
-                "(without sample_domain there are no target rows). Use early_stopping=None or "
-                "'source'."
-            )
-        rows = torch.as_tensor(held[self.early_stopping], device=X.device)
-        batch = Batch(X[rows], y[rows], domain[rows], rows, len(rows))
-        return kept["source"], kept["target"], [batch]
 
     def _weight(self):
+        """Return the weight of the alignment; methods without one have 0."""
         return float(getattr(self, "alignment_weight", 0.0))
 
-    def _make_module(self, X, **options):
-        """Return a fresh module for these rows, with `options` where the user set nothing."""
+    def _module_options(self):
+        """Return what the default module is built with where the user set nothing."""
+        return {}
+
+    def _make_net(self, X, *, adapts):
+        """Return the skorch net around a fresh module and its alignment loss."""
         given = {
             name.removeprefix("module__"): value
             for name, value in self._net_params.items()
             if name.startswith("module__")
         }
-        module = self.module
-        return build_module(
-            copy.deepcopy(module) if isinstance(module, torch.nn.Module) else module,
+        n_outputs = self._task.n_outputs
+        module = build_module(
+            self.module,
             n_features=X.shape[1],
-            n_outputs=self._n_outputs(),
-            options=options | given,
-        )
-
-    def _make_net(self, X, device, *, adapts):
-        module = self._make_module(X).to(device)
-        self._n_features_out = check_module(module, X, self._n_outputs())
+            n_outputs=n_outputs,
+            options=(self._module_options() if self.module is None else {}) | given,
+        ).to(X.device, X.dtype)  # whatever torch.get_default_dtype() is
+        self._n_features_out = check_module(module, X, n_outputs)
         alignment = None
-        if adapts and self._weight() > 0:
-            alignment = self._make_alignment(module, X)
-        return self._wrap(module, alignment, device)
+        if adapts and self._alignment is not None and self._weight() > 0:
+            params = self._alignment.check_params(self.get_params(deep=False))
+            alignment = self._alignment.for_network(
+                module, self._n_features_out, n_outputs, **params
+            ).to(X.device, X.dtype)
+        return self._wrap(module, alignment, X.device)
 
     def _wrap(self, module, alignment, device, *, net_class=PairedNet, stop_early=True, **options):
-        """Return the skorch net around a module."""
-        schedule = getattr(self, "alignment_schedule", "constant")
-        if not callable(schedule) and schedule not in SCHEDULES:
-            raise ValueError(
-                f"alignment_schedule must be one of {list(SCHEDULES)} or a callable; got "
-                f"{schedule!r}."
-            )
-        callbacks = list(self.callbacks or [])
-        if stop_early and self.early_stopping is not None:
-            stopping = EarlyStopping(
-                patience=self.patience, threshold=1e-4, threshold_mode="abs", load_best=True
-            )
-            callbacks.append(("skda_early_stopping", stopping))
+        """Return the skorch net around a module and an alignment loss."""
         settings = {
-            "criterion": self._criterion,
+            "criterion": self._task_class.criterion,
             "alignment": alignment,
             "alignment_weight": self._weight(),
-            "alignment_schedule": schedule if callable(schedule) else SCHEDULES[schedule],
+            "alignment_schedule": schedule_of(getattr(self, "alignment_schedule", "constant")),
             "validation_criterion": self._validation_criteria().get(self.early_stopping),
             "optimizer": self.optimizer,
             "lr": self.lr,
             "batch_size": self.batch_size,
-            "callbacks": callbacks,
+            "callbacks": self._callbacks(stop_early),
             "device": str(device),
             "verbose": self.verbose,
             "train_split": None,
@@ -324,9 +396,120 @@ class BaseDeep(DomainRouting, FittedNet, BaseEstimator):
             settings |= _fused(self.optimizer, module)
         return net_class(module, **(settings | given | options)).initialize()
 
-    def _make_alignment(self, module, X):
-        """Return the alignment loss, or None."""
-        return None
+    def _callbacks(self, stop_early):
+        """Return the user's callbacks, and early stopping after them."""
+        callbacks = list(self.callbacks or [])
+        if stop_early and self.early_stopping is not None:
+            stopping = EarlyStopping(
+                patience=self.patience, threshold=_LEAST_GAIN, threshold_mode="abs", load_best=True
+            )
+            callbacks.append(("skda_early_stopping", stopping))
+        return callbacks
+
+    def _torch_device(self, data=None):
+        """Return the device to work on: the parameter's, the configuration's, or that of X."""
+        if self.device is not None:
+            return find_backend("torch", self.device).device
+        config = config_for(self)
+        if config["backend"] == "torch":
+            return find_backend("torch", config["device"]).device
+        if data is not None and isinstance(data.X, torch.Tensor):
+            return data.X.device
+        return torch.device("cpu")
+
+    @property
+    def history_(self):
+        """Losses and durations, one entry per epoch."""
+        if not hasattr(self, "net_"):
+            raise AttributeError(f"{type(self).__name__} is not fitted: it has no history_ yet.")
+        return self.net_.history
+
+    def _outputs(self, X, sample_domain, method):
+        """Return logits and features of all rows, and the rows as they were checked."""
+        data = data_for_predict(self, X, sample_domain, method=method)
+        device = self._torch_device(data)
+        source = self.net_.module_.to(device)
+        target = getattr(self, "target_module_", source).to(device)
+        rows = as_float32(data.X, device)
+        return outputs_by_domain(source, target, rows, data.source, data.target), data
+
+    def transform(self, X, *, sample_domain=None):
+        """Return the learnt features, those that are aligned.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to map, in any order.
+        sample_domain : array-like of int of shape (n_samples,), default=None
+            Domain of each row. None: every row is a target row.
+
+        Returns
+        -------
+        X_new : array of shape (n_samples, n_features_out)
+            Features of each row in the same order, in the array library that `X` came in.
+        """
+        (_, features), data = self._outputs(X, sample_domain, "transform")
+        return self._to_input(features, data)
+
+    def _to_input(self, x, data):
+        """Return a tensor as an array of the library of X, in its precision."""
+        xp = data.input_backend.xp
+        return data.input_backend.asarray(x, dtype=float_dtype(data.X, xp))
+
+    def save_weights(self, f):
+        """Write what was learnt to a file that holds tensors and plain values only.
+
+        Parameters
+        ----------
+        f : path or file object
+            Where to write, with :func:`torch.save`.
+
+        See Also
+        --------
+        load_weights : Read it back; unlike a pickle it cannot run code.
+        """
+        modules = {"module": self.net_.module_.state_dict()}
+        if hasattr(self, "target_module_"):
+            modules["target"] = self.target_module_.state_dict()
+        torch.save({"state": self._plain_state(), "modules": modules}, f)
+
+    def load_weights(self, f):
+        """Become fitted from a file of :meth:`save_weights`.
+
+        Parameters
+        ----------
+        f : path or file object
+            Where to read, with ``torch.load(weights_only=True)``: no code in it is run.
+
+        Returns
+        -------
+        self : object
+            The estimator, which must have the parameters (`module`, ``module__...``) of the
+            one that was saved.
+        """
+        saved = torch.load(f, map_location=self._torch_device(), weights_only=True)
+        self._rebuild(saved["state"], saved["modules"])
+        return self
+
+    def _plain_state(self):
+        """Return the fitted attributes beside the networks, as plain values."""
+        names = ["n_features_in_", "feature_names_in_", "n_iter_"]
+        names += ["source_domains_", "target_domains_", *self._task_class.attributes()]
+        return {name: as_plain(getattr(self, name)) for name in names if hasattr(self, name)}
+
+    def _rebuild(self, state, modules):
+        """Become fitted from plain values and the states of the networks."""
+        device = self._torch_device()
+        vars(self).update({name: from_plain(value) for name, value in state.items()})
+        self._rng = check_random_state(self.random_state)
+        with seeded(self._rng, device):
+            X = torch.zeros(2, self.n_features_in_, dtype=torch.float32, device=device)
+            self.net_ = self._make_net(X, adapts=False)
+        self.net_.module_.load_state_dict(modules["module"])
+        self.net_.module_.eval()
+        if "target" in modules:
+            self.target_module_ = copy.deepcopy(self.net_.module_)
+            self.target_module_.load_state_dict(modules["target"])
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -342,15 +525,3 @@ def _fused(optimizer, module):
     """
     known = optimizer in (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
     return {"optimizer__fused": True} if known and can_fuse(module) else {}
-
-
-def _is_net_param(name):
-    return name in WHOLE or name.startswith(PREFIXES)
-
-
-def domain_codes(ids):
-    """Return the position of each id among the sorted ids of its side."""
-    codes = np.zeros(len(ids), dtype=np.int64)
-    for side in (ids >= 0, ids < 0):
-        codes[side] = np.unique(ids[side], return_inverse=True)[1]
-    return codes

@@ -1,12 +1,14 @@
-"""Classifiers and regressors among the deep estimators: how labels go in and predictions out."""
+"""The two tasks of a network, classification and regression, and the estimators for each."""
+
+from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 import torch
-from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
 
 from .._array._backend import to_numpy
 from .._core._score import DomainClassifierMixin, DomainRegressorMixin
-from .._core._validation import check_rows, class_labels, data_for_fit, data_for_predict
+from .._core._validation import class_labels
 from ._base import BaseDeep
 
 
@@ -18,19 +20,55 @@ def information_loss(logits, y=None):
     return entropy + torch.special.xlogy(mean, mean).sum()
 
 
-class BaseNetClassifier(DomainClassifierMixin, BaseDeep):
-    """The classifiers among them."""
+class SquaredError(torch.nn.Module):
+    """Mean squared error of a column of outputs."""
 
-    _criterion = torch.nn.CrossEntropyLoss
+    def forward(self, output, y):
+        """Return the loss of a batch."""
+        return torch.nn.functional.mse_loss(output.squeeze(1), y)
 
-    def _encode(self, data, *, known=False, classes=None):
-        """Return class indices and set the classes, or compare with those known."""
-        found, codes = class_labels(self, data)
-        if classes is None and not known:
-            self.classes_ = found
-            return codes
-        if not known:
-            self.classes_ = np.unique(classes)
+
+class Task:
+    """What labels mean to a network. The fields of a task are fitted attributes of the estimator.
+
+    A task says by which loss a network learns (``criterion``), on which losses of held-out rows it
+    may stop early (``validation_criteria``, None being the criterion), how many outputs it has, and
+    how labels become numbers and outputs become predictions.
+    """
+
+    @classmethod
+    def attributes(cls):
+        """Return the names of the fitted attributes that make the task."""
+        return [field.name for field in fields(cls)]
+
+    def as_attributes(self):
+        """Return the fitted attributes that make the task, by name."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class ClassificationTask(Task):
+    """Classes become indices; outputs are logits of the classes."""
+
+    classes_: np.ndarray
+
+    criterion = torch.nn.CrossEntropyLoss
+    validation_criteria = {"source": None, "target": information_loss}
+
+    @classmethod
+    def learn(cls, estimator, data, classes=None):
+        """Return the task for the classes of the labeled rows, or for all those named."""
+        found, _ = class_labels(estimator, data)
+        return cls(found if classes is None else np.unique(classes))
+
+    @property
+    def n_outputs(self):
+        """Number of outputs of the network."""
+        return len(self.classes_)
+
+    def encode(self, estimator, data):
+        """Return class indices, -1 on rows without a label that may be used."""
+        found, codes = class_labels(estimator, data)
         unknown = np.setdiff1d(found, self.classes_)
         if len(unknown):
             raise ValueError(
@@ -41,77 +79,63 @@ class BaseNetClassifier(DomainClassifierMixin, BaseDeep):
         position = np.searchsorted(self.classes_, found)
         return np.where(codes >= 0, position[codes], -1)
 
-    def _n_outputs(self):
-        return len(self.classes_)
-
-    def _validation_criteria(self):
-        return {"source": None, "target": information_loss}
-
-    def _log_proba(self, X, sample_domain):
-        data = data_for_predict(self, X, sample_domain)
-        logits, _ = self._forward(data)
-        return torch.log_softmax(logits.double(), dim=1), data
-
-    def predict(self, X, *, sample_domain=None):
-        """Predict the class of each row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows to predict, in any order.
-        sample_domain : array-like of int of shape (n_samples,), default=None
-            Domain of each row. None: every row is a target row.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,)
-            Classes in the type of the labels given to ``fit``.
-        """
-        log_proba, _ = self._log_proba(X, sample_domain)
-        return self.classes_[to_numpy(log_proba.argmax(dim=1))]
-
-    def predict_proba(self, X, *, sample_domain=None):
-        """Predict the probability of each class.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows to predict, in any order.
-        sample_domain : array-like of int of shape (n_samples,), default=None
-            Domain of each row. None: every row is a target row.
-
-        Returns
-        -------
-        proba : array of shape (n_samples, n_classes)
-            Softmax of the logits, columns in the order of ``classes_``.
-        """
-        log_proba, data = self._log_proba(X, sample_domain)
-        return self._give_back(log_proba.exp(), data)
-
-    def predict_log_proba(self, X, *, sample_domain=None):
-        """Predict the logarithm of the probability of each class.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows to predict, in any order.
-        sample_domain : array-like of int of shape (n_samples,), default=None
-            Domain of each row. None: every row is a target row.
-
-        Returns
-        -------
-        log_proba : array of shape (n_samples, n_classes)
-            Log-softmax of the logits, columns in the order of ``classes_``.
-        """
-        log_proba, data = self._log_proba(X, sample_domain)
-        return self._give_back(log_proba, data)
+    def decode(self, logits):
+        """Return the likeliest class of each row."""
+        return self.classes_[to_numpy(log_proba(logits).argmax(dim=1))]
 
 
-class BaseDeepClassifier(BaseNetClassifier):
-    """Classifiers that are trained in one stage, and so can be trained chunk by chunk."""
+@dataclass(frozen=True)
+class RegressionTask(Task):
+    """Values are standardized by mean and scale of the source, so that no unit matters."""
 
+    y_mean_: float
+    y_scale_: float
+
+    criterion = SquaredError
+    validation_criteria = {"source": None}
+    n_outputs = 1
+
+    @classmethod
+    def learn(cls, estimator, data, classes=None):
+        """Return the task for mean and scale of the source's values."""
+        source = np.asarray(data.y[data.source], dtype=np.float64)
+        return cls(float(source.mean()), float(source.std()) or 1.0)  # constant values: scale 1
+
+    def encode(self, estimator, data):
+        """Return standardized values, 0 on rows without one."""
+        y = np.zeros(len(data.ids), dtype=np.float32)
+        values = np.asarray(data.y[data.labeled], dtype=np.float64)
+        y[data.labeled] = (values - self.y_mean_) / self.y_scale_
+        return y
+
+    def decode(self, outputs):
+        """Return values in the unit of y."""
+        return to_numpy(outputs.double().squeeze(1)) * self.y_scale_ + self.y_mean_
+
+
+def log_proba(logits):
+    """Return the logarithms of the class probabilities, in double precision."""
+    return torch.log_softmax(logits.double(), dim=1)
+
+
+def _has_one_stage(estimator):
+    """Tell whether a method can be trained chunk by chunk, or say why it cannot."""
+    if estimator._adaptation is None:
+        return True
+    raise AttributeError(
+        f"{type(estimator).__name__} has no partial_fit: its second stage begins when the first "
+        "is done. Use fit."
+    )
+
+
+class DeepClassifier(DomainClassifierMixin, BaseDeep):
+    """Base class of the deep classifiers."""
+
+    _task_class = ClassificationTask
+
+    @available_if(_has_one_stage)
     def partial_fit(self, X, y, classes=None, *, sample_domain=None):
-        """Train one epoch on these rows.
+        """Train one epoch on these rows (methods of one stage).
 
         Parameters
         ----------
@@ -129,38 +153,87 @@ class BaseDeepClassifier(BaseNetClassifier):
         self : object
             The estimator.
         """
-        return _partial_fit(self, X, y, sample_domain, classes)
+        return self._fit_chunk(X, y, sample_domain, classes)
+
+    def predict(self, X, *, sample_domain=None):
+        """Predict the class of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to predict, in any order.
+        sample_domain : array-like of int of shape (n_samples,), default=None
+            Domain of each row. None: every row is a target row.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+            Classes in the type of the labels given to ``fit``.
+        """
+        (logits, _), _ = self._outputs(X, sample_domain, "predict")
+        return self._task.decode(logits)
+
+    def predict_proba(self, X, *, sample_domain=None):
+        """Predict the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to predict, in any order.
+        sample_domain : array-like of int of shape (n_samples,), default=None
+            Domain of each row. None: every row is a target row.
+
+        Returns
+        -------
+        proba : array of shape (n_samples, n_classes)
+            Softmax of the logits, columns in the order of ``classes_``.
+        """
+        (logits, _), data = self._outputs(X, sample_domain, "predict_proba")
+        return self._to_input(log_proba(logits).exp(), data)
+
+    def predict_log_proba(self, X, *, sample_domain=None):
+        """Predict the logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to predict, in any order.
+        sample_domain : array-like of int of shape (n_samples,), default=None
+            Domain of each row. None: every row is a target row.
+
+        Returns
+        -------
+        log_proba : array of shape (n_samples, n_classes)
+            Log-softmax of the logits, columns in the order of ``classes_``.
+        """
+        (logits, _), data = self._outputs(X, sample_domain, "predict_log_proba")
+        return self._to_input(log_proba(logits), data)
 
 
-class _SquaredError(torch.nn.Module):
-    """Mean squared error of a column of outputs."""
+class DeepRegressor(DomainRegressorMixin, BaseDeep):
+    """Base class of the deep regressors."""
 
-    def forward(self, output, y):
-        return torch.nn.functional.mse_loss(output.squeeze(1), y)
+    _task_class = RegressionTask
 
+    @available_if(_has_one_stage)
+    def partial_fit(self, X, y, *, sample_domain=None):
+        """Train one epoch on these rows (methods of one stage).
 
-class BaseNetRegressor(DomainRegressorMixin, BaseDeep):
-    """The regressors among them. Values are standardized by mean and scale of the source."""
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of all domains, or of sources only.
+        y : array-like of shape (n_samples,)
+            Values, see :meth:`fit`. The first call sets their mean and scale.
+        sample_domain : array-like of int of shape (n_samples,), default=None
+            Domain of each row, see :meth:`fit`.
 
-    _criterion = _SquaredError
-
-    def _encode(self, data, *, known=False, classes=None):
-        """Return standardized values, 0 on rows without one."""
-        labeled = data.labeled
-        y = np.zeros(len(data.ids), dtype=np.float32)
-        values = np.asarray(data.y[labeled], dtype=np.float64)
-        if not known:
-            source = np.asarray(data.y[data.source], dtype=np.float64)
-            self.y_mean_ = float(source.mean())
-            self.y_scale_ = float(source.std()) or 1.0
-        y[labeled] = (values - self.y_mean_) / self.y_scale_
-        return y
-
-    def _n_outputs(self):
-        return 1
-
-    def _validation_criteria(self):
-        return {"source": None}
+        Returns
+        -------
+        self : object
+            The estimator.
+        """
+        return self._fit_chunk(X, y, sample_domain)
 
     def predict(self, X, *, sample_domain=None):
         """Predict the value of each row.
@@ -177,49 +250,5 @@ class BaseNetRegressor(DomainRegressorMixin, BaseDeep):
         y : ndarray of shape (n_samples,)
             Predicted values, in the unit of those given to ``fit``.
         """
-        data = data_for_predict(self, X, sample_domain)
-        logits, _ = self._forward(data)
-        return to_numpy(logits.double().squeeze(1)) * self.y_scale_ + self.y_mean_
-
-
-class BaseDeepRegressor(BaseNetRegressor):
-    """Regressors that are trained in one stage, and so can be trained chunk by chunk."""
-
-    def partial_fit(self, X, y, *, sample_domain=None):
-        """Train one epoch on these rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows of all domains, or of sources only.
-        y : array-like of shape (n_samples,)
-            Values, see :meth:`fit`. The first call sets their mean and scale.
-        sample_domain : array-like of int of shape (n_samples,), default=None
-            Domain of each row, see :meth:`fit`.
-
-        Returns
-        -------
-        self : object
-            The estimator.
-        """
-        return _partial_fit(self, X, y, sample_domain)
-
-
-def _partial_fit(estimator, X, y, sample_domain, classes=None):
-    """Train one epoch; the first call builds the net, ready for target rows to come."""
-    known = hasattr(estimator, "net_")
-    if known:
-        check_rows(estimator, X, reset=False)
-    data = data_for_fit(estimator, X, y, sample_domain, labels=estimator._labels, one_sided=True)
-    if not len(data.source):
-        raise ValueError(
-            f"{type(estimator).__name__}.partial_fit got target rows only, and without labeled "
-            "source rows there is nothing to train on. Pass rows of both domains at each call."
-        )
-    y = estimator._encode(data, known=known, classes=classes)
-    estimator._check_params()
-    if not known:
-        estimator._rng = check_random_state(estimator.random_state)
-        estimator.n_iter_ = 0
-    estimator._fit(data, y, fresh=not known, epochs=1)
-    return estimator
+        (values, _), _ = self._outputs(X, sample_domain, "predict")
+        return self._task.decode(values)

@@ -4,8 +4,8 @@ import math
 
 import torch
 
-from ._base import BaseDeep
-from ._base_tasks import BaseDeepClassifier
+from .._core._param_checks import check_bool, check_integer
+from ._base_tasks import DeepClassifier
 from ._dann import AdversarialLoss
 
 
@@ -32,44 +32,119 @@ class ConditionalAdversarialLoss(AdversarialLoss):
             self.register_buffer("map_features", torch.randn(n_features, n_random))
             self.register_buffer("map_classes", torch.randn(n_classes, n_random))
 
-    def judged(self, half):
+    @staticmethod
+    def check_params(params):
+        """Return the parameters of the discriminator and of its input."""
+        return AdversarialLoss.check_params(params) | {
+            "entropy_weights": check_bool("entropy_weights", params["entropy_weights"]),
+            "n_random": check_integer("n_random", params["n_random"]),
+        }
+
+    @classmethod
+    def for_network(cls, module, n_features, n_outputs, **params):
+        """Return the loss with a discriminator of features and predictions."""
+        return cls(n_features, n_outputs, **params)
+
+    def discriminator_input(self, batch):
         """Return the multilinear map, or its random approximation [Eq. 6]."""
-        p = torch.softmax(half.logits, dim=1).detach()  # conditions, is not to be aligned itself
+        p = torch.softmax(batch.logits, dim=1).detach()  # conditions, is not to be aligned itself
         if not self.randomized:
-            return multilinear_map(half.features, p)
-        product = (half.features @ self.map_features) * (p @ self.map_classes)
+            return multilinear_map(batch.features, p)
+        product = (batch.features @ self.map_features) * (p @ self.map_classes)
         return product / math.sqrt(product.shape[1])
 
     def row_weights(self, source, target):
-        """Return 1 + exp(−entropy) of each row, of mean one in each half [Eq. 8]."""
+        """Return 1 + exp(−entropy) of each row, of mean one in each domain [Eq. 8]."""
         if not self.entropy_weights:
             return None, None
         weights = [
-            1.0 + torch.exp(-entropy(torch.softmax(half.logits, dim=1).detach()))
-            for half in (source, target)
+            1.0 + torch.exp(-entropy(torch.softmax(batch.logits, dim=1).detach()))
+            for batch in (source, target)
         ]
         return tuple(w / w.mean() for w in weights)
 
 
-class CDANClassifier(BaseDeepClassifier, BaseDeep):
+class CDANClassifier(DeepClassifier):
     """Train a network against an adversary that sees features and predictions together.
 
     Parameters
     ----------
-    |module|
-    |alignment|
-    |adversary|
+    module : torch.nn.Module class or instance, default=None
+        Network whose forward returns ``(logits, features)`` for a batch of rows. A class is built
+        for the data: it gets ``n_features`` and ``n_outputs`` where its constructor takes them, and
+        whatever is set as ``module__...``. An instance is copied. None is
+        :class:`~skda.deep.MLP`: two hidden layers sized from the data.
+    alignment_weight : float, default=1.0
+        Weight of the alignment loss. 0 is the source-only network; raising it makes the features of
+        both domains more alike, at the price of the fit to the source.
+    alignment_schedule : {"constant", "sigmoid"} or callable, default="sigmoid"
+        Factor of the weight in the course of the training. "sigmoid" grows from 0 to 1 as
+        2/(1 + exp(-10 p)) - 1, where p is the progress from 0 to 1; a callable gets p.
+    discriminator_hidden : int or tuple of int, default=64
+        Widths of the hidden layers of the adversary.
     entropy_weights : bool, default=True
         Whether confident rows weigh more in the adversary's loss (CDAN+E).
     n_random : int, default=4096
         Width of the random map that stands for the product of features and classes where that
         product is wider.
-    |bsp|
-    |training|
+    bsp_weight : float, default=0.0
+        Weight of the batch spectral penalty [2]_, which shrinks the largest singular value of the
+        features of each domain's rows so that the adversary cannot win by one direction; 1e-4 is
+        the paper's.
+    lr : float, default=1e-3
+        Learning rate.
+    max_epochs : int, default=50
+        Passes through the longer domain.
+    batch_size : int, default=128
+        Rows of a step: half of them source rows, half target rows. The shorter domain is shuffled
+        anew and cycled.
+    optimizer : type, default=torch.optim.Adam
+        Optimizer class of torch. Its arguments are set as ``optimizer__weight_decay=...``.
+    early_stopping : {None, "source", "target"}, default=None
+        Criterion on held-out rows after which training stops and the best epoch is restored.
+        "source": the supervised loss on source rows. "target" (classifiers): confident and diverse
+        predictions on target rows, that is the mean entropy of the predictions minus the entropy
+        of the mean prediction. It needs no label.
+    validation_fraction : float, default=0.1
+        Fraction of the rows of each domain that early stopping holds out.
+    patience : int, default=10
+        Epochs without improvement before training stops early.
+    callbacks : list of skorch callbacks, default=None
+        Learning-rate schedules, checkpoints, progress bars, gradient clipping… as in skorch. An
+        argument of a named one is set as ``callbacks__name__argument=...``.
+    device : str or torch.device, default=None
+        Where to train and predict. None takes the device of :func:`skda.config_context`, else that
+        of `X` if it is a torch tensor, else the CPU.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last fit.
+    random_state : int, RandomState instance or None, default=None
+        Seeds initial weights, batches, dropout and held-out rows. With an int, a fit on the CPU is
+        reproducible bit for bit.
+    verbose : int, default=0
+        1 prints a line per epoch, as skorch does.
+    **net_params : dict
+        ``module__hidden=(64,)``, ``module__dropout=0.5`` and any other argument of `module`;
+        ``optimizer__...``; ``callbacks__...``; ``criterion`` (a loss class) and ``criterion__...``;
+        ``compile`` and ``compile__...``. They are parameters like all others for ``get_params``,
+        ``set_params``, ``clone`` and grid searches.
 
     Attributes
     ----------
-    |fitted|
+    classes_ : ndarray of shape (n_classes,)
+        Classes of the source, in their own type.
+    net_ : skorch.NeuralNet
+        The trained net: ``net_.module_``, ``net_.optimizer_``, ``net_.callbacks_``.
+    history_ : skorch.history.History
+        One entry per epoch: ``history_[:, "train_loss"]``, ``"source_loss"``,
+        ``"alignment_loss"``, ``"valid_loss"``, ``"dur"``.
+    n_iter_ : int
+        Number of epochs trained.
+    n_features_in_ : int
+        Number of features of `X`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if `X` has string names.
+    source_domains_, target_domains_ : list of int
+        Ids of the domains seen in ``fit``.
 
     See Also
     --------
@@ -108,6 +183,8 @@ class CDANClassifier(BaseDeepClassifier, BaseDeep):
     1.0
     """
 
+    _alignment = ConditionalAdversarialLoss
+
     def __init__(
         self,
         module=None,
@@ -118,22 +195,39 @@ class CDANClassifier(BaseDeepClassifier, BaseDeep):
         entropy_weights=True,
         n_random=4096,
         bsp_weight=0.0,
-        **training,
+        lr=1e-3,
+        max_epochs=50,
+        batch_size=128,
+        optimizer=torch.optim.Adam,
+        early_stopping=None,
+        validation_fraction=0.1,
+        patience=10,
+        callbacks=None,
+        device=None,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        **net_params,
     ):
-        super().__init__(module, **training)
+        super().__init__(
+            module,
+            lr=lr,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            patience=patience,
+            callbacks=callbacks,
+            device=device,
+            warm_start=warm_start,
+            random_state=random_state,
+            verbose=verbose,
+            **net_params,
+        )
         self.alignment_weight = alignment_weight
         self.alignment_schedule = alignment_schedule
         self.discriminator_hidden = discriminator_hidden
         self.entropy_weights = entropy_weights
         self.n_random = n_random
         self.bsp_weight = bsp_weight
-
-    def _make_alignment(self, module, X):
-        return ConditionalAdversarialLoss(
-            self._n_features_out,
-            len(self.classes_),
-            self.discriminator_hidden,
-            entropy_weights=self.entropy_weights,
-            n_random=self.n_random,
-            bsp_weight=self.bsp_weight,
-        )

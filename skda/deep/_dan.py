@@ -6,8 +6,8 @@ bandwidths are powers of two around the median distance.
 
 import torch
 
-from ._base import BaseDeep
-from ._base_tasks import BaseDeepClassifier, BaseDeepRegressor
+from .._core._param_checks import check_integer, check_option, check_real
+from ._base_tasks import DeepClassifier, DeepRegressor
 from ._training import AlignmentLoss
 
 ESTIMATES = ("unbiased", "biased", "linear")
@@ -71,18 +71,27 @@ class MMDLoss(AlignmentLoss):
 
     def __init__(self, n_kernels=5, gamma="median", estimate="unbiased"):
         super().__init__()
-        if estimate not in ESTIMATES:
-            raise ValueError(f"estimate must be one of {list(ESTIMATES)}; got {estimate!r}.")
-        if n_kernels < 1:
-            raise ValueError(f"n_kernels must be at least 1; got {n_kernels!r}.")
-        if gamma != "median" and not (isinstance(gamma, int | float) and gamma > 0):
-            raise ValueError(f"gamma must be 'median' or a positive number; got {gamma!r}.")
         self.n_kernels, self.gamma, self.estimate = n_kernels, gamma, estimate
         self._weights = {}
 
-    def embeddings(self, half):
+    @staticmethod
+    def check_params(params):
+        """Return number and width of the kernels and the kind of estimate."""
+        gamma = params["gamma"]
+        if not isinstance(gamma, str):
+            hint = "Or take gamma='median'."
+            gamma = check_real("gamma", gamma, low=0, closed="neither", hint=hint)
+        elif gamma != "median":
+            raise ValueError(f"gamma must be 'median' or a positive number; got {gamma!r}.")
+        return {
+            "n_kernels": check_integer("n_kernels", params["n_kernels"]),
+            "gamma": gamma,
+            "estimate": check_option("estimate", params["estimate"], ESTIMATES),
+        }
+
+    def embeddings(self, batch):
         """Return the sets of features on each of which a kernel acts; kernels are multiplied."""
-        return [half.features]
+        return [batch.features]
 
     def forward(self, source, target):
         """Return the loss of a batch."""
@@ -125,42 +134,84 @@ class MMDLoss(AlignmentLoss):
         return 0.5 / d2.median().clamp_min(torch.finfo(d2.dtype).tiny ** 0.5)
 
 
-class _DAN(BaseDeep):
-    def __init__(
-        self,
-        module=None,
-        *,
-        alignment_weight=1.0,
-        alignment_schedule="constant",
-        n_kernels=5,
-        gamma="median",
-        estimate="unbiased",
-        **training,
-    ):
-        super().__init__(module, **training)
-        self.alignment_weight = alignment_weight
-        self.alignment_schedule = alignment_schedule
-        self.n_kernels = n_kernels
-        self.gamma = gamma
-        self.estimate = estimate
-
-    def _make_alignment(self, module, X):
-        return MMDLoss(self.n_kernels, self.gamma, self.estimate)
-
-
-class DANClassifier(BaseDeepClassifier, _DAN):
+class DANClassifier(DeepClassifier):
     """Train a network on the source while making the distributions of its features agree.
 
     Parameters
     ----------
-    |module|
-    |alignment|
-    |kernels|
-    |training|
+    module : torch.nn.Module class or instance, default=None
+        Network whose forward returns ``(logits, features)`` for a batch of rows. A class is built
+        for the data: it gets ``n_features`` and ``n_outputs`` where its constructor takes them, and
+        whatever is set as ``module__...``. An instance is copied. None is
+        :class:`~skda.deep.MLP`: two hidden layers sized from the data.
+    alignment_weight : float, default=1.0
+        Weight of the alignment loss. 0 is the source-only network; raising it makes the features of
+        both domains more alike, at the price of the fit to the source.
+    alignment_schedule : {"constant", "sigmoid"} or callable, default="constant"
+        Factor of the weight in the course of the training. "sigmoid" grows from 0 to 1 as
+        2/(1 + exp(-10 p)) - 1, where p is the progress from 0 to 1; a callable gets p.
+    n_kernels : int, default=5
+        Number of Gaussian kernels that are averaged; their γ are powers of two around `gamma`.
+    gamma : float or "median", default="median"
+        γ of the middle kernel exp(-γ ‖f - f'‖²). "median" takes 1/(2 median²) of the distances
+        between the rows of each batch, and so follows the features while they are learnt.
+    estimate : {"unbiased", "biased", "linear"}, default="unbiased"
+        Estimate of MMD². "linear" compares each row with one other only: cheaper for large batches,
+        noisier.
+    lr : float, default=1e-3
+        Learning rate.
+    max_epochs : int, default=50
+        Passes through the longer domain.
+    batch_size : int, default=128
+        Rows of a step: half of them source rows, half target rows. The shorter domain is shuffled
+        anew and cycled.
+    optimizer : type, default=torch.optim.Adam
+        Optimizer class of torch. Its arguments are set as ``optimizer__weight_decay=...``.
+    early_stopping : {None, "source", "target"}, default=None
+        Criterion on held-out rows after which training stops and the best epoch is restored.
+        "source": the supervised loss on source rows. "target" (classifiers): confident and diverse
+        predictions on target rows, that is the mean entropy of the predictions minus the entropy
+        of the mean prediction. It needs no label.
+    validation_fraction : float, default=0.1
+        Fraction of the rows of each domain that early stopping holds out.
+    patience : int, default=10
+        Epochs without improvement before training stops early.
+    callbacks : list of skorch callbacks, default=None
+        Learning-rate schedules, checkpoints, progress bars, gradient clipping… as in skorch. An
+        argument of a named one is set as ``callbacks__name__argument=...``.
+    device : str or torch.device, default=None
+        Where to train and predict. None takes the device of :func:`skda.config_context`, else that
+        of `X` if it is a torch tensor, else the CPU.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last fit.
+    random_state : int, RandomState instance or None, default=None
+        Seeds initial weights, batches, dropout and held-out rows. With an int, a fit on the CPU is
+        reproducible bit for bit.
+    verbose : int, default=0
+        1 prints a line per epoch, as skorch does.
+    **net_params : dict
+        ``module__hidden=(64,)``, ``module__dropout=0.5`` and any other argument of `module`;
+        ``optimizer__...``; ``callbacks__...``; ``criterion`` (a loss class) and ``criterion__...``;
+        ``compile`` and ``compile__...``. They are parameters like all others for ``get_params``,
+        ``set_params``, ``clone`` and grid searches.
 
     Attributes
     ----------
-    |fitted|
+    classes_ : ndarray of shape (n_classes,)
+        Classes of the source, in their own type.
+    net_ : skorch.NeuralNet
+        The trained net: ``net_.module_``, ``net_.optimizer_``, ``net_.callbacks_``.
+    history_ : skorch.history.History
+        One entry per epoch: ``history_[:, "train_loss"]``, ``"source_loss"``,
+        ``"alignment_loss"``, ``"valid_loss"``, ``"dur"``.
+    n_iter_ : int
+        Number of epochs trained.
+    n_features_in_ : int
+        Number of features of `X`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if `X` has string names.
+    source_domains_, target_domains_ : list of int
+        Ids of the domains seen in ``fit``.
 
     See Also
     --------
@@ -176,7 +227,7 @@ class DANClassifier(BaseDeepClassifier, _DAN):
     hidden layer is aligned and the kernels weigh the same.
 
     Assumption: there are features with the same distribution in both domains in which labels given
-    features agree; in particular the shares of the classes differ little. Cost: a step adds
+    features agree; in particular the proportions of the classes differ little. Cost: a step adds
     O(b² d) for b rows and d features (O(b d) if "linear"). Arrays: torch; NumPy, data frames,
     lists, CuPy come in and go out.
 
@@ -200,20 +251,130 @@ class DANClassifier(BaseDeepClassifier, _DAN):
     1.0
     """
 
+    _alignment = MMDLoss
 
-class DANRegressor(BaseDeepRegressor, _DAN):
+    def __init__(
+        self,
+        module=None,
+        *,
+        alignment_weight=1.0,
+        alignment_schedule="constant",
+        n_kernels=5,
+        gamma="median",
+        estimate="unbiased",
+        lr=1e-3,
+        max_epochs=50,
+        batch_size=128,
+        optimizer=torch.optim.Adam,
+        early_stopping=None,
+        validation_fraction=0.1,
+        patience=10,
+        callbacks=None,
+        device=None,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        **net_params,
+    ):
+        super().__init__(
+            module,
+            lr=lr,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            patience=patience,
+            callbacks=callbacks,
+            device=device,
+            warm_start=warm_start,
+            random_state=random_state,
+            verbose=verbose,
+            **net_params,
+        )
+        self.alignment_weight = alignment_weight
+        self.alignment_schedule = alignment_schedule
+        self.n_kernels = n_kernels
+        self.gamma = gamma
+        self.estimate = estimate
+
+
+class DANRegressor(DeepRegressor):
     """Train a regression network while making the distributions of its features agree.
 
     Parameters
     ----------
-    |module|
-    |alignment|
-    |kernels|
-    |training|
+    module : torch.nn.Module class or instance, default=None
+        Network whose forward returns ``(logits, features)`` for a batch of rows. A class is built
+        for the data: it gets ``n_features`` and ``n_outputs`` where its constructor takes them, and
+        whatever is set as ``module__...``. An instance is copied. None is
+        :class:`~skda.deep.MLP`: two hidden layers sized from the data.
+    alignment_weight : float, default=1.0
+        Weight of the alignment loss. 0 is the source-only network; raising it makes the features of
+        both domains more alike, at the price of the fit to the source.
+    alignment_schedule : {"constant", "sigmoid"} or callable, default="constant"
+        Factor of the weight in the course of the training. "sigmoid" grows from 0 to 1 as
+        2/(1 + exp(-10 p)) - 1, where p is the progress from 0 to 1; a callable gets p.
+    n_kernels : int, default=5
+        Number of Gaussian kernels that are averaged; their γ are powers of two around `gamma`.
+    gamma : float or "median", default="median"
+        γ of the middle kernel exp(-γ ‖f - f'‖²). "median" takes 1/(2 median²) of the distances
+        between the rows of each batch, and so follows the features while they are learnt.
+    estimate : {"unbiased", "biased", "linear"}, default="unbiased"
+        Estimate of MMD². "linear" compares each row with one other only: cheaper for large batches,
+        noisier.
+    lr : float, default=1e-3
+        Learning rate.
+    max_epochs : int, default=50
+        Passes through the longer domain.
+    batch_size : int, default=128
+        Rows of a step: half of them source rows, half target rows. The shorter domain is shuffled
+        anew and cycled.
+    optimizer : type, default=torch.optim.Adam
+        Optimizer class of torch. Its arguments are set as ``optimizer__weight_decay=...``.
+    early_stopping : {None, "source", "target"}, default=None
+        Criterion on held-out rows after which training stops and the best epoch is restored.
+        "source": the supervised loss on source rows. "target" (classifiers): confident and diverse
+        predictions on target rows, that is the mean entropy of the predictions minus the entropy
+        of the mean prediction. It needs no label.
+    validation_fraction : float, default=0.1
+        Fraction of the rows of each domain that early stopping holds out.
+    patience : int, default=10
+        Epochs without improvement before training stops early.
+    callbacks : list of skorch callbacks, default=None
+        Learning-rate schedules, checkpoints, progress bars, gradient clipping… as in skorch. An
+        argument of a named one is set as ``callbacks__name__argument=...``.
+    device : str or torch.device, default=None
+        Where to train and predict. None takes the device of :func:`skda.config_context`, else that
+        of `X` if it is a torch tensor, else the CPU.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last fit.
+    random_state : int, RandomState instance or None, default=None
+        Seeds initial weights, batches, dropout and held-out rows. With an int, a fit on the CPU is
+        reproducible bit for bit.
+    verbose : int, default=0
+        1 prints a line per epoch, as skorch does.
+    **net_params : dict
+        ``module__hidden=(64,)``, ``module__dropout=0.5`` and any other argument of `module`;
+        ``optimizer__...``; ``callbacks__...``; ``criterion`` (a loss class) and ``criterion__...``;
+        ``compile`` and ``compile__...``. They are parameters like all others for ``get_params``,
+        ``set_params``, ``clone`` and grid searches.
 
     Attributes
     ----------
-    |fitted|
+    net_ : skorch.NeuralNet
+        The trained net: ``net_.module_``, ``net_.optimizer_``, ``net_.callbacks_``.
+    history_ : skorch.history.History
+        One entry per epoch: ``history_[:, "train_loss"]``, ``"source_loss"``,
+        ``"alignment_loss"``, ``"valid_loss"``, ``"dur"``.
+    n_iter_ : int
+        Number of epochs trained.
+    n_features_in_ : int
+        Number of features of `X`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if `X` has string names.
+    source_domains_, target_domains_ : list of int
+        Ids of the domains seen in ``fit``.
 
     See Also
     --------
@@ -242,3 +403,50 @@ class DANRegressor(BaseDeepRegressor, _DAN):
     >>> net.score(X_target, y_target)
     1.0
     """
+
+    _alignment = MMDLoss
+
+    def __init__(
+        self,
+        module=None,
+        *,
+        alignment_weight=1.0,
+        alignment_schedule="constant",
+        n_kernels=5,
+        gamma="median",
+        estimate="unbiased",
+        lr=1e-3,
+        max_epochs=50,
+        batch_size=128,
+        optimizer=torch.optim.Adam,
+        early_stopping=None,
+        validation_fraction=0.1,
+        patience=10,
+        callbacks=None,
+        device=None,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        **net_params,
+    ):
+        super().__init__(
+            module,
+            lr=lr,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            patience=patience,
+            callbacks=callbacks,
+            device=device,
+            warm_start=warm_start,
+            random_state=random_state,
+            verbose=verbose,
+            **net_params,
+        )
+        self.alignment_weight = alignment_weight
+        self.alignment_schedule = alignment_schedule
+        self.n_kernels = n_kernels
+        self.gamma = gamma
+        self.estimate = estimate

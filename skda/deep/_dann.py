@@ -3,18 +3,26 @@
 import torch
 from torch.nn.functional import softplus
 
-from ._base import BaseDeep
-from ._base_tasks import BaseDeepClassifier, BaseDeepRegressor
-from ._modules import adversary, reverse_gradient
+from .._core._param_checks import check_real
+from ._base_tasks import DeepClassifier, DeepRegressor
+from ._modules import mlp, reverse_gradient
+from ._params import check_widths
 from ._training import AlignmentLoss
 
 
 def domain_loss(source, target, source_weights=None, target_weights=None):
-    """Return the logistic loss of telling source (positive) from target outputs, halves equal."""
+    """Return the logistic loss of source (positive) against target outputs, equal in weight."""
     losses = softplus(-source.squeeze(1)), softplus(target.squeeze(1))
     if source_weights is not None:
         losses = losses[0] * source_weights, losses[1] * target_weights
     return 0.5 * (losses[0].mean() + losses[1].mean())
+
+
+def spectral_penalty(source, target, n_values=1):
+    """Return the sum of the squares of the largest singular values of both sets of features."""
+    return sum(
+        torch.linalg.svdvals(features)[:n_values].square().sum() for features in (source, target)
+    )
 
 
 class AdversarialLoss(AlignmentLoss):
@@ -26,12 +34,25 @@ class AdversarialLoss(AlignmentLoss):
 
     def __init__(self, n_in, hidden, *, bsp_weight=0.0):
         super().__init__()
-        self.discriminator = adversary(n_in, hidden)
+        self.discriminator = mlp(n_in, hidden)
         self.bsp_weight = bsp_weight
 
-    def judged(self, half):
-        """Return what the discriminator sees of a half."""
-        return half.features
+    @staticmethod
+    def check_params(params):
+        """Return the widths of the discriminator and the weight of the spectral penalty."""
+        return {
+            "hidden": check_widths("discriminator_hidden", params["discriminator_hidden"]),
+            "bsp_weight": check_real("bsp_weight", params["bsp_weight"], low=0),
+        }
+
+    @classmethod
+    def for_network(cls, module, n_features, n_outputs, **params):
+        """Return the loss with a discriminator of the features."""
+        return cls(n_features, **params)
+
+    def discriminator_input(self, batch):
+        """Return what the discriminator sees of one domain's rows."""
+        return batch.features
 
     def row_weights(self, source, target):
         """Return the weights of the rows in the loss of the discriminator, or None."""
@@ -39,7 +60,7 @@ class AdversarialLoss(AlignmentLoss):
 
     def forward(self, source, target, weight=1.0):
         """Return the loss of the discriminator; its gradient reaches the features reversed."""
-        both = torch.cat([self.judged(source), self.judged(target)])
+        both = torch.cat([self.discriminator_input(source), self.discriminator_input(target)])
         outputs = self.discriminator(reverse_gradient(both, weight))
         n = source.features.shape[0]
         return domain_loss(outputs[:n], outputs[n:], *self.row_weights(source, target))
@@ -52,43 +73,82 @@ class AdversarialLoss(AlignmentLoss):
         return loss
 
 
-class _DANN(BaseDeep):
-    def __init__(
-        self,
-        module=None,
-        *,
-        alignment_weight=1.0,
-        alignment_schedule="sigmoid",
-        discriminator_hidden=64,
-        bsp_weight=0.0,
-        **training,
-    ):
-        super().__init__(module, **training)
-        self.alignment_weight = alignment_weight
-        self.alignment_schedule = alignment_schedule
-        self.discriminator_hidden = discriminator_hidden
-        self.bsp_weight = bsp_weight
-
-    def _make_alignment(self, module, X):
-        return AdversarialLoss(
-            self._n_features_out, self.discriminator_hidden, bsp_weight=self.bsp_weight
-        )
-
-
-class DANNClassifier(BaseDeepClassifier, _DANN):
+class DANNClassifier(DeepClassifier):
     """Train a network on the source while an adversary tries to tell its features' domain.
 
     Parameters
     ----------
-    |module|
-    |alignment|
-    |adversary|
-    |bsp|
-    |training|
+    module : torch.nn.Module class or instance, default=None
+        Network whose forward returns ``(logits, features)`` for a batch of rows. A class is built
+        for the data: it gets ``n_features`` and ``n_outputs`` where its constructor takes them, and
+        whatever is set as ``module__...``. An instance is copied. None is
+        :class:`~skda.deep.MLP`: two hidden layers sized from the data.
+    alignment_weight : float, default=1.0
+        Weight of the alignment loss. 0 is the source-only network; raising it makes the features of
+        both domains more alike, at the price of the fit to the source.
+    alignment_schedule : {"constant", "sigmoid"} or callable, default="sigmoid"
+        Factor of the weight in the course of the training. "sigmoid" grows from 0 to 1 as
+        2/(1 + exp(-10 p)) - 1, where p is the progress from 0 to 1; a callable gets p.
+    discriminator_hidden : int or tuple of int, default=64
+        Widths of the hidden layers of the adversary.
+    bsp_weight : float, default=0.0
+        Weight of the batch spectral penalty [2]_, which shrinks the largest singular value of the
+        features of each domain's rows so that the adversary cannot win by one direction; 1e-4 is
+        the paper's.
+    lr : float, default=1e-3
+        Learning rate.
+    max_epochs : int, default=50
+        Passes through the longer domain.
+    batch_size : int, default=128
+        Rows of a step: half of them source rows, half target rows. The shorter domain is shuffled
+        anew and cycled.
+    optimizer : type, default=torch.optim.Adam
+        Optimizer class of torch. Its arguments are set as ``optimizer__weight_decay=...``.
+    early_stopping : {None, "source", "target"}, default=None
+        Criterion on held-out rows after which training stops and the best epoch is restored.
+        "source": the supervised loss on source rows. "target" (classifiers): confident and diverse
+        predictions on target rows, that is the mean entropy of the predictions minus the entropy
+        of the mean prediction. It needs no label.
+    validation_fraction : float, default=0.1
+        Fraction of the rows of each domain that early stopping holds out.
+    patience : int, default=10
+        Epochs without improvement before training stops early.
+    callbacks : list of skorch callbacks, default=None
+        Learning-rate schedules, checkpoints, progress bars, gradient clipping… as in skorch. An
+        argument of a named one is set as ``callbacks__name__argument=...``.
+    device : str or torch.device, default=None
+        Where to train and predict. None takes the device of :func:`skda.config_context`, else that
+        of `X` if it is a torch tensor, else the CPU.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last fit.
+    random_state : int, RandomState instance or None, default=None
+        Seeds initial weights, batches, dropout and held-out rows. With an int, a fit on the CPU is
+        reproducible bit for bit.
+    verbose : int, default=0
+        1 prints a line per epoch, as skorch does.
+    **net_params : dict
+        ``module__hidden=(64,)``, ``module__dropout=0.5`` and any other argument of `module`;
+        ``optimizer__...``; ``callbacks__...``; ``criterion`` (a loss class) and ``criterion__...``;
+        ``compile`` and ``compile__...``. They are parameters like all others for ``get_params``,
+        ``set_params``, ``clone`` and grid searches.
 
     Attributes
     ----------
-    |fitted|
+    classes_ : ndarray of shape (n_classes,)
+        Classes of the source, in their own type.
+    net_ : skorch.NeuralNet
+        The trained net: ``net_.module_``, ``net_.optimizer_``, ``net_.callbacks_``.
+    history_ : skorch.history.History
+        One entry per epoch: ``history_[:, "train_loss"]``, ``"source_loss"``,
+        ``"alignment_loss"``, ``"valid_loss"``, ``"dur"``.
+    n_iter_ : int
+        Number of epochs trained.
+    n_features_in_ : int
+        Number of features of `X`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if `X` has string names.
+    source_domains_, target_domains_ : list of int
+        Ids of the domains seen in ``fit``.
 
     See Also
     --------
@@ -104,9 +164,10 @@ class DANNClassifier(BaseDeepClassifier, _DANN):
     ``history_[:, "alignment_loss"]`` is L_D: log 2 = 0.69 means that D is fooled.
 
     Assumption: there are features with the same distribution in both domains in which labels given
-    features agree; in particular the shares of the classes differ little. Cost: a step adds a pass
-    through the discriminator, linear in rows and features (the spectral penalty, a singular value
-    decomposition of each half). Arrays: torch; NumPy, data frames, lists, CuPy come in and go out.
+    features agree; in particular the proportions of the classes differ little. Cost: a step adds a
+    pass through the discriminator, linear in rows and features (the spectral penalty, a singular
+    value decomposition of each domain's rows). Arrays: torch; NumPy, data frames, lists, CuPy come
+    in and go out.
 
     References
     ----------
@@ -129,21 +190,126 @@ class DANNClassifier(BaseDeepClassifier, _DANN):
     1.0
     """
 
+    _alignment = AdversarialLoss
 
-class DANNRegressor(BaseDeepRegressor, _DANN):
+    def __init__(
+        self,
+        module=None,
+        *,
+        alignment_weight=1.0,
+        alignment_schedule="sigmoid",
+        discriminator_hidden=64,
+        bsp_weight=0.0,
+        lr=1e-3,
+        max_epochs=50,
+        batch_size=128,
+        optimizer=torch.optim.Adam,
+        early_stopping=None,
+        validation_fraction=0.1,
+        patience=10,
+        callbacks=None,
+        device=None,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        **net_params,
+    ):
+        super().__init__(
+            module,
+            lr=lr,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            patience=patience,
+            callbacks=callbacks,
+            device=device,
+            warm_start=warm_start,
+            random_state=random_state,
+            verbose=verbose,
+            **net_params,
+        )
+        self.alignment_weight = alignment_weight
+        self.alignment_schedule = alignment_schedule
+        self.discriminator_hidden = discriminator_hidden
+        self.bsp_weight = bsp_weight
+
+
+class DANNRegressor(DeepRegressor):
     """Train a regression network while an adversary tries to tell its features' domain.
 
     Parameters
     ----------
-    |module|
-    |alignment|
-    |adversary|
-    |bsp|
-    |training|
+    module : torch.nn.Module class or instance, default=None
+        Network whose forward returns ``(logits, features)`` for a batch of rows. A class is built
+        for the data: it gets ``n_features`` and ``n_outputs`` where its constructor takes them, and
+        whatever is set as ``module__...``. An instance is copied. None is
+        :class:`~skda.deep.MLP`: two hidden layers sized from the data.
+    alignment_weight : float, default=1.0
+        Weight of the alignment loss. 0 is the source-only network; raising it makes the features of
+        both domains more alike, at the price of the fit to the source.
+    alignment_schedule : {"constant", "sigmoid"} or callable, default="sigmoid"
+        Factor of the weight in the course of the training. "sigmoid" grows from 0 to 1 as
+        2/(1 + exp(-10 p)) - 1, where p is the progress from 0 to 1; a callable gets p.
+    discriminator_hidden : int or tuple of int, default=64
+        Widths of the hidden layers of the adversary.
+    bsp_weight : float, default=0.0
+        Weight of the batch spectral penalty [2]_, which shrinks the largest singular value of the
+        features of each domain's rows so that the adversary cannot win by one direction; 1e-4 is
+        the paper's.
+    lr : float, default=1e-3
+        Learning rate.
+    max_epochs : int, default=50
+        Passes through the longer domain.
+    batch_size : int, default=128
+        Rows of a step: half of them source rows, half target rows. The shorter domain is shuffled
+        anew and cycled.
+    optimizer : type, default=torch.optim.Adam
+        Optimizer class of torch. Its arguments are set as ``optimizer__weight_decay=...``.
+    early_stopping : {None, "source", "target"}, default=None
+        Criterion on held-out rows after which training stops and the best epoch is restored.
+        "source": the supervised loss on source rows. "target" (classifiers): confident and diverse
+        predictions on target rows, that is the mean entropy of the predictions minus the entropy
+        of the mean prediction. It needs no label.
+    validation_fraction : float, default=0.1
+        Fraction of the rows of each domain that early stopping holds out.
+    patience : int, default=10
+        Epochs without improvement before training stops early.
+    callbacks : list of skorch callbacks, default=None
+        Learning-rate schedules, checkpoints, progress bars, gradient clipping… as in skorch. An
+        argument of a named one is set as ``callbacks__name__argument=...``.
+    device : str or torch.device, default=None
+        Where to train and predict. None takes the device of :func:`skda.config_context`, else that
+        of `X` if it is a torch tensor, else the CPU.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last fit.
+    random_state : int, RandomState instance or None, default=None
+        Seeds initial weights, batches, dropout and held-out rows. With an int, a fit on the CPU is
+        reproducible bit for bit.
+    verbose : int, default=0
+        1 prints a line per epoch, as skorch does.
+    **net_params : dict
+        ``module__hidden=(64,)``, ``module__dropout=0.5`` and any other argument of `module`;
+        ``optimizer__...``; ``callbacks__...``; ``criterion`` (a loss class) and ``criterion__...``;
+        ``compile`` and ``compile__...``. They are parameters like all others for ``get_params``,
+        ``set_params``, ``clone`` and grid searches.
 
     Attributes
     ----------
-    |fitted|
+    net_ : skorch.NeuralNet
+        The trained net: ``net_.module_``, ``net_.optimizer_``, ``net_.callbacks_``.
+    history_ : skorch.history.History
+        One entry per epoch: ``history_[:, "train_loss"]``, ``"source_loss"``,
+        ``"alignment_loss"``, ``"valid_loss"``, ``"dur"``.
+    n_iter_ : int
+        Number of epochs trained.
+    n_features_in_ : int
+        Number of features of `X`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if `X` has string names.
+    source_domains_, target_domains_ : list of int
+        Ids of the domains seen in ``fit``.
 
     See Also
     --------
@@ -175,9 +341,47 @@ class DANNRegressor(BaseDeepRegressor, _DANN):
     1.0
     """
 
+    _alignment = AdversarialLoss
 
-def spectral_penalty(source, target, n_values=1):
-    """Return the sum of the squares of the largest singular values of both sets of features."""
-    return sum(
-        torch.linalg.svdvals(features)[:n_values].square().sum() for features in (source, target)
-    )
+    def __init__(
+        self,
+        module=None,
+        *,
+        alignment_weight=1.0,
+        alignment_schedule="sigmoid",
+        discriminator_hidden=64,
+        bsp_weight=0.0,
+        lr=1e-3,
+        max_epochs=50,
+        batch_size=128,
+        optimizer=torch.optim.Adam,
+        early_stopping=None,
+        validation_fraction=0.1,
+        patience=10,
+        callbacks=None,
+        device=None,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        **net_params,
+    ):
+        super().__init__(
+            module,
+            lr=lr,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            patience=patience,
+            callbacks=callbacks,
+            device=device,
+            warm_start=warm_start,
+            random_state=random_state,
+            verbose=verbose,
+            **net_params,
+        )
+        self.alignment_weight = alignment_weight
+        self.alignment_schedule = alignment_schedule
+        self.discriminator_hidden = discriminator_hidden
+        self.bsp_weight = bsp_weight

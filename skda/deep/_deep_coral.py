@@ -2,8 +2,7 @@
 
 import torch
 
-from ._base import BaseDeep
-from ._base_tasks import BaseDeepClassifier, BaseDeepRegressor
+from ._base_tasks import DeepClassifier, DeepRegressor
 from ._training import AlignmentLoss
 
 
@@ -17,11 +16,11 @@ class _CovarianceGap(torch.autograd.Function):
     @staticmethod
     def forward(ctx, source, target):
         centered = [x - x.mean(dim=0) for x in (source, target)]
-        shares = [1.0 / max(z.shape[0] - 1, 1) for z in centered]
-        (s, t), (a, b) = centered, shares
+        factors = [1.0 / max(z.shape[0] - 1, 1) for z in centered]
+        (s, t), (a, b) = centered, factors
         gap = torch.addmm(s.T @ s, t.T, t, beta=a, alpha=-b)
         ctx.save_for_backward(s, t, gap)
-        ctx.shares = shares
+        ctx.factors = factors
         return gap.square().sum()
 
     @staticmethod
@@ -29,7 +28,7 @@ class _CovarianceGap(torch.autograd.Function):
     def backward(ctx, gradient):
         s, t, gap = ctx.saved_tensors
         slope = gap * (4.0 * gradient)
-        return s @ slope * ctx.shares[0], t @ slope * -ctx.shares[1]
+        return s @ slope * ctx.factors[0], t @ slope * -ctx.factors[1]
 
 
 def coral_loss(source, target):
@@ -45,41 +44,85 @@ class CORALLoss(AlignmentLoss):
         return coral_loss(source.features, target.features)
 
 
-class _DeepCORAL(BaseDeep):
-    def __init__(
-        self, module=None, *, alignment_weight=100.0, alignment_schedule="constant", **training
-    ):
-        super().__init__(module, **training)
-        self.alignment_weight = alignment_weight
-        self.alignment_schedule = alignment_schedule
-
-    def _make_alignment(self, module, X):
-        return CORALLoss()
-
-
-class DeepCORALClassifier(BaseDeepClassifier, _DeepCORAL):
+class DeepCORALClassifier(DeepClassifier):
     """Train a network on the source while making the covariances of its features agree.
 
     Parameters
     ----------
-    |module|
-    |alignment|
-    |training|
+    module : torch.nn.Module class or instance, default=None
+        Network whose forward returns ``(logits, features)`` for a batch of rows. A class is built
+        for the data: it gets ``n_features`` and ``n_outputs`` where its constructor takes them, and
+        whatever is set as ``module__...``. An instance is copied. None is
+        :class:`~skda.deep.MLP`: two hidden layers sized from the data.
+    alignment_weight : float, default=100.0
+        Weight of the alignment loss. 0 is the source-only network; raising it makes the features of
+        both domains more alike, at the price of the fit to the source.
+    alignment_schedule : {"constant", "sigmoid"} or callable, default="constant"
+        Factor of the weight in the course of the training. "sigmoid" grows from 0 to 1 as
+        2/(1 + exp(-10 p)) - 1, where p is the progress from 0 to 1; a callable gets p.
+    lr : float, default=1e-3
+        Learning rate.
+    max_epochs : int, default=50
+        Passes through the longer domain.
+    batch_size : int, default=128
+        Rows of a step: half of them source rows, half target rows. The shorter domain is shuffled
+        anew and cycled.
+    optimizer : type, default=torch.optim.Adam
+        Optimizer class of torch. Its arguments are set as ``optimizer__weight_decay=...``.
+    early_stopping : {None, "source", "target"}, default=None
+        Criterion on held-out rows after which training stops and the best epoch is restored.
+        "source": the supervised loss on source rows. "target" (classifiers): confident and diverse
+        predictions on target rows, that is the mean entropy of the predictions minus the entropy
+        of the mean prediction. It needs no label.
+    validation_fraction : float, default=0.1
+        Fraction of the rows of each domain that early stopping holds out.
+    patience : int, default=10
+        Epochs without improvement before training stops early.
+    callbacks : list of skorch callbacks, default=None
+        Learning-rate schedules, checkpoints, progress bars, gradient clipping… as in skorch. An
+        argument of a named one is set as ``callbacks__name__argument=...``.
+    device : str or torch.device, default=None
+        Where to train and predict. None takes the device of :func:`skda.config_context`, else that
+        of `X` if it is a torch tensor, else the CPU.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last fit.
+    random_state : int, RandomState instance or None, default=None
+        Seeds initial weights, batches, dropout and held-out rows. With an int, a fit on the CPU is
+        reproducible bit for bit.
+    verbose : int, default=0
+        1 prints a line per epoch, as skorch does.
+    **net_params : dict
+        ``module__hidden=(64,)``, ``module__dropout=0.5`` and any other argument of `module`;
+        ``optimizer__...``; ``callbacks__...``; ``criterion`` (a loss class) and ``criterion__...``;
+        ``compile`` and ``compile__...``. They are parameters like all others for ``get_params``,
+        ``set_params``, ``clone`` and grid searches.
 
     Attributes
     ----------
-    |fitted|
+    classes_ : ndarray of shape (n_classes,)
+        Classes of the source, in their own type.
+    net_ : skorch.NeuralNet
+        The trained net: ``net_.module_``, ``net_.optimizer_``, ``net_.callbacks_``.
+    history_ : skorch.history.History
+        One entry per epoch: ``history_[:, "train_loss"]``, ``"source_loss"``,
+        ``"alignment_loss"``, ``"valid_loss"``, ``"dur"``.
+    n_iter_ : int
+        Number of epochs trained.
+    n_features_in_ : int
+        Number of features of `X`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if `X` has string names.
+    source_domains_, target_domains_ : list of int
+        Ids of the domains seen in ``fit``.
 
     See Also
     --------
     DANClassifier : Align whole distributions instead of covariances.
     DeepCORALRegressor : The regressor.
 
-    Notes
-    -----
-    Minimizes cross-entropy(source) + w ‖C_s − C_t‖²_F / (4 d²), the C being covariances of the d
-    features over the two halves of a batch. The division by d² makes the loss small, hence the
-    large default weight.
+    Notes ----- Minimizes cross-entropy(source) + w ‖C_s − C_t‖²_F / (4 d²), the C being covariances
+    of the d features over the rows of each domain in a batch. The division by d² makes the loss
+    small, hence the large default weight.
 
     Assumption: there are features in which labels given features agree, and whose first moments
     need no alignment. Cost: a step adds O(b d²) for b rows and d features. Arrays: torch; NumPy,
@@ -104,19 +147,116 @@ class DeepCORALClassifier(BaseDeepClassifier, _DeepCORAL):
     1.0
     """
 
+    _alignment = CORALLoss
 
-class DeepCORALRegressor(BaseDeepRegressor, _DeepCORAL):
+    def __init__(
+        self,
+        module=None,
+        *,
+        alignment_weight=100.0,
+        alignment_schedule="constant",
+        lr=1e-3,
+        max_epochs=50,
+        batch_size=128,
+        optimizer=torch.optim.Adam,
+        early_stopping=None,
+        validation_fraction=0.1,
+        patience=10,
+        callbacks=None,
+        device=None,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        **net_params,
+    ):
+        super().__init__(
+            module,
+            lr=lr,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            patience=patience,
+            callbacks=callbacks,
+            device=device,
+            warm_start=warm_start,
+            random_state=random_state,
+            verbose=verbose,
+            **net_params,
+        )
+        self.alignment_weight = alignment_weight
+        self.alignment_schedule = alignment_schedule
+
+
+class DeepCORALRegressor(DeepRegressor):
     """Train a regression network while making the covariances of its features agree.
 
     Parameters
     ----------
-    |module|
-    |alignment|
-    |training|
+    module : torch.nn.Module class or instance, default=None
+        Network whose forward returns ``(logits, features)`` for a batch of rows. A class is built
+        for the data: it gets ``n_features`` and ``n_outputs`` where its constructor takes them, and
+        whatever is set as ``module__...``. An instance is copied. None is
+        :class:`~skda.deep.MLP`: two hidden layers sized from the data.
+    alignment_weight : float, default=100.0
+        Weight of the alignment loss. 0 is the source-only network; raising it makes the features of
+        both domains more alike, at the price of the fit to the source.
+    alignment_schedule : {"constant", "sigmoid"} or callable, default="constant"
+        Factor of the weight in the course of the training. "sigmoid" grows from 0 to 1 as
+        2/(1 + exp(-10 p)) - 1, where p is the progress from 0 to 1; a callable gets p.
+    lr : float, default=1e-3
+        Learning rate.
+    max_epochs : int, default=50
+        Passes through the longer domain.
+    batch_size : int, default=128
+        Rows of a step: half of them source rows, half target rows. The shorter domain is shuffled
+        anew and cycled.
+    optimizer : type, default=torch.optim.Adam
+        Optimizer class of torch. Its arguments are set as ``optimizer__weight_decay=...``.
+    early_stopping : {None, "source", "target"}, default=None
+        Criterion on held-out rows after which training stops and the best epoch is restored.
+        "source": the supervised loss on source rows. "target" (classifiers): confident and diverse
+        predictions on target rows, that is the mean entropy of the predictions minus the entropy
+        of the mean prediction. It needs no label.
+    validation_fraction : float, default=0.1
+        Fraction of the rows of each domain that early stopping holds out.
+    patience : int, default=10
+        Epochs without improvement before training stops early.
+    callbacks : list of skorch callbacks, default=None
+        Learning-rate schedules, checkpoints, progress bars, gradient clipping… as in skorch. An
+        argument of a named one is set as ``callbacks__name__argument=...``.
+    device : str or torch.device, default=None
+        Where to train and predict. None takes the device of :func:`skda.config_context`, else that
+        of `X` if it is a torch tensor, else the CPU.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last fit.
+    random_state : int, RandomState instance or None, default=None
+        Seeds initial weights, batches, dropout and held-out rows. With an int, a fit on the CPU is
+        reproducible bit for bit.
+    verbose : int, default=0
+        1 prints a line per epoch, as skorch does.
+    **net_params : dict
+        ``module__hidden=(64,)``, ``module__dropout=0.5`` and any other argument of `module`;
+        ``optimizer__...``; ``callbacks__...``; ``criterion`` (a loss class) and ``criterion__...``;
+        ``compile`` and ``compile__...``. They are parameters like all others for ``get_params``,
+        ``set_params``, ``clone`` and grid searches.
 
     Attributes
     ----------
-    |fitted|
+    net_ : skorch.NeuralNet
+        The trained net: ``net_.module_``, ``net_.optimizer_``, ``net_.callbacks_``.
+    history_ : skorch.history.History
+        One entry per epoch: ``history_[:, "train_loss"]``, ``"source_loss"``,
+        ``"alignment_loss"``, ``"valid_loss"``, ``"dur"``.
+    n_iter_ : int
+        Number of epochs trained.
+    n_features_in_ : int
+        Number of features of `X`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if `X` has string names.
+    source_domains_, target_domains_ : list of int
+        Ids of the domains seen in ``fit``.
 
     See Also
     --------
@@ -145,3 +285,44 @@ class DeepCORALRegressor(BaseDeepRegressor, _DeepCORAL):
     >>> net.score(X_target, y_target)
     1.0
     """
+
+    _alignment = CORALLoss
+
+    def __init__(
+        self,
+        module=None,
+        *,
+        alignment_weight=100.0,
+        alignment_schedule="constant",
+        lr=1e-3,
+        max_epochs=50,
+        batch_size=128,
+        optimizer=torch.optim.Adam,
+        early_stopping=None,
+        validation_fraction=0.1,
+        patience=10,
+        callbacks=None,
+        device=None,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        **net_params,
+    ):
+        super().__init__(
+            module,
+            lr=lr,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            patience=patience,
+            callbacks=callbacks,
+            device=device,
+            warm_start=warm_start,
+            random_state=random_state,
+            verbose=verbose,
+            **net_params,
+        )
+        self.alignment_weight = alignment_weight
+        self.alignment_schedule = alignment_schedule

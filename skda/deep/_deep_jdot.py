@@ -3,13 +3,15 @@
 import numpy as np
 import torch
 
+from .._core._param_checks import check_real
 from .._numerics._sinkhorn import sinkhorn_plan
-from ._base import BaseDeep
-from ._base_tasks import BaseDeepClassifier
+from ._base_tasks import DeepClassifier
 from ._dan import squared_distances
 from ._training import AlignmentLoss
 
-ENTROPY = 0.05  # weight of the plan's entropy where mass may stay, as a share of that of the mass
+ENTROPY = (
+    0.05  # weight of the plan's entropy where mass may stay, as a fraction of that of the mass
+)
 
 
 def transport_plan(cost, marginal_reg=None):
@@ -44,15 +46,26 @@ def joint_cost(source, target, feature_cost):
 
 
 class JointTransportLoss(AlignmentLoss):
-    """Cost of the optimal plan between the halves, the plan held fixed."""
+    """Cost of the optimal plan between the domains of a batch, the plan held fixed."""
 
     def __init__(self, feature_cost, marginal_reg):
         super().__init__()
-        if marginal_reg is not None and not marginal_reg > 0:
-            raise ValueError(
-                f"marginal_reg must be a positive number or None; got {marginal_reg!r}."
-            )
         self.feature_cost, self.marginal_reg = feature_cost, marginal_reg
+
+    @staticmethod
+    def check_params(params):
+        """Return the weights of the distances and of the marginals."""
+        return {
+            "feature_cost": check_real("feature_cost", params["feature_cost"], low=0),
+            "marginal_reg": check_real(
+                "marginal_reg",
+                params["marginal_reg"],
+                low=0,
+                closed="neither",
+                none=True,
+                hint="None transports all of the mass.",
+            ),
+        }
 
     def forward(self, source, target):
         """Return the loss of a batch."""
@@ -60,13 +73,22 @@ class JointTransportLoss(AlignmentLoss):
         return (transport_plan(cost, self.marginal_reg) * cost).sum()
 
 
-class DeepJDOTClassifier(BaseDeepClassifier, BaseDeep):
+class DeepJDOTClassifier(DeepClassifier):
     """Train a network while transporting source features and labels onto the target.
 
     Parameters
     ----------
-    |module|
-    |alignment|
+    module : torch.nn.Module class or instance, default=None
+        Network whose forward returns ``(logits, features)`` for a batch of rows. A class is built
+        for the data: it gets ``n_features`` and ``n_outputs`` where its constructor takes them, and
+        whatever is set as ``module__...``. An instance is copied. None is
+        :class:`~skda.deep.MLP`: two hidden layers sized from the data.
+    alignment_weight : float, default=1.0
+        Weight of the alignment loss. 0 is the source-only network; raising it makes the features of
+        both domains more alike, at the price of the fit to the source.
+    alignment_schedule : {"constant", "sigmoid"} or callable, default="constant"
+        Factor of the weight in the course of the training. "sigmoid" grows from 0 to 1 as
+        2/(1 + exp(-10 p)) - 1, where p is the progress from 0 to 1; a callable gets p.
     feature_cost : float, default=0.1
         Cost of a unit of squared distance between features, against the cross-entropy of a
         source label under a target prediction; raising it trusts the features more.
@@ -74,11 +96,60 @@ class DeepJDOTClassifier(BaseDeepClassifier, BaseDeep):
         Weight of KL(P1 | a) + KL(Pᵀ1 | b), which lets rows without a counterpart in the batch
         keep their mass [2]_. It is compared with the cost: rows whose cost is well above it stay
         out. None transports all of the mass, as in [1]_.
-    |training|
+    lr : float, default=1e-3
+        Learning rate.
+    max_epochs : int, default=50
+        Passes through the longer domain.
+    batch_size : int, default=128
+        Rows of a step: half of them source rows, half target rows. The shorter domain is shuffled
+        anew and cycled.
+    optimizer : type, default=torch.optim.Adam
+        Optimizer class of torch. Its arguments are set as ``optimizer__weight_decay=...``.
+    early_stopping : {None, "source", "target"}, default=None
+        Criterion on held-out rows after which training stops and the best epoch is restored.
+        "source": the supervised loss on source rows. "target" (classifiers): confident and diverse
+        predictions on target rows, that is the mean entropy of the predictions minus the entropy
+        of the mean prediction. It needs no label.
+    validation_fraction : float, default=0.1
+        Fraction of the rows of each domain that early stopping holds out.
+    patience : int, default=10
+        Epochs without improvement before training stops early.
+    callbacks : list of skorch callbacks, default=None
+        Learning-rate schedules, checkpoints, progress bars, gradient clipping… as in skorch. An
+        argument of a named one is set as ``callbacks__name__argument=...``.
+    device : str or torch.device, default=None
+        Where to train and predict. None takes the device of :func:`skda.config_context`, else that
+        of `X` if it is a torch tensor, else the CPU.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last fit.
+    random_state : int, RandomState instance or None, default=None
+        Seeds initial weights, batches, dropout and held-out rows. With an int, a fit on the CPU is
+        reproducible bit for bit.
+    verbose : int, default=0
+        1 prints a line per epoch, as skorch does.
+    **net_params : dict
+        ``module__hidden=(64,)``, ``module__dropout=0.5`` and any other argument of `module`;
+        ``optimizer__...``; ``callbacks__...``; ``criterion`` (a loss class) and ``criterion__...``;
+        ``compile`` and ``compile__...``. They are parameters like all others for ``get_params``,
+        ``set_params``, ``clone`` and grid searches.
 
     Attributes
     ----------
-    |fitted|
+    classes_ : ndarray of shape (n_classes,)
+        Classes of the source, in their own type.
+    net_ : skorch.NeuralNet
+        The trained net: ``net_.module_``, ``net_.optimizer_``, ``net_.callbacks_``.
+    history_ : skorch.history.History
+        One entry per epoch: ``history_[:, "train_loss"]``, ``"source_loss"``,
+        ``"alignment_loss"``, ``"valid_loss"``, ``"dur"``.
+    n_iter_ : int
+        Number of epochs trained.
+    n_features_in_ : int
+        Number of features of `X`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if `X` has string names.
+    source_domains_, target_domains_ : list of int
+        Ids of the domains seen in ``fit``.
 
     See Also
     --------
@@ -88,19 +159,19 @@ class DeepJDOTClassifier(BaseDeepClassifier, BaseDeep):
     Notes
     -----
     Minimizes cross-entropy(source) + w min_P Σ P_ij (α ‖f_i − f_j‖² + CE(y_i, f(x_j))) over the
-    plans P between the two halves of a batch, `feature_cost` being α.
+    plans P between source and target rows of a batch, `feature_cost` being α.
 
-    A plan that moves all mass gives at least as many target rows a wrong label as the shares of
-    the classes differ between the halves. By chance alone that is a fifth of them for 64 rows
-    each of ten equal classes; the paper takes batches of 500 with equal shares. By default the
-    marginals are therefore soft [2]_, with an entropy of 0.05 `marginal_reg` KL(P | abᵀ) for
-    Sinkhorn's iterations. With None the plan is exact and found by POT.
+    A plan that moves all mass gives at least as many target rows a wrong label as the proportions
+    of the classes differ between source and target. By chance alone that is a fifth of them for 64
+    rows each of ten equal classes; the paper takes batches of 500 with equal proportions. By
+    default the marginals are therefore soft [2]_, with an entropy of 0.05 `marginal_reg` KL(P |
+    abᵀ) for Sinkhorn's iterations. With None the plan is exact and found by POT.
 
-    Assumption: nearby features have the same label; with ``marginal_reg=None`` also that the shares
-    of the classes are the same. Cost: a step adds O(b²) times the iterations (at most 200) for b
-    rows, or O(b³ log b) for the exact plan, on the host, so that a GPU waits for it at each step.
-    Arrays: torch with a NumPy island (the plan); NumPy, data frames, lists, CuPy come in and go
-    out.
+    Assumption: nearby features have the same label; with ``marginal_reg=None`` also that the
+    proportions of the classes are the same. Cost: a step adds O(b²) times the iterations (at most
+    200) for b rows, or O(b³ log b) for the exact plan, on the host, so that a GPU waits for it at
+    each step. Arrays: torch with a NumPy island (the plan); NumPy, data frames, lists, CuPy come in
+    and go out.
 
     References
     ----------
@@ -124,6 +195,8 @@ class DeepJDOTClassifier(BaseDeepClassifier, BaseDeep):
     1.0
     """
 
+    _alignment = JointTransportLoss
+
     def __init__(
         self,
         module=None,
@@ -132,13 +205,37 @@ class DeepJDOTClassifier(BaseDeepClassifier, BaseDeep):
         alignment_schedule="constant",
         feature_cost=0.1,
         marginal_reg=1.0,
-        **training,
+        lr=1e-3,
+        max_epochs=50,
+        batch_size=128,
+        optimizer=torch.optim.Adam,
+        early_stopping=None,
+        validation_fraction=0.1,
+        patience=10,
+        callbacks=None,
+        device=None,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        **net_params,
     ):
-        super().__init__(module, **training)
+        super().__init__(
+            module,
+            lr=lr,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            patience=patience,
+            callbacks=callbacks,
+            device=device,
+            warm_start=warm_start,
+            random_state=random_state,
+            verbose=verbose,
+            **net_params,
+        )
         self.alignment_weight = alignment_weight
         self.alignment_schedule = alignment_schedule
         self.feature_cost = feature_cost
         self.marginal_reg = marginal_reg
-
-    def _make_alignment(self, module, X):
-        return JointTransportLoss(self.feature_cost, self.marginal_reg)

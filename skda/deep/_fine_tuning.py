@@ -6,15 +6,28 @@ import numpy as np
 import torch
 
 from .._array._warnings import warn_user
+from .._core._param_checks import check_integer, check_real
 from .._core._sample_domain import DomainWarning
-from ._base_tasks import BaseNetClassifier, BaseNetRegressor
-from ._base_two_stage import BaseStaged
+from ._base_tasks import DeepClassifier, DeepRegressor
+from ._base_two_stage import Adaptation
 from ._training import AlignmentLoss, PairedNet
 
 
 def layers_of(module):
     """Return the names of the layers that have parameters, from the input to the output."""
     return list(dict.fromkeys(name.rpartition(".")[0] for name, _ in module.named_parameters()))
+
+
+def check_freeze(freeze):
+    """Return `freeze` if it can stand for layers; which ones there are is known later."""
+    names = freeze if isinstance(freeze, list | tuple) else [freeze]
+    is_depth = isinstance(freeze, int | np.integer) and not isinstance(freeze, bool)
+    if freeze is not None and not is_depth and not all(isinstance(n, str) for n in names):
+        raise ValueError(
+            "freeze must be a number of layers, the beginning of a layer's name, a list of such, "
+            f"or None; got {freeze!r}."
+        )
+    return freeze
 
 
 def frozen_layers(layers, freeze):
@@ -69,104 +82,159 @@ class TuningNet(PairedNet):
 
     def losses(self, batch):
         """Return the supervised loss and the weighted distance from the starting point."""
-        rows, _ = batch.halves(*self.module_(batch.X))
+        rows, _ = batch.by_domain(*self.module_(batch.X))
         supervised = self.criterion_(rows.logits, rows.y)
         if not self.alignment_weight:
             return supervised, None
         return supervised, self.alignment_weight * self.alignment_.distance(self.module_)
 
 
-class _FineTuning(BaseStaged):
-    _labels = "all"
+class FineTuning(Adaptation):
+    """Train a copy on labeled target rows, some of its layers kept as they are."""
 
-    def __init__(
-        self,
-        module=None,
-        *,
-        source_model=None,
-        freeze=None,
-        unfreeze_every=None,
-        lr_decay=1.0,
-        l2_sp=0.0,
-        adaptation_epochs=50,
-        adaptation_lr=1e-4,
-        **training,
-    ):
-        super().__init__(module, **training)
-        self.source_model = source_model
-        self.freeze = freeze
-        self.unfreeze_every = unfreeze_every
-        self.lr_decay = lr_decay
-        self.l2_sp = l2_sp
-        self.adaptation_epochs = adaptation_epochs
-        self.adaptation_lr = adaptation_lr
+    def __init__(self, freeze, unfreeze_every, lr_decay, l2_sp, lr):
+        self.freeze, self.unfreeze_every = freeze, unfreeze_every
+        self.lr_decay, self.l2_sp, self.lr = lr_decay, l2_sp, lr
 
-    def _validation_criteria(self):
-        return {"source": None}  # the supervised loss, on held-out rows of each stage
+    @staticmethod
+    def check_params(params):
+        """Return what is frozen, the learning rates and the weight of the starting point."""
+        return {
+            "freeze": check_freeze(params["freeze"]),
+            "unfreeze_every": check_integer("unfreeze_every", params["unfreeze_every"], none=True),
+            "lr_decay": check_real("lr_decay", params["lr_decay"], low=0, high=1, closed="right"),
+            "l2_sp": check_real("l2_sp", params["l2_sp"], low=0),
+            "lr": params["adaptation_lr"],
+        }
 
-    def _check_params(self):
-        super()._check_params()
-        if not self.l2_sp >= 0:
-            raise ValueError(f"l2_sp must be a number of at least 0; got {self.l2_sp!r}.")
-        if not 0 < self.lr_decay <= 1:
-            raise ValueError(f"lr_decay must lie in (0, 1]; got {self.lr_decay!r}.")
-        if self.unfreeze_every is not None and self.unfreeze_every < 1:
-            raise ValueError(
-                f"unfreeze_every must be at least 1 or None; got {self.unfreeze_every!r}."
-            )
-
-    def _adapt(self, data, X, y):
-        rows = data.target[data.labeled[data.target]]
-        if not len(rows):
+    def adapt(self, module, n_features, rows, train):
+        """Return the copy trained on the labeled target rows, and its net."""
+        if not len(rows.target):
             warn_user(
-                f"{type(self).__name__} got no label on a target row, so the source network is "
-                "used as it is. Put the labels you have into y, missing values on the other rows.",
+                "Fine-tuning got no label on a target row, so the source network is used as it is. "
+                "Put the labels you have into y, missing values on the other rows.",
                 DomainWarning,
             )
-            return
-        module = copy.deepcopy(self.net_.module_)
+            return None, None
+        module = copy.deepcopy(module)
         layers = layers_of(module)
         frozen = frozen_layers(layers, self.freeze)
         if len(frozen) == len(layers) and not self.unfreeze_every:
             raise ValueError(
                 f"freeze={self.freeze!r} leaves no layer to train. Freeze fewer of {layers}."
             )
-        groups = [
-            (f"{layer}.*", {"lr": self.adaptation_lr * self.lr_decay**depth})
-            for depth, layer in enumerate(reversed(layers))
-        ]
-        self._train_copy(
+        return train(
             module,
             StartingPoint(module, frozen, self.unfreeze_every),
-            data,
-            X,
-            y,
-            source=rows,
-            target=rows[:0],
+            source=rows.target,  # they have labels, as source rows have in the first stage
+            target=rows.target[:0],
             net_class=TuningNet,
+            stop_early=True,
             alignment_weight=self.l2_sp,
-            **({"optimizer__param_groups": groups} if self.lr_decay != 1 else {}),
+            **self._rates(layers),
         )
 
+    def _rates(self, layers):
+        """Return the setting of a learning rate per layer, where they differ."""
+        if self.lr_decay == 1:
+            return {}
+        groups = [
+            (f"{layer}.*", {"lr": self.lr * self.lr_decay**depth})
+            for depth, layer in enumerate(reversed(layers))
+        ]
+        return {"optimizer__param_groups": groups}
 
-class FineTuningClassifier(_FineTuning, BaseNetClassifier):
+
+class FineTuningClassifier(DeepClassifier):
     """Train a network on the source, then go on with the labeled rows of the target.
 
     Labels of target rows are used where there is one: missing are NaN, None or, among integers,
-    -1. Unlabeled target rows are not looked at.
+    -1. Unlabeled target rows are ignored.
 
     Parameters
     ----------
-    |module|
-    |source_model|
-    |tuning|
-    |adaptation|
-    |training|
+    module : torch.nn.Module class or instance, default=None
+        Network whose forward returns ``(logits, features)`` for a batch of rows. A class is built
+        for the data: it gets ``n_features`` and ``n_outputs`` where its constructor takes them, and
+        whatever is set as ``module__...``. An instance is copied. None is
+        :class:`~skda.deep.MLP`: two hidden layers sized from the data.
+    source_model : fitted deep estimator or FrozenEstimator, default=None
+        Network to start from; it is copied. Then rows of the target alone are enough, and
+        ``max_epochs`` and the network's own parameters are ignored. Inside tools that clone, pass
+        ``FrozenEstimator(model)``. None trains one on the source rows first.
+    freeze : int, str or list of str, default=None
+        Layers that the second stage leaves as they are: their number counted from the input, all
+        but so many if negative, or beginnings of their names (``"extractor"``).
+    unfreeze_every : int, default=None
+        Thaw the deepest frozen layer each time so many epochs have passed.
+    lr_decay : float, default=1.0
+        Factor of the learning rate from each layer to the one below it; below 1, layers near the
+        input move less.
+    l2_sp : float, default=0.0
+        Weight of half the squared distance from the source weights; raising it keeps the network
+        nearer to the source.
+    adaptation_epochs : int, default=50
+        Epochs of the second stage; 0 leaves the source network as it is.
+    adaptation_lr : float, default=0.0001
+        Learning rate of the second stage.
+    lr : float, default=1e-3
+        Learning rate.
+    max_epochs : int, default=50
+        Passes through the longer domain.
+    batch_size : int, default=128
+        Rows of a step: half of them source rows, half target rows. The shorter domain is shuffled
+        anew and cycled.
+    optimizer : type, default=torch.optim.Adam
+        Optimizer class of torch. Its arguments are set as ``optimizer__weight_decay=...``.
+    early_stopping : {None, "source", "target"}, default=None
+        Criterion on held-out rows after which training stops and the best epoch is restored.
+        "source": the supervised loss on source rows. "target" (classifiers): confident and diverse
+        predictions on target rows, that is the mean entropy of the predictions minus the entropy
+        of the mean prediction. It needs no label.
+    validation_fraction : float, default=0.1
+        Fraction of the rows of each domain that early stopping holds out.
+    patience : int, default=10
+        Epochs without improvement before training stops early.
+    callbacks : list of skorch callbacks, default=None
+        Learning-rate schedules, checkpoints, progress bars, gradient clipping… as in skorch. An
+        argument of a named one is set as ``callbacks__name__argument=...``.
+    device : str or torch.device, default=None
+        Where to train and predict. None takes the device of :func:`skda.config_context`, else that
+        of `X` if it is a torch tensor, else the CPU.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last fit.
+    random_state : int, RandomState instance or None, default=None
+        Seeds initial weights, batches, dropout and held-out rows. With an int, a fit on the CPU is
+        reproducible bit for bit.
+    verbose : int, default=0
+        1 prints a line per epoch, as skorch does.
+    **net_params : dict
+        ``module__hidden=(64,)``, ``module__dropout=0.5`` and any other argument of `module`;
+        ``optimizer__...``; ``callbacks__...``; ``criterion`` (a loss class) and ``criterion__...``;
+        ``compile`` and ``compile__...``. They are parameters like all others for ``get_params``,
+        ``set_params``, ``clone`` and grid searches.
 
     Attributes
     ----------
-    |fitted|
-    |staged|
+    classes_ : ndarray of shape (n_classes,)
+        Classes of the source, in their own type.
+    net_ : skorch.NeuralNet
+        The trained net: ``net_.module_``, ``net_.optimizer_``, ``net_.callbacks_``.
+    history_ : skorch.history.History
+        One entry per epoch: ``history_[:, "train_loss"]``, ``"source_loss"``,
+        ``"alignment_loss"``, ``"valid_loss"``, ``"dur"``.
+    n_iter_ : int
+        Number of epochs trained.
+    n_features_in_ : int
+        Number of features of `X`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if `X` has string names.
+    source_domains_, target_domains_ : list of int
+        Ids of the domains seen in ``fit``.
+    target_module_ : torch.nn.Module
+        The adapted network, which maps target rows; source rows are mapped by ``net_.module_``.
+    adapted_net_ : skorch.NeuralNet
+        The net of the second stage, with its history.
 
     See Also
     --------
@@ -206,24 +274,147 @@ class FineTuningClassifier(_FineTuning, BaseNetClassifier):
     1.0
     """
 
+    _labels = "all"
+    _adaptation = FineTuning
 
-class FineTuningRegressor(_FineTuning, BaseNetRegressor):
+    def __init__(
+        self,
+        module=None,
+        *,
+        source_model=None,
+        freeze=None,
+        unfreeze_every=None,
+        lr_decay=1.0,
+        l2_sp=0.0,
+        adaptation_epochs=50,
+        adaptation_lr=1e-4,
+        lr=1e-3,
+        max_epochs=50,
+        batch_size=128,
+        optimizer=torch.optim.Adam,
+        early_stopping=None,
+        validation_fraction=0.1,
+        patience=10,
+        callbacks=None,
+        device=None,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        **net_params,
+    ):
+        super().__init__(
+            module,
+            lr=lr,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            patience=patience,
+            callbacks=callbacks,
+            device=device,
+            warm_start=warm_start,
+            random_state=random_state,
+            verbose=verbose,
+            **net_params,
+        )
+        self.source_model = source_model
+        self.freeze = freeze
+        self.unfreeze_every = unfreeze_every
+        self.lr_decay = lr_decay
+        self.l2_sp = l2_sp
+        self.adaptation_epochs = adaptation_epochs
+        self.adaptation_lr = adaptation_lr
+
+
+class FineTuningRegressor(DeepRegressor):
     """Train a network on the source, then go on with the target rows that have a value.
 
-    Missing values of `y` on target rows are NaN. Target rows without a value are not looked at.
+    Missing values of `y` on target rows are NaN. Target rows without a value are
+    ignored.
 
     Parameters
     ----------
-    |module|
-    |source_model|
-    |tuning|
-    |adaptation|
-    |training|
+    module : torch.nn.Module class or instance, default=None
+        Network whose forward returns ``(logits, features)`` for a batch of rows. A class is built
+        for the data: it gets ``n_features`` and ``n_outputs`` where its constructor takes them, and
+        whatever is set as ``module__...``. An instance is copied. None is
+        :class:`~skda.deep.MLP`: two hidden layers sized from the data.
+    source_model : fitted deep estimator or FrozenEstimator, default=None
+        Network to start from; it is copied. Then rows of the target alone are enough, and
+        ``max_epochs`` and the network's own parameters are ignored. Inside tools that clone, pass
+        ``FrozenEstimator(model)``. None trains one on the source rows first.
+    freeze : int, str or list of str, default=None
+        Layers that the second stage leaves as they are: their number counted from the input, all
+        but so many if negative, or beginnings of their names (``"extractor"``).
+    unfreeze_every : int, default=None
+        Thaw the deepest frozen layer each time so many epochs have passed.
+    lr_decay : float, default=1.0
+        Factor of the learning rate from each layer to the one below it; below 1, layers near the
+        input move less.
+    l2_sp : float, default=0.0
+        Weight of half the squared distance from the source weights; raising it keeps the network
+        nearer to the source.
+    adaptation_epochs : int, default=50
+        Epochs of the second stage; 0 leaves the source network as it is.
+    adaptation_lr : float, default=0.0001
+        Learning rate of the second stage.
+    lr : float, default=1e-3
+        Learning rate.
+    max_epochs : int, default=50
+        Passes through the longer domain.
+    batch_size : int, default=128
+        Rows of a step: half of them source rows, half target rows. The shorter domain is shuffled
+        anew and cycled.
+    optimizer : type, default=torch.optim.Adam
+        Optimizer class of torch. Its arguments are set as ``optimizer__weight_decay=...``.
+    early_stopping : {None, "source", "target"}, default=None
+        Criterion on held-out rows after which training stops and the best epoch is restored.
+        "source": the supervised loss on source rows. "target" (classifiers): confident and diverse
+        predictions on target rows, that is the mean entropy of the predictions minus the entropy
+        of the mean prediction. It needs no label.
+    validation_fraction : float, default=0.1
+        Fraction of the rows of each domain that early stopping holds out.
+    patience : int, default=10
+        Epochs without improvement before training stops early.
+    callbacks : list of skorch callbacks, default=None
+        Learning-rate schedules, checkpoints, progress bars, gradient clipping… as in skorch. An
+        argument of a named one is set as ``callbacks__name__argument=...``.
+    device : str or torch.device, default=None
+        Where to train and predict. None takes the device of :func:`skda.config_context`, else that
+        of `X` if it is a torch tensor, else the CPU.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last fit.
+    random_state : int, RandomState instance or None, default=None
+        Seeds initial weights, batches, dropout and held-out rows. With an int, a fit on the CPU is
+        reproducible bit for bit.
+    verbose : int, default=0
+        1 prints a line per epoch, as skorch does.
+    **net_params : dict
+        ``module__hidden=(64,)``, ``module__dropout=0.5`` and any other argument of `module`;
+        ``optimizer__...``; ``callbacks__...``; ``criterion`` (a loss class) and ``criterion__...``;
+        ``compile`` and ``compile__...``. They are parameters like all others for ``get_params``,
+        ``set_params``, ``clone`` and grid searches.
 
     Attributes
     ----------
-    |fitted|
-    |staged|
+    net_ : skorch.NeuralNet
+        The trained net: ``net_.module_``, ``net_.optimizer_``, ``net_.callbacks_``.
+    history_ : skorch.history.History
+        One entry per epoch: ``history_[:, "train_loss"]``, ``"source_loss"``,
+        ``"alignment_loss"``, ``"valid_loss"``, ``"dur"``.
+    n_iter_ : int
+        Number of epochs trained.
+    n_features_in_ : int
+        Number of features of `X`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if `X` has string names.
+    source_domains_, target_domains_ : list of int
+        Ids of the domains seen in ``fit``.
+    target_module_ : torch.nn.Module
+        The adapted network, which maps target rows; source rows are mapped by ``net_.module_``.
+    adapted_net_ : skorch.NeuralNet
+        The net of the second stage, with its history.
 
     See Also
     --------
@@ -256,3 +447,55 @@ class FineTuningRegressor(_FineTuning, BaseNetRegressor):
     >>> net.score(X_target, y_target)
     1.0
     """
+
+    _labels = "all"
+    _adaptation = FineTuning
+
+    def __init__(
+        self,
+        module=None,
+        *,
+        source_model=None,
+        freeze=None,
+        unfreeze_every=None,
+        lr_decay=1.0,
+        l2_sp=0.0,
+        adaptation_epochs=50,
+        adaptation_lr=1e-4,
+        lr=1e-3,
+        max_epochs=50,
+        batch_size=128,
+        optimizer=torch.optim.Adam,
+        early_stopping=None,
+        validation_fraction=0.1,
+        patience=10,
+        callbacks=None,
+        device=None,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        **net_params,
+    ):
+        super().__init__(
+            module,
+            lr=lr,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            patience=patience,
+            callbacks=callbacks,
+            device=device,
+            warm_start=warm_start,
+            random_state=random_state,
+            verbose=verbose,
+            **net_params,
+        )
+        self.source_model = source_model
+        self.freeze = freeze
+        self.unfreeze_every = unfreeze_every
+        self.lr_decay = lr_decay
+        self.l2_sp = l2_sp
+        self.adaptation_epochs = adaptation_epochs
+        self.adaptation_lr = adaptation_lr

@@ -3,9 +3,10 @@
 import torch
 from torch.nn.functional import cross_entropy
 
-from ._base import BaseDeep
-from ._base_tasks import BaseDeepClassifier
-from ._modules import adversary, reverse_gradient
+from .._core._param_checks import check_real
+from ._base_tasks import DeepClassifier
+from ._modules import mlp, reverse_gradient
+from ._params import check_widths
 from ._training import AlignmentLoss
 
 
@@ -21,15 +22,28 @@ class MarginDisparityLoss(AlignmentLoss):
 
     def __init__(self, n_features, n_classes, hidden, margin):
         super().__init__()
-        self.classifier = adversary(n_features, hidden, n_classes)
+        self.classifier = mlp(n_features, hidden, n_classes)
         self.margin = margin
+
+    @staticmethod
+    def check_params(params):
+        """Return the widths of the adversarial classifier and its margin."""
+        return {
+            "hidden": check_widths("classifier_hidden", params["classifier_hidden"]),
+            "margin": check_real("margin", params["margin"], low=0),
+        }
+
+    @classmethod
+    def for_network(cls, module, n_features, n_outputs, **params):
+        """Return the loss with a second classifier of the features."""
+        return cls(n_features, n_outputs, **params)
 
     def forward(self, source, target, weight=1.0):
         """Return the loss of the adversarial classifier; features get its gradient reversed."""
         both = torch.cat([source.features, target.features])
         n = source.features.shape[0]
         outputs = self.classifier(reverse_gradient(both, weight))
-        classes = (half.logits.detach().argmax(dim=1) for half in (source, target))
+        classes = (batch.logits.detach().argmax(dim=1) for batch in (source, target))
         return margin_disparity(outputs[:n], outputs[n:], *classes, self.margin)
 
     def weighted(self, source, target, weight):
@@ -37,23 +51,81 @@ class MarginDisparityLoss(AlignmentLoss):
         return self(source, target, weight)
 
 
-class MDDClassifier(BaseDeepClassifier, BaseDeep):
+class MDDClassifier(DeepClassifier):
     """Train a network whose features leave a second classifier no room to disagree on the target.
 
     Parameters
     ----------
-    |module|
-    |alignment|
+    module : torch.nn.Module class or instance, default=None
+        Network whose forward returns ``(logits, features)`` for a batch of rows. A class is built
+        for the data: it gets ``n_features`` and ``n_outputs`` where its constructor takes them, and
+        whatever is set as ``module__...``. An instance is copied. None is
+        :class:`~skda.deep.MLP`: two hidden layers sized from the data.
+    alignment_weight : float, default=0.1
+        Weight of the alignment loss. 0 is the source-only network; raising it makes the features of
+        both domains more alike, at the price of the fit to the source.
+    alignment_schedule : {"constant", "sigmoid"} or callable, default="sigmoid"
+        Factor of the weight in the course of the training. "sigmoid" grows from 0 to 1 as
+        2/(1 + exp(-10 p)) - 1, where p is the progress from 0 to 1; a callable gets p.
     classifier_hidden : int or tuple of int, default=64
         Widths of the hidden layers of the adversarial classifier.
     margin : float, default=4.0
         Weight γ of the agreement on the source, the exponential of the margin; raising it ties
         the adversarial classifier more to the classifier on the source.
-    |training|
+    lr : float, default=1e-3
+        Learning rate.
+    max_epochs : int, default=50
+        Passes through the longer domain.
+    batch_size : int, default=128
+        Rows of a step: half of them source rows, half target rows. The shorter domain is shuffled
+        anew and cycled.
+    optimizer : type, default=torch.optim.Adam
+        Optimizer class of torch. Its arguments are set as ``optimizer__weight_decay=...``.
+    early_stopping : {None, "source", "target"}, default=None
+        Criterion on held-out rows after which training stops and the best epoch is restored.
+        "source": the supervised loss on source rows. "target" (classifiers): confident and diverse
+        predictions on target rows, that is the mean entropy of the predictions minus the entropy
+        of the mean prediction. It needs no label.
+    validation_fraction : float, default=0.1
+        Fraction of the rows of each domain that early stopping holds out.
+    patience : int, default=10
+        Epochs without improvement before training stops early.
+    callbacks : list of skorch callbacks, default=None
+        Learning-rate schedules, checkpoints, progress bars, gradient clipping… as in skorch. An
+        argument of a named one is set as ``callbacks__name__argument=...``.
+    device : str or torch.device, default=None
+        Where to train and predict. None takes the device of :func:`skda.config_context`, else that
+        of `X` if it is a torch tensor, else the CPU.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last fit.
+    random_state : int, RandomState instance or None, default=None
+        Seeds initial weights, batches, dropout and held-out rows. With an int, a fit on the CPU is
+        reproducible bit for bit.
+    verbose : int, default=0
+        1 prints a line per epoch, as skorch does.
+    **net_params : dict
+        ``module__hidden=(64,)``, ``module__dropout=0.5`` and any other argument of `module`;
+        ``optimizer__...``; ``callbacks__...``; ``criterion`` (a loss class) and ``criterion__...``;
+        ``compile`` and ``compile__...``. They are parameters like all others for ``get_params``,
+        ``set_params``, ``clone`` and grid searches.
 
     Attributes
     ----------
-    |fitted|
+    classes_ : ndarray of shape (n_classes,)
+        Classes of the source, in their own type.
+    net_ : skorch.NeuralNet
+        The trained net: ``net_.module_``, ``net_.optimizer_``, ``net_.callbacks_``.
+    history_ : skorch.history.History
+        One entry per epoch: ``history_[:, "train_loss"]``, ``"source_loss"``,
+        ``"alignment_loss"``, ``"valid_loss"``, ``"dur"``.
+    n_iter_ : int
+        Number of epochs trained.
+    n_features_in_ : int
+        Number of features of `X`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if `X` has string names.
+    source_domains_, target_domains_ : list of int
+        Ids of the domains seen in ``fit``.
 
     See Also
     --------
@@ -89,6 +161,8 @@ class MDDClassifier(BaseDeepClassifier, BaseDeep):
     1.0
     """
 
+    _alignment = MarginDisparityLoss
+
     def __init__(
         self,
         module=None,
@@ -97,15 +171,37 @@ class MDDClassifier(BaseDeepClassifier, BaseDeep):
         alignment_schedule="sigmoid",
         classifier_hidden=64,
         margin=4.0,
-        **training,
+        lr=1e-3,
+        max_epochs=50,
+        batch_size=128,
+        optimizer=torch.optim.Adam,
+        early_stopping=None,
+        validation_fraction=0.1,
+        patience=10,
+        callbacks=None,
+        device=None,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        **net_params,
     ):
-        super().__init__(module, **training)
+        super().__init__(
+            module,
+            lr=lr,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            patience=patience,
+            callbacks=callbacks,
+            device=device,
+            warm_start=warm_start,
+            random_state=random_state,
+            verbose=verbose,
+            **net_params,
+        )
         self.alignment_weight = alignment_weight
         self.alignment_schedule = alignment_schedule
         self.classifier_hidden = classifier_hidden
         self.margin = margin
-
-    def _make_alignment(self, module, X):
-        return MarginDisparityLoss(
-            self._n_features_out, len(self.classes_), self.classifier_hidden, self.margin
-        )

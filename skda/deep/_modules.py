@@ -1,5 +1,6 @@
-"""The networks: a default for feature vectors, the adversary, and the reversal of gradients."""
+"""The networks: a default for feature vectors, small perceptrons, the reversal of gradients."""
 
+import copy
 import inspect
 import math
 
@@ -7,7 +8,13 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-_FUSED_ON = ("cpu", "cuda")
+from .._core._param_checks import check_bool, check_real
+from ._params import check_widths
+
+_FUSED_ON = ("cpu", "cuda")  # devices on which torch has optimizers of one kernel
+
+# Widths of the default network: wide enough for few features, bounded for many.
+_MIN_WIDTH, _MAX_WIDTH = 64, 512
 
 
 class MLP(nn.Module):
@@ -24,7 +31,7 @@ class MLP(nn.Module):
         takes two layers: the power of two at or above `n_features`, kept within 64 and 512,
         and half of it.
     dropout : float, default=0.0
-        Share of hidden units dropped while training.
+        Fraction of the hidden units that are dropped at each step of the training.
     batch_norm : bool, default=False
         Whether to normalize each hidden layer over the batch.
 
@@ -47,9 +54,12 @@ class MLP(nn.Module):
     def __init__(self, n_features, n_outputs, hidden=None, dropout=0.0, batch_norm=False):
         super().__init__()
         if hidden is None:
-            width = min(max(2 ** math.ceil(math.log2(n_features)), 64), 512)
+            power = 2 ** math.ceil(math.log2(n_features))
+            width = min(max(power, _MIN_WIDTH), _MAX_WIDTH)
             hidden = (width, width // 2)
-        hidden = (hidden,) if isinstance(hidden, int) else tuple(hidden)
+        hidden = check_widths("hidden", hidden, hint="For example module__hidden=(64, 32).")
+        check_real("dropout", dropout, low=0, high=1, closed="left")
+        check_bool("batch_norm", batch_norm)
         layers = []
         for n_in, n_out in zip((n_features, *hidden), hidden, strict=False):
             layers.append(nn.Linear(n_in, n_out))
@@ -71,7 +81,7 @@ def build_module(module, *, n_features, n_outputs, options):
     """Return a fresh module for these data.
 
     A class is built with `options` and, where it takes parameters of these names, with
-    ``n_features`` and ``n_outputs``. An instance is used as it is.
+    ``n_features`` and ``n_outputs``. An instance is copied.
     """
     if isinstance(module, nn.Module):
         if options:
@@ -79,8 +89,13 @@ def build_module(module, *, n_features, n_outputs, options):
                 f"module is an instance of {type(module).__name__}, so the parameters "
                 f"{sorted('module__' + name for name in options)} cannot be set. Pass the class."
             )
-        return module
+        return copy.deepcopy(module)
     module = MLP if module is None else module
+    if not inspect.isclass(module) and not callable(module):
+        raise ValueError(
+            "module must be a class of torch.nn.Module, an instance of one, or None; got "
+            f"{module!r}. None takes skda.deep.MLP."
+        )
     takes = inspect.signature(module).parameters
     sizes = {"n_features": n_features, "n_outputs": n_outputs}
     return module(**{name: size for name, size in sizes.items() if name in takes}, **options)
@@ -151,9 +166,8 @@ def reverse_gradient(x, weight=1.0):
     return _Reverse.apply(x, weight)
 
 
-def adversary(n_in, hidden, n_out=1):
-    """Return a multilayer perceptron that judges features."""
-    hidden = (hidden,) if isinstance(hidden, int) else tuple(hidden)
+def mlp(n_in, hidden, n_out=1):
+    """Return a multilayer perceptron with these widths between input and output."""
     layers = []
     for a, b in zip((n_in, *hidden), hidden, strict=False):
         layers += [nn.Linear(a, b), nn.ReLU()]

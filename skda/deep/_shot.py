@@ -2,12 +2,12 @@
 
 import copy
 
-import numpy as np
 import torch
 from torch.nn.functional import cross_entropy, normalize
 
-from ._base_tasks import BaseNetClassifier, information_loss
-from ._base_two_stage import BaseStaged
+from .._core._param_checks import check_real
+from ._base_tasks import DeepClassifier, information_loss
+from ._base_two_stage import Adaptation
 from ._modules import head_parameters
 from ._training import AlignmentLoss
 
@@ -16,16 +16,16 @@ def centroid_labels(features, p, n_rounds=2):
     """Return the class of the nearest centroid of each row, by cosine.
 
     The centroids are first those of the soft predictions, then those of the labels found
-    [Eq. 5-6]. A class without rows takes no part any more.
+    [Eq. 5-6]. A class without rows is left out from then on.
     """
     directions = normalize(features, dim=1)
-    shares = p
+    memberships = p
     for _ in range(n_rounds):
-        weights = shares / shares.sum(dim=0).clamp_min(1e-8)
+        weights = memberships / memberships.sum(dim=0).clamp_min(1e-8)
         similarity = directions @ normalize(weights.T @ directions, dim=1).T
-        similarity = similarity.masked_fill(shares.sum(dim=0) < 1e-8, -torch.inf)
+        similarity = similarity.masked_fill(memberships.sum(dim=0) < 1e-8, -torch.inf)
         labels = similarity.argmax(dim=1)
-        shares = torch.nn.functional.one_hot(labels, p.shape[1]).to(p.dtype)
+        memberships = torch.nn.functional.one_hot(labels, p.shape[1]).to(p.dtype)
     return labels
 
 
@@ -58,7 +58,29 @@ class InformationLoss(AlignmentLoss):
         return loss
 
 
-class SHOTClassifier(BaseStaged, BaseNetClassifier):
+class SourceFreeAdaptation(Adaptation):
+    """Train a copy with its head fixed on target rows alone."""
+
+    def __init__(self, pseudo_label_weight):
+        self.pseudo_label_weight = pseudo_label_weight
+
+    @staticmethod
+    def check_params(params):
+        """Return the weight of the pseudo-labels."""
+        weight = check_real("pseudo_label_weight", params["pseudo_label_weight"], low=0)
+        return {"pseudo_label_weight": weight}
+
+    def adapt(self, module, n_features, rows, train):
+        """Return the copy with confident and diverse predictions, and its net."""
+        module = copy.deepcopy(module)
+        fixed = head_parameters(module, rows.X)
+        for name, parameter in module.named_parameters():
+            parameter.requires_grad_(name not in fixed)
+        loss = InformationLoss(self.pseudo_label_weight)
+        return train(module, loss, source=rows.source[:0], target=rows.target)
+
+
+class SHOTClassifier(DeepClassifier):
     """Adapt a source network to target rows alone: confident, diverse, near the class centroids.
 
     Source rows are needed for the source network only; with a fitted `source_model` none are
@@ -66,17 +88,79 @@ class SHOTClassifier(BaseStaged, BaseNetClassifier):
 
     Parameters
     ----------
-    |module|
-    |source_model|
-    |adaptation|
+    module : torch.nn.Module class or instance, default=None
+        Network whose forward returns ``(logits, features)`` for a batch of rows. A class is built
+        for the data: it gets ``n_features`` and ``n_outputs`` where its constructor takes them, and
+        whatever is set as ``module__...``. An instance is copied. None is
+        :class:`~skda.deep.MLP`: two hidden layers sized from the data.
+    source_model : fitted deep estimator or FrozenEstimator, default=None
+        Network to start from; it is copied. Then rows of the target alone are enough, and
+        ``max_epochs`` and the network's own parameters are ignored. Inside tools that clone, pass
+        ``FrozenEstimator(model)``. None trains one on the source rows first.
+    adaptation_epochs : int, default=10
+        Epochs of the second stage; 0 leaves the source network as it is.
+    adaptation_lr : float, default=0.001
+        Learning rate of the second stage.
     pseudo_label_weight : float, default=0.3
         Weight of the agreement with the nearest class centroid.
-    |training|
+    lr : float, default=1e-3
+        Learning rate.
+    max_epochs : int, default=50
+        Passes through the longer domain.
+    batch_size : int, default=128
+        Rows of a step: half of them source rows, half target rows. The shorter domain is shuffled
+        anew and cycled.
+    optimizer : type, default=torch.optim.Adam
+        Optimizer class of torch. Its arguments are set as ``optimizer__weight_decay=...``.
+    early_stopping : {None, "source", "target"}, default=None
+        Criterion on held-out rows after which training stops and the best epoch is restored.
+        "source": the supervised loss on source rows. "target" (classifiers): confident and diverse
+        predictions on target rows, that is the mean entropy of the predictions minus the entropy
+        of the mean prediction. It needs no label.
+    validation_fraction : float, default=0.1
+        Fraction of the rows of each domain that early stopping holds out.
+    patience : int, default=10
+        Epochs without improvement before training stops early.
+    callbacks : list of skorch callbacks, default=None
+        Learning-rate schedules, checkpoints, progress bars, gradient clipping… as in skorch. An
+        argument of a named one is set as ``callbacks__name__argument=...``.
+    device : str or torch.device, default=None
+        Where to train and predict. None takes the device of :func:`skda.config_context`, else that
+        of `X` if it is a torch tensor, else the CPU.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last fit.
+    random_state : int, RandomState instance or None, default=None
+        Seeds initial weights, batches, dropout and held-out rows. With an int, a fit on the CPU is
+        reproducible bit for bit.
+    verbose : int, default=0
+        1 prints a line per epoch, as skorch does.
+    **net_params : dict
+        ``module__hidden=(64,)``, ``module__dropout=0.5`` and any other argument of `module`;
+        ``optimizer__...``; ``callbacks__...``; ``criterion`` (a loss class) and ``criterion__...``;
+        ``compile`` and ``compile__...``. They are parameters like all others for ``get_params``,
+        ``set_params``, ``clone`` and grid searches.
 
     Attributes
     ----------
-    |fitted|
-    |staged|
+    classes_ : ndarray of shape (n_classes,)
+        Classes of the source, in their own type.
+    net_ : skorch.NeuralNet
+        The trained net: ``net_.module_``, ``net_.optimizer_``, ``net_.callbacks_``.
+    history_ : skorch.history.History
+        One entry per epoch: ``history_[:, "train_loss"]``, ``"source_loss"``,
+        ``"alignment_loss"``, ``"valid_loss"``, ``"dur"``.
+    n_iter_ : int
+        Number of epochs trained.
+    n_features_in_ : int
+        Number of features of `X`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if `X` has string names.
+    source_domains_, target_domains_ : list of int
+        Ids of the domains seen in ``fit``.
+    target_module_ : torch.nn.Module
+        The adapted network, which maps target rows; source rows are mapped by ``net_.module_``.
+    adapted_net_ : skorch.NeuralNet
+        The net of the second stage, with its history.
 
     See Also
     --------
@@ -114,6 +198,8 @@ class SHOTClassifier(BaseStaged, BaseNetClassifier):
     1.0
     """
 
+    _adaptation = SourceFreeAdaptation
+
     def __init__(
         self,
         module=None,
@@ -122,9 +208,36 @@ class SHOTClassifier(BaseStaged, BaseNetClassifier):
         adaptation_epochs=10,
         adaptation_lr=1e-3,
         pseudo_label_weight=0.3,
-        **training,
+        lr=1e-3,
+        max_epochs=50,
+        batch_size=128,
+        optimizer=torch.optim.Adam,
+        early_stopping=None,
+        validation_fraction=0.1,
+        patience=10,
+        callbacks=None,
+        device=None,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        **net_params,
     ):
-        super().__init__(module, **training)
+        super().__init__(
+            module,
+            lr=lr,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            patience=patience,
+            callbacks=callbacks,
+            device=device,
+            warm_start=warm_start,
+            random_state=random_state,
+            verbose=verbose,
+            **net_params,
+        )
         self.source_model = source_model
         self.adaptation_epochs = adaptation_epochs
         self.adaptation_lr = adaptation_lr
@@ -142,7 +255,7 @@ class SHOTClassifier(BaseStaged, BaseNetClassifier):
         X : array-like of shape (n_samples, n_features)
             Rows of all domains; of the target alone if there is a `source_model`.
         y : array-like of shape (n_samples,), default=None
-            Labels of the source rows; not looked at if there is a `source_model`.
+            Labels of the source rows; ignored if there is a `source_model`.
         sample_domain : array-like of int of shape (n_samples,), default=None
             Domain of each row: >= 0 a source, < 0 a target. None: all rows are source, nothing is
             adapted, and a :class:`~skda.DomainWarning` says so.
@@ -153,28 +266,6 @@ class SHOTClassifier(BaseStaged, BaseNetClassifier):
             The fitted estimator.
         """
         return super().fit(X, y, sample_domain=sample_domain)
-
-    def _encode(self, data, *, known=False, classes=None):
-        if self.source_model is None:
-            return super()._encode(data, known=known)
-        self._take_over()
-        return np.full(len(data.ids), -1, dtype=np.int64)
-
-    def _adapt(self, data, X, y):
-        module = copy.deepcopy(self.net_.module_)
-        fixed = head_parameters(module, X)
-        for name, parameter in module.named_parameters():
-            parameter.requires_grad_(name not in fixed)
-        self._train_copy(
-            module,
-            InformationLoss(self.pseudo_label_weight),
-            data,
-            X,
-            y,
-            source=data.source[:0],
-            target=data.target,
-            stop_early=False,
-        )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,10 +1,11 @@
 """The training loop: a skorch net whose batches pair source rows with target rows.
 
 All rows live as whole tensors on the device; a batch is one ``index_select``. The loss of a step
-is the criterion on the source half plus, weighted, an alignment loss between both halves.
+is the criterion on its source rows plus, weighted, an alignment loss between both domains.
 """
 
 import math
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,9 +13,11 @@ import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer, PrintLog
 
+from ._modules import has_batch_norm
 
-class Half(NamedTuple):
-    """The source or the target half of a batch, as the alignment losses see it."""
+
+class DomainBatch(NamedTuple):
+    """The source rows or the target rows of a step, as the alignment losses see them."""
 
     features: Any
     """What the module learnt to extract, (n, n_features_out)."""
@@ -40,28 +43,38 @@ class Batch(NamedTuple):
     def __len__(self):
         return self.X.shape[0]
 
-    def halves(self, logits, features):
-        """Split the outputs of the module into the source half and the target half."""
+    def by_domain(self, logits, features):
+        """Return the module's outputs as a source and a target batch, None where there is none."""
         n = self.n_source
         if n == 0:
-            return None, Half(features, logits, None, self.domain, self.rows)
+            return None, DomainBatch(features, logits, None, self.domain, self.rows)
         if n == len(self):
-            return Half(features, logits, self.y, self.domain, self.rows), None
+            return DomainBatch(features, logits, self.y, self.domain, self.rows), None
         sizes = [n, len(self) - n]
         f, o = torch.split(features, sizes), torch.split(logits, sizes)
-        source = Half(f[0], o[0], self.y, self.domain[:n], self.rows[:n])
-        return source, Half(f[1], o[1], None, self.domain[n:], self.rows[n:])
+        source = DomainBatch(f[0], o[0], self.y, self.domain[:n], self.rows[:n])
+        return source, DomainBatch(f[1], o[1], None, self.domain[n:], self.rows[n:])
+
+
+class Rows(NamedTuple):
+    """All rows of a fit, on the device, and which of them to train on."""
+
+    X: Any
+    y: Any
+    domain: Any
+    source: Any
+    target: Any
 
 
 class PairedBatches:
-    """Batches of half source and half target rows, drawn anew at each pass.
+    """Batches of half source and half target rows, chosen anew at each pass.
 
     Parameters
     ----------
     X, y, domain : tensor
         Rows of all domains, their labels (any value on target rows) and their domains.
     source, target : ndarray of int
-        Rows to draw from. Either may be empty; the other then still fills its half only.
+        Rows to choose from. Either may be empty; the other then still fills its half only.
     batch_size : int
         Rows of a step.
     rng : RandomState
@@ -94,19 +107,21 @@ class PairedBatches:
     def __len__(self):
         return self.n_steps
 
-    def _draw(self, rows, size, rng):
+    def _choose(self, rows, size, rng):
         """Return (n_steps, size) rows: permutations of them, one after the other."""
         if not size:
             return np.empty((self.n_steps, 0), dtype=np.int64)
         if size == len(rows):
             return np.stack([rng.permutation(rows) for _ in range(self.n_steps)])
         n_permutations = math.ceil(self.n_steps * size / len(rows))
-        drawn = np.concatenate([rng.permutation(rows) for _ in range(n_permutations)])
-        return drawn[: self.n_steps * size].reshape(self.n_steps, size)
+        chosen = np.concatenate([rng.permutation(rows) for _ in range(n_permutations)])
+        return chosen[: self.n_steps * size].reshape(self.n_steps, size)
 
     def __iter__(self):
         n_source = self.sizes[0]
-        drawn = [self._draw(*side) for side in zip(self.sides, self.sizes, self.rngs, strict=True)]
+        drawn = [
+            self._choose(*side) for side in zip(self.sides, self.sizes, self.rngs, strict=True)
+        ]
         rows = torch.from_numpy(np.concatenate(drawn, axis=1)).to(self.X.device)
         # Labels and domains of the whole pass at once, so that a step indexes X only.
         y, domain = self.y[rows[:, :n_source]], self.domain[rows]
@@ -116,7 +131,21 @@ class PairedBatches:
 
 
 class AlignmentLoss(torch.nn.Module):
-    """How far apart the two halves of a batch are: ``forward(source, target)`` of two `Half`."""
+    """How far apart the domains of a step are: ``forward(source, target)`` of two `DomainBatch`.
+
+    A subclass with parameters writes `check_params`; its constructor takes what that returns. One
+    with layers of its own also writes `for_network`, which knows their sizes.
+    """
+
+    @staticmethod
+    def check_params(params):
+        """Return the parameters of the loss, checked, out of those of the estimator."""
+        return {}
+
+    @classmethod
+    def for_network(cls, module, n_features, n_outputs, **params):
+        """Return the loss for a module with so many learnt features and outputs."""
+        return cls(**params)
 
     def weighted(self, source, target, weight):
         """Return the loss times its weight; adversaries weigh the reversed gradient instead."""
@@ -134,7 +163,11 @@ def sigmoid_schedule(progress, gamma=10.0):
     return 2.0 / (1.0 + math.exp(-gamma * progress)) - 1.0
 
 
-SCHEDULES = {"constant": None, "sigmoid": sigmoid_schedule}
+def schedule_of(schedule):
+    """Return the function of the progress that a schedule stands for; None is constant."""
+    if callable(schedule):
+        return schedule
+    return {"constant": None, "sigmoid": sigmoid_schedule}[schedule]
 
 
 class PairedNet(NeuralNet):
@@ -193,10 +226,6 @@ class PairedNet(NeuralNet):
         """Return the batches, which are their own iterator."""
         return dataset
 
-    # -----------------------------------------------------------------------------------------
-    # One step
-    # -----------------------------------------------------------------------------------------
-
     def weight_now(self):
         """Return the weight of the alignment loss at this step."""
         if self.alignment_schedule is None:
@@ -205,8 +234,8 @@ class PairedNet(NeuralNet):
         return self.alignment_weight * self.alignment_schedule(progress)
 
     def losses(self, batch):
-        """Return the criterion on the source half and the weighted alignment loss, or None."""
-        source, target = batch.halves(*self.module_(batch.X))
+        """Return the criterion on the source rows and the weighted alignment loss, or None."""
+        source, target = batch.by_domain(*self.module_(batch.X))
         supervised = self.criterion_(source.logits, source.y)
         if target is None:
             return supervised, None
@@ -234,10 +263,6 @@ class PairedNet(NeuralNet):
             logits, _ = self.module_(batch.X)
             criterion = self.validation_criterion or self.criterion_
             return {"loss": criterion(logits, batch.y)}
-
-    # -----------------------------------------------------------------------------------------
-    # One epoch
-    # -----------------------------------------------------------------------------------------
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """Go once through the batches; read the losses back once, at the end."""
@@ -283,3 +308,60 @@ class PairedNet(NeuralNet):
         if len(means) > 1:
             for name, value in means.items():
                 self.history.record(name, value)
+
+
+def train_on(net, rows, *, batch_size, rng, n_epochs, of_epochs=None, held_out=None):
+    """Train a net on rows for a number of epochs, of so many planned."""
+    batches = PairedBatches(
+        *rows, batch_size=batch_size, rng=rng, source_only=net.alignment is None
+    )
+    if sum(batches.sizes) == 1 and has_batch_norm(net.module_):
+        raise ValueError(
+            "Batch normalization needs at least 2 rows a step to learn from; got 1 sample. "
+            "Raise batch_size, pass more rows, or use a module without it."
+        )
+    # A schedule goes on where the last fit ended, but runs once over all planned partial fits.
+    done = net.n_steps_ if of_epochs is None else 0
+    net.n_steps_planned_ = done + len(batches) * (of_epochs or n_epochs)
+    net.max_epochs = n_epochs
+    net.partial_fit(batches, held_out)
+    net.module_.eval()
+
+
+def hold_out(rows, side, fraction, rng):
+    """Split off the rows of one side that early stopping looks at, as one batch.
+
+    Both sides give up the same fraction, so that their ratio in the training stays.
+    """
+    kept, held = {}, {}
+    for name, members in (("source", rows.source), ("target", rows.target)):
+        shuffled = rng.permutation(members)
+        n_held = int(np.ceil(fraction * len(members)))
+        if len(members) - n_held < 1:
+            n_held = 0  # a single row is trained on
+        held[name], kept[name] = shuffled[:n_held], shuffled[n_held:]
+    if not len(held[side]):
+        raise ValueError(
+            f"early_stopping={side!r} needs at least two rows of that side "
+            "(without sample_domain there are no target rows). Use early_stopping=None or "
+            "'source'."
+        )
+    i = torch.as_tensor(held[side], device=rows.X.device)
+    batch = Batch(rows.X[i], rows.y[i], rows.domain[i], i, len(i))
+    return rows._replace(**kept), batch
+
+
+def domain_codes(ids):
+    """Return the position of each id among the sorted ids of its side."""
+    codes = np.zeros(len(ids), dtype=np.int64)
+    for side in (ids >= 0, ids < 0):
+        codes[side] = np.unique(ids[side], return_inverse=True)[1]
+    return codes
+
+
+@contextmanager
+def seeded(rng, device):
+    """Seed torch from a NumPy random state for a block; the global state comes back."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(int(rng.randint(2**31 - 1)))
+        yield

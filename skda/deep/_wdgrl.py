@@ -2,9 +2,10 @@
 
 import torch
 
-from ._base import BaseDeep
-from ._base_tasks import BaseDeepClassifier, BaseDeepRegressor
-from ._modules import adversary, can_fuse, frozen_call
+from .._core._param_checks import check_integer, check_real
+from ._base_tasks import DeepClassifier, DeepRegressor
+from ._modules import can_fuse, frozen_call, mlp
+from ._params import check_widths
 from ._training import AlignmentLoss
 
 
@@ -22,11 +23,24 @@ class WassersteinLoss(AlignmentLoss):
 
     def __init__(self, n_features, hidden, *, n_critic, critic_lr, penalty):
         super().__init__()
-        if n_critic < 1:
-            raise ValueError(f"n_critic must be at least 1; got {n_critic!r}.")
-        self.critic = adversary(n_features, hidden)
+        self.critic = mlp(n_features, hidden)
         self.n_critic, self.critic_lr, self.penalty = n_critic, critic_lr, penalty
         self.optimizer = None
+
+    @staticmethod
+    def check_params(params):
+        """Return the parameters of the critic and of its training."""
+        return {
+            "hidden": check_widths("critic_hidden", params["critic_hidden"]),
+            "n_critic": check_integer("n_critic", params["n_critic"]),
+            "critic_lr": check_real("critic_lr", params["critic_lr"], low=0),
+            "penalty": check_real("penalty", params["penalty"], low=0),
+        }
+
+    @classmethod
+    def for_network(cls, module, n_features, n_outputs, **params):
+        """Return the loss with a critic of the features."""
+        return cls(n_features, **params)
 
     def before_step(self, source, target):
         """Train the critic on these features."""
@@ -46,54 +60,88 @@ class WassersteinLoss(AlignmentLoss):
 
     def forward(self, source, target):
         """Return the critic's mean on the source minus that on the target, the critic fixed."""
-        s, t = (frozen_call(self.critic, half.features).mean() for half in (source, target))
+        s, t = (frozen_call(self.critic, batch.features).mean() for batch in (source, target))
         return s - t
 
 
-class _WDGRL(BaseDeep):
-    def __init__(
-        self,
-        module=None,
-        *,
-        alignment_weight=1.0,
-        alignment_schedule="constant",
-        critic_hidden=64,
-        n_critic=5,
-        critic_lr=1e-3,
-        penalty=10.0,
-        **training,
-    ):
-        super().__init__(module, **training)
-        self.alignment_weight = alignment_weight
-        self.alignment_schedule = alignment_schedule
-        self.critic_hidden = critic_hidden
-        self.n_critic = n_critic
-        self.critic_lr = critic_lr
-        self.penalty = penalty
-
-    def _make_alignment(self, module, X):
-        return WassersteinLoss(
-            self._n_features_out,
-            self.critic_hidden,
-            n_critic=self.n_critic,
-            critic_lr=self.critic_lr,
-            penalty=self.penalty,
-        )
-
-
-class WDGRLClassifier(BaseDeepClassifier, _WDGRL):
+class WDGRLClassifier(DeepClassifier):
     """Train a network while making its features close in Wasserstein distance.
 
     Parameters
     ----------
-    |module|
-    |alignment|
-    |critic|
-    |training|
+    module : torch.nn.Module class or instance, default=None
+        Network whose forward returns ``(logits, features)`` for a batch of rows. A class is built
+        for the data: it gets ``n_features`` and ``n_outputs`` where its constructor takes them, and
+        whatever is set as ``module__...``. An instance is copied. None is
+        :class:`~skda.deep.MLP`: two hidden layers sized from the data.
+    alignment_weight : float, default=1.0
+        Weight of the alignment loss. 0 is the source-only network; raising it makes the features of
+        both domains more alike, at the price of the fit to the source.
+    alignment_schedule : {"constant", "sigmoid"} or callable, default="constant"
+        Factor of the weight in the course of the training. "sigmoid" grows from 0 to 1 as
+        2/(1 + exp(-10 p)) - 1, where p is the progress from 0 to 1; a callable gets p.
+    critic_hidden : int or tuple of int, default=64
+        Widths of the hidden layers of the critic.
+    n_critic : int, default=5
+        Steps of the critic before each step of the network.
+    critic_lr : float, default=1e-3
+        Learning rate of the critic.
+    penalty : float, default=10.0
+        Weight of the penalty that keeps the slope of the critic near one.
+    lr : float, default=1e-3
+        Learning rate.
+    max_epochs : int, default=50
+        Passes through the longer domain.
+    batch_size : int, default=128
+        Rows of a step: half of them source rows, half target rows. The shorter domain is shuffled
+        anew and cycled.
+    optimizer : type, default=torch.optim.Adam
+        Optimizer class of torch. Its arguments are set as ``optimizer__weight_decay=...``.
+    early_stopping : {None, "source", "target"}, default=None
+        Criterion on held-out rows after which training stops and the best epoch is restored.
+        "source": the supervised loss on source rows. "target" (classifiers): confident and diverse
+        predictions on target rows, that is the mean entropy of the predictions minus the entropy
+        of the mean prediction. It needs no label.
+    validation_fraction : float, default=0.1
+        Fraction of the rows of each domain that early stopping holds out.
+    patience : int, default=10
+        Epochs without improvement before training stops early.
+    callbacks : list of skorch callbacks, default=None
+        Learning-rate schedules, checkpoints, progress bars, gradient clipping… as in skorch. An
+        argument of a named one is set as ``callbacks__name__argument=...``.
+    device : str or torch.device, default=None
+        Where to train and predict. None takes the device of :func:`skda.config_context`, else that
+        of `X` if it is a torch tensor, else the CPU.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last fit.
+    random_state : int, RandomState instance or None, default=None
+        Seeds initial weights, batches, dropout and held-out rows. With an int, a fit on the CPU is
+        reproducible bit for bit.
+    verbose : int, default=0
+        1 prints a line per epoch, as skorch does.
+    **net_params : dict
+        ``module__hidden=(64,)``, ``module__dropout=0.5`` and any other argument of `module`;
+        ``optimizer__...``; ``callbacks__...``; ``criterion`` (a loss class) and ``criterion__...``;
+        ``compile`` and ``compile__...``. They are parameters like all others for ``get_params``,
+        ``set_params``, ``clone`` and grid searches.
 
     Attributes
     ----------
-    |fitted|
+    classes_ : ndarray of shape (n_classes,)
+        Classes of the source, in their own type.
+    net_ : skorch.NeuralNet
+        The trained net: ``net_.module_``, ``net_.optimizer_``, ``net_.callbacks_``.
+    history_ : skorch.history.History
+        One entry per epoch: ``history_[:, "train_loss"]``, ``"source_loss"``,
+        ``"alignment_loss"``, ``"valid_loss"``, ``"dur"``.
+    n_iter_ : int
+        Number of epochs trained.
+    n_features_in_ : int
+        Number of features of `X`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if `X` has string names.
+    source_domains_, target_domains_ : list of int
+        Ids of the domains seen in ``fit``.
 
     See Also
     --------
@@ -130,20 +178,132 @@ class WDGRLClassifier(BaseDeepClassifier, _WDGRL):
     1.0
     """
 
+    _alignment = WassersteinLoss
 
-class WDGRLRegressor(BaseDeepRegressor, _WDGRL):
+    def __init__(
+        self,
+        module=None,
+        *,
+        alignment_weight=1.0,
+        alignment_schedule="constant",
+        critic_hidden=64,
+        n_critic=5,
+        critic_lr=1e-3,
+        penalty=10.0,
+        lr=1e-3,
+        max_epochs=50,
+        batch_size=128,
+        optimizer=torch.optim.Adam,
+        early_stopping=None,
+        validation_fraction=0.1,
+        patience=10,
+        callbacks=None,
+        device=None,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        **net_params,
+    ):
+        super().__init__(
+            module,
+            lr=lr,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            patience=patience,
+            callbacks=callbacks,
+            device=device,
+            warm_start=warm_start,
+            random_state=random_state,
+            verbose=verbose,
+            **net_params,
+        )
+        self.alignment_weight = alignment_weight
+        self.alignment_schedule = alignment_schedule
+        self.critic_hidden = critic_hidden
+        self.n_critic = n_critic
+        self.critic_lr = critic_lr
+        self.penalty = penalty
+
+
+class WDGRLRegressor(DeepRegressor):
     """Train a regression network while making its features close in Wasserstein distance.
 
     Parameters
     ----------
-    |module|
-    |alignment|
-    |critic|
-    |training|
+    module : torch.nn.Module class or instance, default=None
+        Network whose forward returns ``(logits, features)`` for a batch of rows. A class is built
+        for the data: it gets ``n_features`` and ``n_outputs`` where its constructor takes them, and
+        whatever is set as ``module__...``. An instance is copied. None is
+        :class:`~skda.deep.MLP`: two hidden layers sized from the data.
+    alignment_weight : float, default=1.0
+        Weight of the alignment loss. 0 is the source-only network; raising it makes the features of
+        both domains more alike, at the price of the fit to the source.
+    alignment_schedule : {"constant", "sigmoid"} or callable, default="constant"
+        Factor of the weight in the course of the training. "sigmoid" grows from 0 to 1 as
+        2/(1 + exp(-10 p)) - 1, where p is the progress from 0 to 1; a callable gets p.
+    critic_hidden : int or tuple of int, default=64
+        Widths of the hidden layers of the critic.
+    n_critic : int, default=5
+        Steps of the critic before each step of the network.
+    critic_lr : float, default=1e-3
+        Learning rate of the critic.
+    penalty : float, default=10.0
+        Weight of the penalty that keeps the slope of the critic near one.
+    lr : float, default=1e-3
+        Learning rate.
+    max_epochs : int, default=50
+        Passes through the longer domain.
+    batch_size : int, default=128
+        Rows of a step: half of them source rows, half target rows. The shorter domain is shuffled
+        anew and cycled.
+    optimizer : type, default=torch.optim.Adam
+        Optimizer class of torch. Its arguments are set as ``optimizer__weight_decay=...``.
+    early_stopping : {None, "source", "target"}, default=None
+        Criterion on held-out rows after which training stops and the best epoch is restored.
+        "source": the supervised loss on source rows. "target" (classifiers): confident and diverse
+        predictions on target rows, that is the mean entropy of the predictions minus the entropy
+        of the mean prediction. It needs no label.
+    validation_fraction : float, default=0.1
+        Fraction of the rows of each domain that early stopping holds out.
+    patience : int, default=10
+        Epochs without improvement before training stops early.
+    callbacks : list of skorch callbacks, default=None
+        Learning-rate schedules, checkpoints, progress bars, gradient clipping… as in skorch. An
+        argument of a named one is set as ``callbacks__name__argument=...``.
+    device : str or torch.device, default=None
+        Where to train and predict. None takes the device of :func:`skda.config_context`, else that
+        of `X` if it is a torch tensor, else the CPU.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last fit.
+    random_state : int, RandomState instance or None, default=None
+        Seeds initial weights, batches, dropout and held-out rows. With an int, a fit on the CPU is
+        reproducible bit for bit.
+    verbose : int, default=0
+        1 prints a line per epoch, as skorch does.
+    **net_params : dict
+        ``module__hidden=(64,)``, ``module__dropout=0.5`` and any other argument of `module`;
+        ``optimizer__...``; ``callbacks__...``; ``criterion`` (a loss class) and ``criterion__...``;
+        ``compile`` and ``compile__...``. They are parameters like all others for ``get_params``,
+        ``set_params``, ``clone`` and grid searches.
 
     Attributes
     ----------
-    |fitted|
+    net_ : skorch.NeuralNet
+        The trained net: ``net_.module_``, ``net_.optimizer_``, ``net_.callbacks_``.
+    history_ : skorch.history.History
+        One entry per epoch: ``history_[:, "train_loss"]``, ``"source_loss"``,
+        ``"alignment_loss"``, ``"valid_loss"``, ``"dur"``.
+    n_iter_ : int
+        Number of epochs trained.
+    n_features_in_ : int
+        Number of features of `X`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if `X` has string names.
+    source_domains_, target_domains_ : list of int
+        Ids of the domains seen in ``fit``.
 
     See Also
     --------
@@ -172,3 +332,52 @@ class WDGRLRegressor(BaseDeepRegressor, _WDGRL):
     >>> net.score(X_target, y_target)
     1.0
     """
+
+    _alignment = WassersteinLoss
+
+    def __init__(
+        self,
+        module=None,
+        *,
+        alignment_weight=1.0,
+        alignment_schedule="constant",
+        critic_hidden=64,
+        n_critic=5,
+        critic_lr=1e-3,
+        penalty=10.0,
+        lr=1e-3,
+        max_epochs=50,
+        batch_size=128,
+        optimizer=torch.optim.Adam,
+        early_stopping=None,
+        validation_fraction=0.1,
+        patience=10,
+        callbacks=None,
+        device=None,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        **net_params,
+    ):
+        super().__init__(
+            module,
+            lr=lr,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            patience=patience,
+            callbacks=callbacks,
+            device=device,
+            warm_start=warm_start,
+            random_state=random_state,
+            verbose=verbose,
+            **net_params,
+        )
+        self.alignment_weight = alignment_weight
+        self.alignment_schedule = alignment_schedule
+        self.critic_hidden = critic_hidden
+        self.n_critic = n_critic
+        self.critic_lr = critic_lr
+        self.penalty = penalty

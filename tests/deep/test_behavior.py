@@ -145,7 +145,7 @@ def test_without_its_loss_it_is_the_source_only_network(name, shift, margin, par
             def forward(self, source, target):
                 return 0.0 * target.features.sum()
 
-        monkeypatch.setattr(method, "_make_alignment", lambda self, module, X: Nothing())
+        monkeypatch.setattr(method, "_alignment", Nothing)
     short = {"max_epochs": 10, "lr": 0.01}
     plain = short | OWN_NETWORK.get(name, {})
     wanted = accuracies(DeepSourceOnlyClassifier, shift, (0, 1), **plain)
@@ -185,11 +185,6 @@ def test_feature_norms_of_both_domains_grow():
     steered = norms(AFNClassifier(**NET, random_state=0, radius=5.0, alignment_weight=1.0))
     assert (grown > 1.2 * plain).all()
     np.testing.assert_allclose(steered, 5.0, rtol=0.1)
-
-
-# ---------------------------------------------------------------------------------------------
-# Regression
-# ---------------------------------------------------------------------------------------------
 
 
 def regression(seed, n=200, d=5):
@@ -259,11 +254,6 @@ def test_regression_is_adapted_to_drifting_sensors_by_batch_statistics(monkeypat
     assert error_ratio(AdaBNRegressor, drifting_sensors, normalized) < 0.4
     monkeypatch.setattr("skda.deep._adabn.renew_statistics", lambda module, X: module)
     assert error_ratio(AdaBNRegressor, drifting_sensors, normalized) == 1.0
-
-
-# ---------------------------------------------------------------------------------------------
-# Fine-tuning
-# ---------------------------------------------------------------------------------------------
 
 
 def few_labels(seed, n_labeled=15):
@@ -355,11 +345,6 @@ def test_fine_tuning_without_any_target_label_warns():
     with pytest.warns(skda.DomainWarning, match="no label on a target row"):
         net = FineTuningClassifier(max_epochs=2).fit(X, y, sample_domain=d)
     assert len(net.predict(X_target)) == len(X_target)
-
-
-# ---------------------------------------------------------------------------------------------
-# Other two-stage methods
-# ---------------------------------------------------------------------------------------------
 
 
 def test_shot_adapts_a_frozen_source_model_in_a_search():

@@ -9,18 +9,20 @@ pytest.importorskip("skorch")
 from skda.deep._dan import MMDLoss, mmd_weights  # noqa: E402
 from skda.deep._deep_coral import CORALLoss, coral_loss  # noqa: E402
 from skda.deep._modules import reverse_gradient  # noqa: E402
-from skda.deep._training import Half  # noqa: E402
+from skda.deep._training import DomainBatch  # noqa: E402
 
 
-def halves(n=7, m=5, d=3, n_classes=3, seed=0):
-    """Two halves of a batch in double precision, with gradients."""
+def domain_batches(n=7, m=5, d=3, n_classes=3, seed=0):
+    """A source and a target batch in double precision, with gradients."""
     rng = torch.Generator().manual_seed(seed)
 
     def draw(*shape):
         return torch.randn(*shape, generator=rng, dtype=torch.float64).requires_grad_()
 
     y = torch.randint(n_classes, (n,), generator=rng)
-    return Half(draw(n, d), draw(n, n_classes), y), Half(draw(m, d), draw(m, n_classes))
+    return DomainBatch(draw(n, d), draw(n, n_classes), y), DomainBatch(
+        draw(m, d), draw(m, n_classes)
+    )
 
 
 def gaussian_mixture(x, y, gamma, n_kernels):
@@ -57,15 +59,15 @@ def brute_force_mmd(s, t, gamma, n_kernels, estimate):
 @pytest.mark.parametrize("estimate", ["unbiased", "biased", "linear"])
 @pytest.mark.parametrize("n_kernels", [1, 5])
 def test_mmd_is_the_brute_force_sum_over_pairs(estimate, n_kernels):
-    source, target = halves()
+    source, target = domain_batches()
     found = MMDLoss(n_kernels, 0.3, estimate)(source, target).item()
-    s, t = (half.features.detach().numpy() for half in (source, target))
+    s, t = (batch.features.detach().numpy() for batch in (source, target))
     wanted = brute_force_mmd(s, t, 0.3, n_kernels, estimate)
     assert found == pytest.approx(wanted, abs=1e-10)
 
 
 def test_mmd_takes_the_median_distance_for_the_bandwidth():
-    source, target = halves(n=6, m=4)
+    source, target = domain_batches(n=6, m=4)
     z = torch.cat([source.features, target.features]).detach().numpy()
     d2 = np.array([np.sum((a - b) ** 2) for i, a in enumerate(z) for b in z[i + 1 :]])
     d2 = np.sort(np.r_[d2, d2])
@@ -76,11 +78,11 @@ def test_mmd_takes_the_median_distance_for_the_bandwidth():
 
 @pytest.mark.parametrize("estimate", ["unbiased", "biased", "linear"])
 def test_mmd_gradient_agrees_with_finite_differences(estimate):
-    source, target = halves()
+    source, target = domain_batches()
     loss = MMDLoss(3, 0.3, estimate)
 
     def value(s, t):
-        return loss(Half(s, None), Half(t, None))
+        return loss(DomainBatch(s, None), DomainBatch(t, None))
 
     assert torch.autograd.gradcheck(value, (source.features, target.features))
 
@@ -89,7 +91,7 @@ def test_unbiased_mmd_is_zero_on_average_where_the_domains_agree():
     rng = torch.Generator().manual_seed(0)
     loss = MMDLoss(5, 0.2)
     draws = [
-        loss(*(Half(torch.randn(20, 2, generator=rng), None) for _ in range(2))).item()
+        loss(*(DomainBatch(torch.randn(20, 2, generator=rng), None) for _ in range(2))).item()
         for _ in range(300)
     ]
     assert abs(np.mean(draws)) < 3 * np.std(draws) / np.sqrt(300)
@@ -97,7 +99,7 @@ def test_unbiased_mmd_is_zero_on_average_where_the_domains_agree():
 
 @pytest.mark.parametrize("n, m", [(1, 1), (1, 4), (3, 1)])
 def test_losses_of_a_row_or_two_are_finite(n, m):
-    source, target = halves(n, m)
+    source, target = domain_batches(n, m)
     for loss in (MMDLoss(), MMDLoss(estimate="biased"), MMDLoss(estimate="linear"), CORALLoss()):
         assert torch.isfinite(loss(source, target))
 
@@ -105,7 +107,7 @@ def test_losses_of_a_row_or_two_are_finite(n, m):
 def test_losses_of_equal_rows_have_finite_gradients():
     for loss in (MMDLoss(), MMDLoss(estimate="linear"), CORALLoss()):
         ones = torch.ones(4, 3).requires_grad_()
-        loss(Half(ones, None), Half(torch.ones(4, 3), None)).backward()
+        loss(DomainBatch(ones, None), DomainBatch(torch.ones(4, 3), None)).backward()
         assert torch.isfinite(ones.grad).all()
 
 
@@ -116,8 +118,8 @@ def test_mmd_weights_sum_to_nothing():
 
 
 def test_coral_loss_compares_covariances_of_features_not_of_rows():
-    source, target = halves(n=9, m=6, d=4)
-    s, t = (half.features.detach().numpy() for half in (source, target))
+    source, target = domain_batches(n=9, m=6, d=4)
+    s, t = (batch.features.detach().numpy() for batch in (source, target))
     difference = np.cov(s, rowvar=False) - np.cov(t, rowvar=False)
     wanted = (difference**2).sum() / (4 * 4**2)
     assert coral_loss(source.features, target.features).item() == pytest.approx(wanted, abs=1e-12)

@@ -44,11 +44,6 @@ def same_weights(a, b):
     return all(np.array_equal(x, y) for x, y in zip(weights(a), weights(b), strict=True))
 
 
-# ---------------------------------------------------------------------------------------------
-# Batches
-# ---------------------------------------------------------------------------------------------
-
-
 def batches(n_source, n_target, batch_size=8, **options):
     n = n_source + n_target
     X = torch.arange(n, dtype=torch.float32)[:, None]
@@ -91,11 +86,6 @@ def test_source_rows_are_drawn_alike_with_and_without_target_rows():
     for _ in range(2):
         for b, a in zip(both, alone, strict=True):
             assert torch.equal(b.rows[: b.n_source], a.rows)
-
-
-# ---------------------------------------------------------------------------------------------
-# Training
-# ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("method", [DANClassifier, DeepCORALClassifier, DANNClassifier])
@@ -222,11 +212,6 @@ def test_early_stopping_says_what_it_cannot_do(domains):
         net.fit(X, y)
 
 
-# ---------------------------------------------------------------------------------------------
-# Parameters and modules
-# ---------------------------------------------------------------------------------------------
-
-
 def test_parameters_of_the_net_are_parameters():
     net = DANClassifier(module__hidden=(4,), optimizer__weight_decay=0.1, n_kernels=3)
     params = net.get_params()
@@ -317,11 +302,6 @@ def test_a_module_that_returns_something_else_is_named(module, words, domains):
 def test_the_default_network_is_sized_from_the_data():
     assert [p.shape[0] for p in MLP(256, 10).parameters()][::2] == [256, 128, 10]
     assert [p.shape[0] for p in MLP(3, 2).parameters()][::2] == [64, 32, 2]
-
-
-# ---------------------------------------------------------------------------------------------
-# Inputs, outputs, devices, saving
-# ---------------------------------------------------------------------------------------------
 
 
 def test_torch_comes_back_as_torch_and_agrees_with_numpy(domains):
