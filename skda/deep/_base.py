@@ -6,21 +6,24 @@ ours forbid. Its parameters are ours under the same names (``module__hidden``, `
 """
 
 import copy
+import copyreg
 from functools import partial
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import EarlyStopping
 
 from .._array._backend import float_dtype
 from .._array._config import config_for
 from .._array._devices import find_backend
+from .._core._fitting import forget, starts_afresh
 from .._core._routing import DomainRouting
 from .._core._validation import data_for_fit, data_for_predict
 from ._base_two_stage import AdaptingNet, fitted_source_model
-from ._inference import as_float32, as_plain, from_plain, outputs_by_domain
+from ._inference import as_float32, outputs_by_domain
 from ._modules import build_module, can_fuse, check_module
 from ._params import (
     check_adaptation_params,
@@ -29,12 +32,16 @@ from ._params import (
     check_training_params,
     is_net_param,
 )
+from ._saving import as_arrays, as_plain, as_tensors, from_plain
 from ._training import PairedNet, Rows, domain_codes, hold_out, schedule_of, seeded, train_on
 
 _LOOPS = ("fused", "foreach", "differentiable")  # arguments that say how weights are updated
 
 # Smallest gain of a validation loss that counts, in its own unit: nats or squared deviations.
 _LEAST_GAIN = 1e-4
+
+# Key of the networks in a state of plain values; a pickle holds the nets themselves instead.
+_PLAIN_NET = "_plain_net"
 
 
 class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -156,21 +163,9 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         self : object
             The fitted estimator.
         """
-        self._check_params()
-        again = self.warm_start and hasattr(self, "net_")
-        if again:
-            self._check_width(X)
-        data = data_for_fit(
-            self,
-            X,
-            y,
-            sample_domain,
-            labels=self._labels,
-            one_sided=self._source_model() is not None,
-            reset=not again,
-        )
-        self._train_stages(data, self._encode(data, known=again), fresh=not again)
-        return self
+        if self.warm_start and hasattr(self, "net_"):
+            return self._go_on(X, y, sample_domain)
+        return self._fit_afresh(X, y, sample_domain)
 
     def fit_transform(self, X, y, *, sample_domain=None):
         """Train the network and return the learnt features: ``fit`` and then ``transform``.
@@ -194,21 +189,46 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
 
     def _fit_chunk(self, X, y, sample_domain, classes=None):
         """Train one epoch; the first call builds the net, ready for target rows to come."""
+        if hasattr(self, "net_"):
+            return self._go_on(X, y, sample_domain, epochs=1)
+        return self._fit_afresh(X, y, sample_domain, classes=classes, epochs=1)
+
+    @starts_afresh
+    def _fit_afresh(self, X, y, sample_domain, *, classes=None, epochs=None):
+        """Train a new net, for `epochs` only if this is the first chunk of many."""
         self._check_params()
-        known = hasattr(self, "net_")
-        if known:
-            self._check_width(X)
+        data = self._data(X, y, sample_domain, reset=True, chunk=epochs is not None)
+        y = self._encode(data, known=False, classes=classes)
+        self._rng = check_random_state(self.random_state)
+        self.n_iter_ = 0
+        self._train_stages(data, y, fresh=True, epochs=epochs)
+        return self
+
+    def _go_on(self, X, y, sample_domain, *, epochs=None):
+        """Train the net of the last fit further."""
+        self._check_params()
+        self._check_width(X)
+        data = self._data(X, y, sample_domain, reset=False, chunk=epochs is not None)
+        y = self._encode(data, known=True)
+        try:
+            self._train_stages(data, y, fresh=False, epochs=epochs)
+        except BaseException:
+            forget(self)  # weights of an interrupted step are neither the old nor the new ones
+            raise
+        return self
+
+    def _data(self, X, y, sample_domain, *, reset, chunk):
+        """Return the checked rows; a chunk may lack target rows."""
+        one_sided = chunk or self._source_model() is not None
         data = data_for_fit(
-            self, X, y, sample_domain, labels=self._labels, one_sided=True, reset=not known
+            self, X, y, sample_domain, labels=self._labels, one_sided=one_sided, reset=reset
         )
-        if not len(data.source):
+        if chunk and not len(data.source):
             raise ValueError(
                 f"{type(self).__name__}.partial_fit got target rows only, and without labeled "
                 "source rows there is nothing to train on. Pass rows of both domains at each call."
             )
-        y = self._encode(data, known=known, classes=classes)
-        self._train_stages(data, y, fresh=not known, epochs=1)
-        return self
+        return data
 
     def _check_width(self, X):
         """Raise if a trained net cannot go on with rows of this width."""
@@ -255,9 +275,6 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
 
     def _train_stages(self, data, y, *, fresh, epochs=None):
         """Train the net on the source and the alignment, then adapt it where the method does."""
-        if fresh:
-            self._rng = check_random_state(self.random_state)
-            self.n_iter_ = 0
         device = self._torch_device(data)
         rows = Rows(
             as_float32(data.X, device),
@@ -281,8 +298,8 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             self.target_domains_ = data.target_domains
         elif data.adapts and self.net_.alignment is None and self._weight() > 0:
             raise ValueError(
-                "The net was built without target rows and cannot align them now. Fit once "
-                "with sample_domain, or set warm_start=False."
+                "The net was built without target rows, or loaded from a file, and cannot align "
+                "target rows now. Fit once with sample_domain, or set warm_start=False."
             )
         of_epochs = None if epochs is None else self.max_epochs
         self._train(self.net_, rows, n_epochs=epochs or self.max_epochs, of_epochs=of_epochs)
@@ -329,7 +346,12 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         """Train a net and count its epochs."""
         held_out = None
         if stop_early and self.early_stopping is not None:
-            rows, batch = hold_out(rows, self.early_stopping, self.validation_fraction, self._rng)
+            # Where nobody asks for target rows they must not move the seed of what follows.
+            alone = net.alignment is None and self.early_stopping == "source"
+            sides = ["source"] if alone else ["source", "target"]
+            rows, batch = hold_out(
+                rows, self.early_stopping, sides, self.validation_fraction, self._rng
+            )
             held_out = [batch]
         before = len(net.history)
         train_on(
@@ -468,10 +490,8 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         --------
         load_weights : Read it back; unlike a pickle it cannot run code.
         """
-        modules = {"module": self.net_.module_.state_dict()}
-        if hasattr(self, "target_module_"):
-            modules["target"] = self.target_module_.state_dict()
-        torch.save({"state": self._plain_state(), "modules": modules}, f)
+        check_is_fitted(self)
+        torch.save({"state": self._plain_state(), "modules": self._module_states()}, f)
 
     def load_weights(self, f):
         """Become fitted from a file of :meth:`save_weights`.
@@ -488,8 +508,55 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             one that was saved.
         """
         saved = torch.load(f, map_location=self._torch_device(), weights_only=True)
-        self._rebuild(saved["state"], saved["modules"])
+        forget(self)
+        vars(self).update({name: from_plain(value) for name, value in saved["state"].items()})
+        self._rebuild(saved["modules"])
         return self
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "net_")
+
+    def __reduce_ex__(self, protocol):
+        # pickle and copy take the net as it is, so that the training can go on after them.
+        return copyreg.__newobj__, (type(self),), vars(self).copy()
+
+    def __getstate__(self):
+        """Return plain values and arrays, which skops stores without trusting torch or skorch.
+
+        The optimizer's moments, the alignment loss and the state of callbacks are left out: what is
+        loaded predicts alike, and a training that goes on starts them anew.
+        """
+        if isinstance(self.module, torch.nn.Module):
+            raise TypeError(
+                f"{type(self).__name__} has a module instance, which cannot be stored as plain "
+                "values. Pass its class and its arguments as module__..., or pickle the estimator."
+            )
+        state = vars(self).copy()
+        if self.optimizer is torch.optim.Adam:
+            del state["optimizer"]  # the default, so that its name need not be trusted
+        if not hasattr(self, "net_"):
+            return state
+        for name in ("net_", "adapted_net_", "target_module_", "_rng"):
+            state.pop(name, None)
+        modules, history = as_arrays(self._module_states()), list(self.history_)
+        return state | {_PLAIN_NET: {"modules": modules, "history": history}}
+
+    def __setstate__(self, state):
+        """Become what a pickle or a file of skops holds."""
+        state = dict(state)
+        saved = state.pop(_PLAIN_NET, None)
+        state.setdefault("optimizer", torch.optim.Adam)
+        super().__setstate__(state)
+        if saved is not None:
+            self._rebuild(as_tensors(saved["modules"]))
+            self.net_.history.extend(saved["history"])
+
+    def _module_states(self):
+        """Return the state of the network, and of the target's if it has its own."""
+        states = {"module": self.net_.module_.state_dict()}
+        if hasattr(self, "target_module_"):
+            states["target"] = self.target_module_.state_dict()
+        return states
 
     def _plain_state(self):
         """Return the fitted attributes beside the networks, as plain values."""
@@ -497,10 +564,9 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         names += ["source_domains_", "target_domains_", *self._task_class.attributes()]
         return {name: as_plain(getattr(self, name)) for name in names if hasattr(self, name)}
 
-    def _rebuild(self, state, modules):
-        """Become fitted from plain values and the states of the networks."""
+    def _rebuild(self, modules):
+        """Make the networks anew from their states; the other fitted attributes are there."""
         device = self._torch_device()
-        vars(self).update({name: from_plain(value) for name, value in state.items()})
         self._rng = check_random_state(self.random_state)
         with seeded(self._rng, device):
             X = torch.zeros(2, self.n_features_in_, dtype=torch.float32, device=device)

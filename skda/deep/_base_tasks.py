@@ -98,19 +98,38 @@ class RegressionTask(Task):
     @classmethod
     def learn(cls, estimator, data, classes=None):
         """Return the task for mean and scale of the source's values."""
-        source = np.asarray(data.y[data.source], dtype=np.float64)
-        return cls(float(source.mean()), float(source.std()) or 1.0)  # constant values: scale 1
+        source = _real_values(data.y[data.source])
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean, scale = float(source.mean()), float(source.std())
+        if not (np.isfinite(mean) and np.isfinite(scale)):
+            raise ValueError(
+                f"y has values too large to be standardized, up to {np.abs(source).max():.3g}: "
+                "their squares overflow. Divide y by a constant."
+            )
+        return cls(mean, scale or 1.0)  # constant values have no scale
 
     def encode(self, estimator, data):
         """Return standardized values, 0 on rows without one."""
         y = np.zeros(len(data.ids), dtype=np.float32)
-        values = np.asarray(data.y[data.labeled], dtype=np.float64)
-        y[data.labeled] = (values - self.y_mean_) / self.y_scale_
+        values = (_real_values(data.y[data.labeled]) - self.y_mean_) / self.y_scale_
+        if len(values) and not np.abs(values).max() <= np.finfo(np.float32).max:
+            raise ValueError(
+                f"y has values up to {np.abs(values).max():.3g} standard deviations of the source "
+                "away from its mean, too large for the net's single precision. Correct them."
+            )
+        y[data.labeled] = values
         return y
 
     def decode(self, outputs):
         """Return values in the unit of y."""
         return to_numpy(outputs.double().squeeze(1)) * self.y_scale_ + self.y_mean_
+
+
+def _real_values(y):
+    """Return values of y in double precision, or refuse those with an imaginary part."""
+    if np.iscomplexobj(y):
+        raise ValueError("Complex data not supported: y must be real. Pass its parts one by one.")
+    return np.asarray(y, dtype=np.float64)
 
 
 def log_proba(logits):

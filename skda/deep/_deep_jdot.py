@@ -84,8 +84,9 @@ class DeepJDOTClassifier(DeepClassifier):
         whatever is set as ``module__...``. An instance is copied. None is
         :class:`~skda.deep.MLP`: two hidden layers sized from the data.
     alignment_weight : float, default=1.0
-        Weight of the alignment loss. 0 is the source-only network; raising it makes the features of
-        both domains more alike, at the price of the fit to the source.
+        Weight of the alignment loss. 0 is the source-only network, which ignores target rows;
+        raising it makes the features of both domains more alike, at the price of the fit to the
+        source.
     alignment_schedule : {"constant", "sigmoid"} or callable, default="constant"
         Factor of the weight in the course of the training. "sigmoid" grows from 0 to 1 as
         2/(1 + exp(-10 p)) - 1, where p is the progress from 0 to 1; a callable gets p.
@@ -99,7 +100,7 @@ class DeepJDOTClassifier(DeepClassifier):
     lr : float, default=1e-3
         Learning rate.
     max_epochs : int, default=50
-        Passes through the longer domain.
+        Passes through the longer domain; through the source where no target row is trained on.
     batch_size : int, default=128
         Rows of a step: half of them source rows, half target rows. The shorter domain is shuffled
         anew and cycled.
@@ -124,7 +125,7 @@ class DeepJDOTClassifier(DeepClassifier):
         Whether ``fit`` goes on from the weights of the last fit.
     random_state : int, RandomState instance or None, default=None
         Seeds initial weights, batches, dropout and held-out rows. With an int, a fit on the CPU is
-        reproducible bit for bit.
+        reproducible bit for bit, in any thread.
     verbose : int, default=0
         1 prints a line per epoch, as skorch does.
     **net_params : dict

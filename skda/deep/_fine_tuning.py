@@ -180,7 +180,7 @@ class FineTuningClassifier(DeepClassifier):
     lr : float, default=1e-3
         Learning rate.
     max_epochs : int, default=50
-        Passes through the longer domain.
+        Passes through the longer domain; through the source where no target row is trained on.
     batch_size : int, default=128
         Rows of a step: half of them source rows, half target rows. The shorter domain is shuffled
         anew and cycled.
@@ -205,7 +205,7 @@ class FineTuningClassifier(DeepClassifier):
         Whether ``fit`` goes on from the weights of the last fit.
     random_state : int, RandomState instance or None, default=None
         Seeds initial weights, batches, dropout and held-out rows. With an int, a fit on the CPU is
-        reproducible bit for bit.
+        reproducible bit for bit, in any thread.
     verbose : int, default=0
         1 prints a line per epoch, as skorch does.
     **net_params : dict
@@ -362,7 +362,7 @@ class FineTuningRegressor(DeepRegressor):
     lr : float, default=1e-3
         Learning rate.
     max_epochs : int, default=50
-        Passes through the longer domain.
+        Passes through the longer domain; through the source where no target row is trained on.
     batch_size : int, default=128
         Rows of a step: half of them source rows, half target rows. The shorter domain is shuffled
         anew and cycled.
@@ -387,7 +387,7 @@ class FineTuningRegressor(DeepRegressor):
         Whether ``fit`` goes on from the weights of the last fit.
     random_state : int, RandomState instance or None, default=None
         Seeds initial weights, batches, dropout and held-out rows. With an int, a fit on the CPU is
-        reproducible bit for bit.
+        reproducible bit for bit, in any thread.
     verbose : int, default=0
         1 prints a line per epoch, as skorch does.
     **net_params : dict

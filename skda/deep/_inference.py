@@ -1,4 +1,4 @@
-"""What a trained network is asked: outputs for rows, and its state as plain values."""
+"""Outputs of a trained network for rows."""
 
 import numpy as np
 import torch
@@ -54,17 +54,3 @@ def outputs_by_domain(source_module, target_module, X, source, target):
         for module, rows in zip((source_module, target_module), sides, strict=True)
     ]
     return tuple(torch.cat(part)[order] for part in zip(*parts, strict=True))
-
-
-def as_plain(value):
-    """Return a fitted attribute as plain values: an array becomes its dtype and a list."""
-    if isinstance(value, np.ndarray | np.generic):
-        return (value.dtype.str if value.dtype != object else "O", value.tolist())
-    return value
-
-
-def from_plain(value):
-    """Return a fitted attribute from what `as_plain` made of it."""
-    if isinstance(value, tuple):
-        return np.asarray(value[1], dtype=value[0])[()]
-    return value

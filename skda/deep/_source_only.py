@@ -4,10 +4,11 @@ from ._base_tasks import DeepClassifier, DeepRegressor
 
 
 class DeepSourceOnlyClassifier(DeepClassifier):
-    """Train a network on the labeled source rows and look at no target row.
+    """Train a network on the labeled source rows alone: the reference for every deep method.
 
-    What the other deep classifiers are at ``alignment_weight=0``, bit for bit: target rows count
-    only for the number of steps of an epoch.
+    Target rows are ignored: neither their values nor their number changes anything, unless
+    ``early_stopping="target"`` asks for them. The other deep classifiers of one stage are this
+    network, bit for bit, at ``alignment_weight=0``.
 
     Parameters
     ----------
@@ -19,7 +20,7 @@ class DeepSourceOnlyClassifier(DeepClassifier):
     lr : float, default=1e-3
         Learning rate.
     max_epochs : int, default=50
-        Passes through the longer domain.
+        Passes through the longer domain; through the source where no target row is trained on.
     batch_size : int, default=128
         Rows of a step: half of them source rows, half target rows. The shorter domain is shuffled
         anew and cycled.
@@ -44,7 +45,7 @@ class DeepSourceOnlyClassifier(DeepClassifier):
         Whether ``fit`` goes on from the weights of the last fit.
     random_state : int, RandomState instance or None, default=None
         Seeds initial weights, batches, dropout and held-out rows. With an int, a fit on the CPU is
-        reproducible bit for bit.
+        reproducible bit for bit, in any thread.
     verbose : int, default=0
         1 prints a line per epoch, as skorch does.
     **net_params : dict
@@ -97,9 +98,10 @@ class DeepSourceOnlyClassifier(DeepClassifier):
 
 
 class DeepSourceOnlyRegressor(DeepRegressor):
-    """Train a network on the labeled source rows and look at no target row.
+    """Train a regression network on the source rows alone: the reference for every deep method.
 
-    What the other deep regressors are at ``alignment_weight=0``, bit for bit.
+    Target rows are ignored: neither their values nor their number changes anything. The other deep
+    regressors of one stage are this network, bit for bit, at ``alignment_weight=0``.
 
     Parameters
     ----------
@@ -111,7 +113,7 @@ class DeepSourceOnlyRegressor(DeepRegressor):
     lr : float, default=1e-3
         Learning rate.
     max_epochs : int, default=50
-        Passes through the longer domain.
+        Passes through the longer domain; through the source where no target row is trained on.
     batch_size : int, default=128
         Rows of a step: half of them source rows, half target rows. The shorter domain is shuffled
         anew and cycled.
@@ -136,7 +138,7 @@ class DeepSourceOnlyRegressor(DeepRegressor):
         Whether ``fit`` goes on from the weights of the last fit.
     random_state : int, RandomState instance or None, default=None
         Seeds initial weights, batches, dropout and held-out rows. With an int, a fit on the CPU is
-        reproducible bit for bit.
+        reproducible bit for bit, in any thread.
     verbose : int, default=0
         1 prints a line per epoch, as skorch does.
     **net_params : dict

@@ -5,15 +5,37 @@ is the criterion on its source rows plus, weighted, an alignment loss between bo
 """
 
 import math
-from contextlib import contextmanager
+import os
+import threading
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EpochTimer, PrintLog
+from skorch.callbacks import Callback, EarlyStopping, EpochTimer, PrintLog
 
 from ._modules import has_batch_norm
+
+_DIVERGED = (
+    "training diverged. Lower lr, lower alignment_weight, or scale X, for example with "
+    "StandardScaler in front."
+)
+
+# torch draws initial weights and dropout from one generator of the whole process. Fits in several
+# threads take turns, so that each draws what it would draw alone; a fit inside a callback of
+# another one is of the same thread and must not wait.
+_GENERATOR_LOCK = threading.RLock()
+
+
+def _renew_lock():
+    """Give a forked process its own lock: no thread of the parent would ever release it there."""
+    global _GENERATOR_LOCK
+    _GENERATOR_LOCK = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 class DomainBatch(NamedTuple):
@@ -78,11 +100,10 @@ class PairedBatches:
     batch_size : int
         Rows of a step.
     rng : RandomState
-        Seeds the permutations of both sides, so that those of the source are the same with and
-        without target rows in the batches.
+        Seeds the permutations of both sides, each on its own.
     source_only : bool, default=False
-        Whether to leave the target rows out of the batches. They still count for the number of
-        steps, so that a weight of zero is exactly the source-only network.
+        Whether to ignore the target rows: they are in no batch and do not count for the number of
+        steps.
 
     Notes
     -----
@@ -96,7 +117,7 @@ class PairedBatches:
         self.X, self.y, self.domain = X, y, domain
         self.sides = (source, target)
         self.rngs = [np.random.RandomState(seed) for seed in rng.randint(2**31 - 1, size=2)]
-        longest = max(len(source), len(target))
+        longest = max(len(source), 0 if source_only else len(target))
         half = max(int(batch_size) // 2, 1)
         self.n_steps = math.ceil(longest / half)
         even = math.ceil(longest / self.n_steps)  # at most half a batch, without a short rest
@@ -170,6 +191,16 @@ def schedule_of(schedule):
     return {"constant": None, "sigmoid": sigmoid_schedule}[schedule]
 
 
+class StoppedEarly(Exception):
+    """Early stopping has ended the training."""
+
+
+def _has_stopped(named_callback):
+    """Tell whether this callback is an early stopping that has waited long enough."""
+    callback = named_callback[1]
+    return isinstance(callback, EarlyStopping) and callback.misses_ == callback.patience
+
+
 class PairedNet(NeuralNet):
     """A skorch net that is trained on `PairedBatches`.
 
@@ -225,6 +256,23 @@ class PairedNet(NeuralNet):
     def get_iterator(self, dataset, training=False):
         """Return the batches, which are their own iterator."""
         return dataset
+
+    def partial_fit(self, X, y=None, classes=None, **fit_params):
+        """Train; skorch's own takes an interrupt by the user for the end of the training."""
+        self.notify("on_train_begin", X=X, y=y)
+        with suppress(StoppedEarly):
+            self.fit_loop(X, y, **fit_params)
+        self.notify("on_train_end", X=X, y=y)
+        return self
+
+    def notify(self, method_name, **cb_kwargs):
+        """Call the callbacks; tell skorch's early stopping, which raises too, from an interrupt."""
+        try:
+            super().notify(method_name, **cb_kwargs)
+        except KeyboardInterrupt:
+            if method_name == "on_epoch_end" and any(map(_has_stopped, self.callbacks_)):
+                raise StoppedEarly from None
+            raise
 
     def weight_now(self):
         """Return the weight of the alignment loss at this step."""
@@ -297,9 +345,7 @@ class PairedNet(NeuralNet):
         loss = means.pop("loss")
         if not math.isfinite(loss):
             raise ValueError(
-                f"The {prefix} loss became {loss} in epoch {len(self.history)}: training "
-                "diverged. Lower lr, lower alignment_weight, or scale X, for example with "
-                "StandardScaler in front."
+                f"The {prefix} loss became {loss} in epoch {len(self.history)}: {_DIVERGED}"
             )
         former = [epoch[f"{prefix}_loss"] for epoch in self.history[:-1]]
         self.history.record(f"{prefix}_loss", loss)
@@ -326,15 +372,19 @@ def train_on(net, rows, *, batch_size, rng, n_epochs, of_epochs=None, held_out=N
     net.max_epochs = n_epochs
     net.partial_fit(batches, held_out)
     net.module_.eval()
+    # An adversary's loss stays finite while its reversed gradient, times the weight, does not.
+    if not all(value.isfinite().all() for value in net.module_.state_dict().values()):
+        raise ValueError(f"The weights of the network became infinite or NaN: {_DIVERGED}")
 
 
-def hold_out(rows, side, fraction, rng):
+def hold_out(rows, side, sides, fraction, rng):
     """Split off the rows of one side that early stopping looks at, as one batch.
 
-    Both sides give up the same fraction, so that their ratio in the training stays.
+    All `sides` give up the same fraction, so that their ratio in the training stays.
     """
     kept, held = {}, {}
-    for name, members in (("source", rows.source), ("target", rows.target)):
+    for name in sides:
+        members = getattr(rows, name)
         shuffled = rng.permutation(members)
         n_held = int(np.ceil(fraction * len(members)))
         if len(members) - n_held < 1:
@@ -361,7 +411,11 @@ def domain_codes(ids):
 
 @contextmanager
 def seeded(rng, device):
-    """Seed torch from a NumPy random state for a block; the global state comes back."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    """Seed torch from a NumPy random state for a block; the global state comes back at its end.
+
+    One block runs at a time: the generator is that of the whole process.
+    """
+    devices = [device] if device.type == "cuda" else []
+    with _GENERATOR_LOCK, torch.random.fork_rng(devices=devices):
         torch.manual_seed(int(rng.randint(2**31 - 1)))
         yield

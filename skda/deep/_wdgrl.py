@@ -10,10 +10,14 @@ from ._training import AlignmentLoss
 
 
 def gradient_penalty(critic, source, target, mix):
-    """Return the mean of (‖gradient of the critic‖ − 1)² between pairs of rows [Eq. 4]."""
+    """Return the mean of (‖gradient of the critic‖ − 1)² over rows and between them [Alg. 1].
+
+    It is taken at the source rows, at the target rows and at a random point between each pair.
+    """
     n = mix.shape[0]
-    between = (mix * source[:n] + (1.0 - mix) * target[:n]).requires_grad_()
-    (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+    between = mix * source[:n] + (1.0 - mix) * target[:n]
+    points = torch.cat([source, target, between]).requires_grad_()
+    (gradient,) = torch.autograd.grad(critic(points).sum(), points, create_graph=True)
     norm = (gradient.square().sum(dim=1) + 1e-12).sqrt()  # its own gradient exists at 0
     return (norm - 1.0).square().mean()
 
@@ -75,8 +79,9 @@ class WDGRLClassifier(DeepClassifier):
         whatever is set as ``module__...``. An instance is copied. None is
         :class:`~skda.deep.MLP`: two hidden layers sized from the data.
     alignment_weight : float, default=1.0
-        Weight of the alignment loss. 0 is the source-only network; raising it makes the features of
-        both domains more alike, at the price of the fit to the source.
+        Weight of the alignment loss. 0 is the source-only network, which ignores target rows;
+        raising it makes the features of both domains more alike, at the price of the fit to the
+        source.
     alignment_schedule : {"constant", "sigmoid"} or callable, default="constant"
         Factor of the weight in the course of the training. "sigmoid" grows from 0 to 1 as
         2/(1 + exp(-10 p)) - 1, where p is the progress from 0 to 1; a callable gets p.
@@ -91,7 +96,7 @@ class WDGRLClassifier(DeepClassifier):
     lr : float, default=1e-3
         Learning rate.
     max_epochs : int, default=50
-        Passes through the longer domain.
+        Passes through the longer domain; through the source where no target row is trained on.
     batch_size : int, default=128
         Rows of a step: half of them source rows, half target rows. The shorter domain is shuffled
         anew and cycled.
@@ -116,7 +121,7 @@ class WDGRLClassifier(DeepClassifier):
         Whether ``fit`` goes on from the weights of the last fit.
     random_state : int, RandomState instance or None, default=None
         Seeds initial weights, batches, dropout and held-out rows. With an int, a fit on the CPU is
-        reproducible bit for bit.
+        reproducible bit for bit, in any thread.
     verbose : int, default=0
         1 prints a line per epoch, as skorch does.
     **net_params : dict
@@ -153,7 +158,8 @@ class WDGRLClassifier(DeepClassifier):
     -----
     Before each step a critic h is trained for `n_critic` steps to maximize
     mean h(source) − mean h(target) − penalty · mean (‖∇h‖ − 1)², an estimate of the Wasserstein-1
-    distance of the features; the features then minimize cross-entropy(source) + w times it.
+    distance of the features; the features then minimize cross-entropy(source) + w times it. The
+    slope ∇h is taken at the rows of both domains and at a point between each pair, as in [1]_.
 
     Assumption: as for :class:`DANNClassifier`; the distance keeps a slope where the domains do not
     overlap. Cost: a step adds `n_critic` steps of the critic, with second derivatives; about five
@@ -239,8 +245,9 @@ class WDGRLRegressor(DeepRegressor):
         whatever is set as ``module__...``. An instance is copied. None is
         :class:`~skda.deep.MLP`: two hidden layers sized from the data.
     alignment_weight : float, default=1.0
-        Weight of the alignment loss. 0 is the source-only network; raising it makes the features of
-        both domains more alike, at the price of the fit to the source.
+        Weight of the alignment loss. 0 is the source-only network, which ignores target rows;
+        raising it makes the features of both domains more alike, at the price of the fit to the
+        source.
     alignment_schedule : {"constant", "sigmoid"} or callable, default="constant"
         Factor of the weight in the course of the training. "sigmoid" grows from 0 to 1 as
         2/(1 + exp(-10 p)) - 1, where p is the progress from 0 to 1; a callable gets p.
@@ -255,7 +262,7 @@ class WDGRLRegressor(DeepRegressor):
     lr : float, default=1e-3
         Learning rate.
     max_epochs : int, default=50
-        Passes through the longer domain.
+        Passes through the longer domain; through the source where no target row is trained on.
     batch_size : int, default=128
         Rows of a step: half of them source rows, half target rows. The shorter domain is shuffled
         anew and cycled.
@@ -280,7 +287,7 @@ class WDGRLRegressor(DeepRegressor):
         Whether ``fit`` goes on from the weights of the last fit.
     random_state : int, RandomState instance or None, default=None
         Seeds initial weights, batches, dropout and held-out rows. With an int, a fit on the CPU is
-        reproducible bit for bit.
+        reproducible bit for bit, in any thread.
     verbose : int, default=0
         1 prints a line per epoch, as skorch does.
     **net_params : dict

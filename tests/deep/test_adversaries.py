@@ -228,6 +228,22 @@ def test_the_penalty_vanishes_for_a_critic_of_slope_one():
     assert gradient_penalty(critic, s, t, torch.rand(5, 1)).item() == pytest.approx(4, abs=1e-4)
 
 
+def test_the_penalty_is_taken_at_both_domains_and_between_them():
+    critic = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
+    critic = critic.double()
+    rng = torch.Generator().manual_seed(0)
+    s, t, mix = (
+        torch.rand(n, d, generator=rng, dtype=torch.float64) for n, d in ((7, 2), (5, 2), (5, 1))
+    )
+    terms = []
+    for x in (*s, *t, *(mix * s[:5] + (1 - mix) * t)):
+        steps = 1e-6 * torch.eye(2, dtype=torch.float64)
+        slopes = [(critic(x + e) - critic(x - e)).item() / 2e-6 for e in steps]
+        terms.append((np.hypot(*slopes) - 1) ** 2)
+    assert len(terms) == 17
+    assert gradient_penalty(critic, s, t, mix).item() == pytest.approx(np.mean(terms), rel=1e-6)
+
+
 def test_the_critic_finds_the_distance_of_shifted_clouds_and_leaves_no_gradient():
     torch.manual_seed(0)
     loss = WassersteinLoss(2, (16,), n_critic=300, critic_lr=1e-2, penalty=10.0)

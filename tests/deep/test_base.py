@@ -109,6 +109,7 @@ BAD = [
     ("pseudo_label_weight", [-1, np.nan, None]),
     ("adaptation_epochs", [-1, 1.5, None]),
     ("adaptation_lr", [-1, None, "0.1"]),
+    ("adaptation_betas", [0.5, (0.5,), (0.5, 1.0), (-0.1, 0.9), "ab", (None, 0.9)]),
     ("freeze", [1.5, True, [1]]),
     ("unfreeze_every", [0, 2.5]),
     ("lr_decay", [0, 1.5, None]),
