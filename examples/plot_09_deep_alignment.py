@@ -1,11 +1,11 @@
 """
-Deep alignment: a network that forgets the scanner
-==================================================
+Deep alignment: features that agree between two scanners
+========================================================
 
 A small network reads handwritten digits from one scanner. A second scanner blurs, dims and
 flattens the images, and nobody has labeled those. :class:`~skda.DANClassifier` trains the network
-on the labeled images while it makes the features of both scanners alike. We search over how much
-weight that alignment gets, look at the features, and at the course of the training.
+on the labeled images while it makes the distributions of the features of both scanners agree. We
+search over the weight of that alignment, plot the features, and plot the losses of the training.
 
 This lesson needs torch and skorch: ``pip install 'skda[deep]'``.
 """
@@ -32,7 +32,7 @@ source, target = sample_domain > 0, sample_domain < 0
 # The network without adaptation
 # ------------------------------
 # A deep estimator is one more step of a pipeline. ``y`` holds the digits of the target images too,
-# for the scores in the end; the training does not look at them.
+# for the scores in the end; the training ignores them.
 
 training = {"max_epochs": 20, "lr": 3e-3, "random_state": 0}
 plain = make_pipeline(StandardScaler(), DeepSourceOnlyClassifier(**training))
@@ -66,7 +66,7 @@ print(f"chosen: {search.best_params_}, accuracy {best.score(X[target], y[target]
 # The features before and after
 # -----------------------------
 # ``transform`` gives the features that the network learnt. Without alignment the second scanner's
-# images lie apart, in one heap; with it most of them fall on the digits they belong to.
+# images lie apart, in one cluster; with it most of them fall on the digits they belong to.
 
 fig, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
 for ax, model, title in ((axes[0], plain, "source only"), (axes[1], best, "DAN")):

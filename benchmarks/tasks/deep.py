@@ -63,7 +63,9 @@ def make_net(name, seed, hidden, sample_domain, chosen):
     """A network that takes `STEPS` steps on these rows."""
     import torch
 
-    longest = max((sample_domain >= 0).sum(), (sample_domain < 0).sum())
+    longest = (sample_domain >= 0).sum()
+    if name != "DeepSourceOnly" and chosen.get("alignment_weight") != 0:
+        longest = max(longest, (sample_domain < 0).sum())  # an epoch covers the longer domain
     return getattr(skda, f"{name}Classifier")(
         optimizer=torch.optim.SGD,
         module__hidden=hidden,
