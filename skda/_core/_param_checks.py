@@ -114,12 +114,16 @@ def column_positions(name, columns, estimator, n_features):
     """
     names = [str(feature) for feature in getattr(estimator, "feature_names_in_", [])]
     found = set()
-    if isinstance(columns, str | Integral):
+    if columns is None:
+        return []
+    if isinstance(columns, str) or not np.iterable(columns):
         columns = [columns]
-    for column in [] if columns is None else columns:
+    for column in columns:
+        # True is the integer 1 to Python, but a switch in the wrong place to a reader.
+        is_position = isinstance(column, Integral) and not isinstance(column, bool | np.bool_)
         if isinstance(column, str) and column in names:
             found.add(names.index(column))
-        elif isinstance(column, Integral) and -n_features <= column < n_features:
+        elif is_position and -n_features <= column < n_features:
             found.add(int(column) % n_features)
         else:
             there = names or f"positions 0 to {n_features - 1}"
