@@ -1,5 +1,6 @@
 """Entropic transport that keeps source rows of different classes apart (group sparsity)."""
 
+from .._array._arithmetic import safe_divide
 from .._array._backend import namespace
 from ._sinkhorn import sinkhorn_plan, uniform_mass
 
@@ -50,7 +51,7 @@ def lpl1_plan(M, membership, *, reg, class_reg, eps=1.0, max_rounds=10, tol=1e-6
         )
         n_iter += plan.n_iter
         received = xp.sum(plan.coupling, axis=0)
-        shares = (membership.T @ plan.coupling) / xp.where(received > 0, received, received + 1.0)
+        shares = safe_divide(membership.T @ plan.coupling, received)
         if before is not None and float(xp.max(xp.abs(shares - before))) < 1e-4:
             break
         before = shares
@@ -93,7 +94,8 @@ def l1l2_plan(M, membership, *, reg, class_reg, max_rounds=20, rtol=1e-6, **opti
     value = group_objective(P, M, membership, reg=reg, class_reg=class_reg)
     for _ in range(max_rounds):
         norms = xp.sqrt(membership.T @ (P * P))
-        inverse = xp.where(norms > 0, 1.0 / xp.where(norms > 0, norms, norms + 1.0), norms)
+        # The norm has no slope where a class sends nothing; 0 is one of its subgradients.
+        inverse = safe_divide(xp.ones_like(norms), norms)
         slope = P * (membership @ inverse) * class_reg
         plan = sinkhorn_plan(M + slope, reg=reg, start=plan.potentials, **options)
         n_iter += plan.n_iter

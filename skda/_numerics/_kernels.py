@@ -11,6 +11,7 @@ import numpy as np
 from sklearn import get_config
 from sklearn.utils import check_random_state
 
+from .._array._arithmetic import safe_divide
 from .._array._backend import as_like, backend_of, device_of, itemsize, namespace
 from .._array._rows import row_tiles, take_rows
 from ._linalg import spd_eigen
@@ -56,7 +57,7 @@ def kernel_matrix(X, Y=None, *, kernel="rbf", gamma=1.0, degree=3, coef0=1.0):
         return X
     if kernel in ("linear", "cosine"):
         if kernel == "cosine":
-            X, Y = _unit_rows(X), None if Y is None else _unit_rows(Y)
+            X, Y = unit_rows(X), None if Y is None else unit_rows(Y)
         return X @ (X if Y is None else Y).T
     return kernel_tiling(X, Y, kernel=kernel, gamma=gamma, degree=degree, coef0=coef0).matrix()
 
@@ -160,7 +161,7 @@ def kernel_tiling(X, Y=None, *, kernel="rbf", gamma=1.0, degree=3, coef0=1.0):
         left, right, function = _gaussian_sides(X, Y, gamma=gamma)
         return _Tiling(left, right, function, symmetric, diagonal=1.0)
     if kernel == "cosine":
-        X, Y = _unit_rows(X), None if Y is None else _unit_rows(Y)
+        X, Y = unit_rows(X), None if Y is None else unit_rows(Y)
     sides = (X,), (X if Y is None else Y,)
     if callable(kernel):
         return _Tiling(
@@ -236,10 +237,10 @@ def _l1_tile(A, B):
     return xp.concat(parts, axis=0)
 
 
-def _unit_rows(X):
-    xp = namespace(X)
-    norms = xp.linalg.vector_norm(X, axis=1, keepdims=True)
-    return X / xp.where(norms > 0, norms, xp.ones_like(norms))
+def unit_rows(X):
+    """Rows scaled to unit length; rows of zeros stay."""
+    norms = namespace(X).linalg.vector_norm(X, axis=1, keepdims=True)
+    return X * safe_divide(namespace(X).ones_like(norms), norms)
 
 
 def _part(side, rows):

@@ -11,6 +11,7 @@ from scipy import linalg
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
+from .._array._arithmetic import safe_divide
 from .._array._backend import _eps, as_like, backend_of, device_of, namespace
 from .._array._warnings import warn_user
 
@@ -112,9 +113,7 @@ def low_rank_powers(gram, powers, *, reg=0.0) -> list[LowRankPower]:
             # expm1 and log1p keep the difference accurate for s far below reg.
             scale = reg**p
             difference = xp.expm1(xp.log1p(s / reg) * p) * scale
-            zero = s == 0
-            limit = xp.ones_like(s) * (p * reg ** (p - 1.0))
-            g = xp.where(zero, limit, difference / xp.where(zero, xp.ones_like(s), s))
+            g = safe_divide(difference, s, fill=p * reg ** (p - 1.0))  # its limit at s = 0
         out.append(LowRankPower(scale, (U * g) @ U.T))
     return out
 
@@ -283,7 +282,7 @@ def _orthonormal(V, Q, draw):
     """Orthonormal basis of V orthogonal to Q; directions that vanish are drawn anew."""
     xp = namespace(V)
     scale = xp.linalg.vector_norm(V, axis=0)
-    V = V / xp.where(scale > 0, scale, xp.ones_like(scale))
+    V = V * safe_divide(xp.ones_like(scale), scale)
     if Q is not None:
         V = V - Q @ (Q.T @ V)
     V, R = xp.linalg.qr(V, mode="reduced")

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
+from .._array._arithmetic import safe_divide
 from .._array._backend import backend_of, namespace, to_numpy
 from .._array._warnings import warn_user
 from ._kernels import pairwise_sq_dists
@@ -62,7 +63,7 @@ def cost_unit(M, rule):
     if rule is None:
         return 1.0
     statistics = {"median": _median, "mean": xp.mean, "max": xp.max}
-    if rule not in statistics:
+    if not isinstance(rule, str) or rule not in statistics:
         raise ValueError(f"cost_scale must be 'median', 'mean', 'max' or None; got {rule!r}.")
     scale = float(statistics[rule](M)) or float(xp.mean(M)) or 1.0
     if not math.isfinite(scale):
@@ -91,10 +92,9 @@ def barycentric_map(coupling, Y, X, mass=None):
     """
     xp = namespace(coupling)
     moved = xp.reshape(xp.sum(coupling, axis=1), (-1, 1))
-    there = moved > 0
     # Centered, so that a mean over rows far from zero does not lose digits.
     center = xp.mean(Y, axis=0)
-    images = (coupling @ (Y - center)) / xp.where(there, moved, xp.ones_like(moved)) + center
+    images = (coupling @ (Y - center)) * safe_divide(xp.ones_like(moved), moved) + center
     mass = uniform_mass(X.shape[0], X) if mass is None else mass
     share = moved / xp.reshape(mass, (-1, 1))
     whole = share > 1.0 - 1e-3  # marginals are met to a tolerance only

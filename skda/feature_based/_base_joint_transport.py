@@ -3,7 +3,6 @@
 What :class:`JDOTClassifier` and :class:`JDOTRegressor` share.
 """
 
-from numbers import Real
 from typing import Any, NamedTuple
 
 from sklearn.exceptions import ConvergenceWarning
@@ -15,8 +14,9 @@ from .._numerics._sinkhorn import sinkhorn_plan
 from .._numerics._threads import limit_blas_threads
 from .._numerics._transport import cost_matrix, cost_unit, exact_plan
 
-_SMALL = 2**20  # entries of a matrix below which threads of the linear algebra wait, not work
-_MISPLACED = 1e-4  # share of the mass of the last plan that is worth a word
+# Entries of a matrix below which several BLAS threads are slower than one.
+_SMALL = 2**20
+_MISPLACED = 1e-4  # misplaced share of the mass above which a warning is issued
 
 
 class Alternation(NamedTuple):
@@ -43,9 +43,9 @@ def joint_alternation(costs, labels, fit, label_cost, *, alpha, solve, max_iter=
         Values of the rows of each source: class memberships, or the regression target.
     fit : callable
         Gets the labels carried to the target, array of shape (m, q); returns a model and what
-        it says of the target rows.
+        it predicts for the target rows.
     label_cost : callable
-        Gets labels (n_k, q) and what the model says; returns label losses (n_k, m).
+        Gets labels (n_k, q) and the model's predictions; returns label losses (n_k, m).
     alpha : float
         Share of the label loss in the joint cost. The first plan looks at features only.
     solve : callable
@@ -72,10 +72,12 @@ def joint_alternation(costs, labels, fit, label_cost, *, alpha, solve, max_iter=
             plans.append(plan.coupling)
             left_over = max(left_over, plan.marginal_error)
             carried = carried + (plan.coupling.T @ labels[k]) * (share * m)
-        model, said = fit(carried)
+        model, predicted = fit(carried)
         objective = 0.0
         for k, share in enumerate(shares):
-            joint[k] = label_cost(labels[k], said)  # in place: a new matrix costs more than a sum
+            joint[k] = label_cost(
+                labels[k], predicted
+            )  # in place: a new matrix costs more than a sum
             joint[k] *= alpha
             joint[k] += features[k]
             objective += share * _inner_product(plans[k], joint[k])
@@ -103,7 +105,8 @@ def _inner_product(A, B):
 class JointTransportMixin:
     """The alternation on checked data; a subclass says what labels are and how they are fitted.
 
-    It writes ``_label_rows(data)``, ``_fit_target(X, carried)`` and ``_label_cost(labels, said)``.
+    It writes ``_label_rows(data)``, ``_fit_target(X, carried)`` and
+    ``_label_cost(labels, predicted)``.
     """
 
     def _fit(self, data):
@@ -124,8 +127,8 @@ class JointTransportMixin:
 
         def fit(carried):
             with limit_blas_threads(X_target.size < _SMALL):
-                model, said = self._fit_target(X_target, to_numpy(carried))
-            return model, as_like(said, data.X)
+                model, predicted = self._fit_target(X_target, to_numpy(carried))
+            return model, as_like(predicted, data.X)
 
         end = joint_alternation(
             costs,
@@ -154,11 +157,13 @@ class JointTransportMixin:
         return sinkhorn_plan(cost, reg=float(self.reg), start=start, warn=False)
 
     def _check_params(self):
-        if not isinstance(self.alpha, Real) or not 0 <= self.alpha <= 1:
-            raise ValueError(
-                f"alpha must be a number in [0, 1]; got {self.alpha!r}. 0 pairs rows by features "
-                "alone, 1 by labels alone."
-            )
+        check_real(
+            "alpha",
+            self.alpha,
+            low=0,
+            high=1,
+            hint="0 pairs rows by features alone, 1 by labels alone.",
+        )
         check_real(
             "reg", self.reg, low=0, closed="neither", none=True, hint="None asks for exact plans."
         )

@@ -17,7 +17,7 @@ from .._array._backend import device_of, itemsize, namespace, to_numpy
 from .._array._rows import row_tiles, take_rows
 from .._array._warnings import warn_user
 from .._core._base_transformer import BaseDomainTransformer
-from .._core._param_checks import check_integer, check_option
+from .._core._param_checks import check_integer, check_option, check_real
 from .._numerics._covariance import merge_moments, moments
 from .._numerics._kernels import (
     check_kernel,
@@ -316,8 +316,8 @@ def nearest_codes(Z, source, codes, target):
     return codes[source][to_numpy(found)]
 
 
-def predicted_codes(estimator, Z, source, codes, target):
-    """Class of each target row as a scikit-learn classifier fitted on the source rows says."""
+def classifier_codes(estimator, Z, source, codes, target):
+    """Class of each target row that a classifier fitted on the source rows predicts."""
     Z = to_numpy(Z)
     return clone(estimator).fit(Z[source], codes[source]).predict(Z[target])
 
@@ -325,7 +325,7 @@ def predicted_codes(estimator, Z, source, codes, target):
 def pseudo_labels(estimator, Z, ids, codes):
     """Codes of all rows' classes: -1 on source rows, pseudo-labels on target rows."""
     source, target = np.flatnonzero(ids >= 0), np.flatnonzero(ids < 0)
-    rule = nearest_codes if estimator is None else partial(predicted_codes, estimator)
+    rule = nearest_codes if estimator is None else partial(classifier_codes, estimator)
     pseudo = np.full(ids.shape, -1, dtype=np.int64)
     pseudo[target] = rule(Z, source, codes, target)
     return pseudo
@@ -340,17 +340,18 @@ class SpectralTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer
 
     _array_level = "a"
 
-    def _problem(self, data, *, X=None, dual=False):
+    def _problem(self, X, *, dual=False, **solver):
+        """Return the problem for these rows; `solver` holds the solver and its parameters."""
+        check_real("degree", self.degree, low=0)
+        check_real("coef0", self.coef0)
         problem, params = build_problem(
-            data.X if X is None else X,
+            X,
             kernel=self.kernel,
             gamma=self.gamma,
             degree=self.degree,
             coef0=self.coef0,
-            solver=getattr(self, "solver", "exact"),
-            n_basis=getattr(self, "n_basis", None),
-            random_state=getattr(self, "random_state", None),
             dual=dual,
+            **solver,
         )
         self.gamma_ = params["gamma"]
         return problem
@@ -362,7 +363,7 @@ class SpectralTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer
         self.coef_ = data.to_input(problem.coefficients(W))
         self.basis_ = None if problem.basis is None else data.to_input(problem.basis)
 
-    def _map(self, X, domain, backend):
+    def _map(self, X, domain, backend, *, fourier=False):
         basis = None if self.basis_ is None else backend.asarray(self.basis_, X.dtype)
         return map_rows(
             X,
@@ -370,7 +371,7 @@ class SpectralTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer
             basis,
             {"kernel": self.kernel, "gamma": self.gamma_}
             | {"degree": self.degree, "coef0": self.coef0},
-            fourier=getattr(self, "solver", "exact") == "fourier",
+            fourier=fourier,
         )
 
     @property
@@ -380,5 +381,4 @@ class SpectralTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.pairwise = self.kernel == "precomputed"
-        tags.non_deterministic = getattr(self, "solver", "exact") != "exact"
         return tags

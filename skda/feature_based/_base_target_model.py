@@ -45,8 +45,8 @@ def fit_on_soft_labels(estimator, X, shares, classes, *, threshold=1e-6):
     return fit_weighted(estimator, X[row], classes[code], shares[row, code])
 
 
-def inner_has(method):
-    """Return a check that the model inside has a method."""
+def model_has(method):
+    """Return a check that the model of the target, fitted or to be fitted, has a method."""
 
     def check(self):
         getattr(getattr(self, "estimator_", None) or self._inner(), method)
@@ -119,7 +119,7 @@ class TargetModel(DomainRouting):
 class TargetClassifier(TargetModel):
     """A :class:`TargetModel` for classes."""
 
-    @available_if(inner_has("predict_proba"))
+    @available_if(model_has("predict_proba"))
     def predict_proba(self, X, *, sample_domain=None):
         """Return class probabilities of the model of the target.
 
@@ -137,7 +137,7 @@ class TargetClassifier(TargetModel):
         """
         return self._answer("predict_proba", X, sample_domain, tidy=self._all_classes)
 
-    @available_if(inner_has("predict_log_proba"))
+    @available_if(model_has("predict_log_proba"))
     def predict_log_proba(self, X, *, sample_domain=None):
         """Return logarithms of the class probabilities.
 
@@ -157,7 +157,7 @@ class TargetClassifier(TargetModel):
         with np.errstate(divide="ignore"):
             return namespace(proba).log(proba)
 
-    @available_if(inner_has("decision_function"))
+    @available_if(model_has("decision_function"))
     def decision_function(self, X, *, sample_domain=None):
         """Return decision values of the model of the target.
 

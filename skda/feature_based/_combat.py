@@ -5,10 +5,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin
 
+from .._array._arithmetic import safe_divide
 from .._array._backend import as_like, backend_of, device_of, namespace, to_numpy
 from .._array._rows import take_columns, take_rows
 from .._core._base_transformer import BaseDomainTransformer
 from .._core._param_checks import (
+    check_bool,
     check_integer,
     check_option,
     check_real,
@@ -55,7 +57,7 @@ def fit_site_model(X, covariates, membership):
         Y = X - membership @ ((membership.T @ X) / column)
         U, s, Vh = xp.linalg.svd(Z, full_matrices=False)
         kept = s > float(xp.finfo(X.dtype).eps) * n * float(xp.max(s))
-        inverse = xp.where(kept, 1.0 / xp.where(kept, s, s + 1.0), xp.zeros_like(s))
+        inverse = safe_divide(xp.ones_like(s), xp.where(kept, s, xp.zeros_like(s)))
         coef = Vh.T @ (xp.reshape(inverse, (-1, 1)) * (U.T @ Y))
     else:
         coef = xp.zeros((0, X.shape[1]), dtype=X.dtype, device=device_of(X))
@@ -148,6 +150,10 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
 
     Attributes
     ----------
+    adjusted_, covariates_ : list of int
+        Positions of the columns that are adjusted, and of the covariates.
+    covariate_means_ : array of shape (n_covariates,)
+        Mean of each covariate over the rows of all sites.
     grand_mean_ : array of shape (n_adjusted,)
         Mean of each adjusted column, without covariate effects.
     coef_ : array of shape (n_covariates, n_adjusted)
@@ -241,7 +247,7 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         xp = data.xp
         covariates = column_positions("covariates", self.covariates, self, data.X.shape[1])
         adjusted = [j for j in range(data.X.shape[1]) if j not in covariates]
-        self._covariates, self._adjusted = covariates, adjusted
+        self.covariates_, self.adjusted_ = covariates, adjusted
         self.site_locations_, self.site_variances_, self.n_iter_ = {}, {}, 1
         if not data.adapts or not adjusted:
             return
@@ -257,7 +263,7 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         membership = as_like(np.eye(len(sites))[which], data.X)
         X, C = self._split(data.X, data.backend)
         C = C - xp.mean(C, axis=0)
-        self._covariate_mean = data.to_input(xp.mean(self._split(data.X, data.backend)[1], axis=0))
+        self.covariate_means_ = data.to_input(xp.mean(self._split(data.X, data.backend)[1], axis=0))
         model = fit_site_model(X, C, membership)
         if pooled_target:
             model = self._about_target(model, X, C, site < 0)
@@ -315,25 +321,26 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         xp = backend.xp
         here = {
             name: backend.asarray(getattr(self, name), X.dtype)
-            for name in ("grand_mean_", "coef_", "scale_", "_covariate_mean")
+            for name in ("grand_mean_", "coef_", "scale_", "covariate_means_")
         }
         location = backend.asarray(self.site_locations_[domain], X.dtype)
         variance = backend.asarray(self.site_variances_[domain], X.dtype)
         given, C = self._split(X, backend)
-        base = here["grand_mean_"] + (C - here["_covariate_mean"]) @ here["coef_"]
+        base = here["grand_mean_"] + (C - here["covariate_means_"]) @ here["coef_"]
         moved = base + (given - base - location * here["scale_"]) / xp.sqrt(variance)
         if self.strength != 1:
             moved = given + (moved - given) * float(self.strength)
         both = xp.concat([moved, C], axis=1)
-        order = np.argsort([*self._adjusted, *self._covariates])
+        order = np.argsort([*self.adjusted_, *self.covariates_])
         return xp.take(both, backend.asarray(order), axis=1)
 
     def _split(self, X, backend):
         """Return the adjusted columns and the covariates."""
-        return take_columns(X, self._adjusted, backend), take_columns(X, self._covariates, backend)
+        return take_columns(X, self.adjusted_, backend), take_columns(X, self.covariates_, backend)
 
     def _check_params(self):
         check_strength(self.strength)
+        check_bool("shrinkage", self.shrinkage)
         check_option("reference", self.reference, ("pooled", "target"))
         check_integer("max_iter", self.max_iter, low=1)
         check_real("tol", self.tol, low=0, closed="neither")

@@ -1,16 +1,26 @@
 """Correlation alignment: whiten the source, then recolor it with the target's covariance."""
 
-import math
-from numbers import Real
-
 from scipy import sparse
 from sklearn.base import OneToOneFeatureMixin
 from sklearn.exceptions import NotFittedError
 
 from .._core._base_transformer import BaseDomainTransformer
+from .._core._param_checks import (
+    check_bool,
+    check_enough_rows,
+    check_real,
+    check_strength,
+)
 from .._core._validation import data_for_fit
-from .._numerics._covariance import SHRINKAGE_RULES, merge_moments, moments
-from ._coral_map import CentredRows, LowRankMap, coral_map, low_rank_coral_map, sparse_moments
+from .._numerics._covariance import merge_moments, moments
+from ._coral_map import (
+    CenteredRows,
+    LowRankMap,
+    check_covariance_reg,
+    coral_map,
+    low_rank_coral_map,
+    sparse_moments,
+)
 
 
 class CORALTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
@@ -31,8 +41,8 @@ class CORALTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         difference. The paper moves no mean. Helps when features are shifted, harms when
         the balance of classes is; worth a place in a grid search.
     forgetting_factor : float, default=1.0
-        In (0, 1]: what is left of the weight of earlier rows of a domain with each call of
-        ``partial_fit`` that brings new ones. 1 forgets nothing. ``fit`` does not use it.
+        In (0, 1]: factor by which the weight of a domain's earlier rows is multiplied at each
+        ``partial_fit`` with new ones; 1 keeps all history. ``fit`` does not use it.
 
     Attributes
     ----------
@@ -43,6 +53,13 @@ class CORALTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         By source id, the mean of the source, array of shape (n_features,).
     target_mean_ : array of shape (n_features,)
         Mean of all target rows.
+    source_moments_ : dict or None
+        By source id, the count, mean and scatter matrix of its rows, which ``partial_fit`` goes on
+        from; None with more features than rows, where no scatter matrix is formed.
+    target_moments_ : tuple or None
+        The same of all target rows.
+    waits_for_ : {"source", "target"} or None
+        The side of which ``partial_fit`` has seen no row yet.
     source_domains_, target_domains_ : list of int
         Ids seen in ``fit``.
     n_features_in_ : int
@@ -106,36 +123,34 @@ class CORALTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
 
     def _fit(self, data):
         self._check_params()
-        self._moments, self._started, self.maps_, self.source_means_ = {}, True, {}, {}
+        self._start()
         if not data.adapts:
             return
-        for name, count in [
-            *((f"source {i}", len(data.rows(i))) for i in data.source_domains),
-            ("the target", len(data.target)),
-        ]:
-            if count < 2:
-                raise ValueError(
-                    f"CORALTransformer needs at least 2 rows in each domain to see a covariance; "
-                    f"{name} has 1 sample. Add rows or leave that domain out."
-                )
+        check_enough_rows(self, data, 2, "to see a covariance")
         if data.X.shape[1] > data.X.shape[0]:
-            self._moments = None  # not for partial_fit
-            target = CentredRows.of(data.X_target)
-            for domain in data.source_domains:
-                source = CentredRows.of(data.X_of(domain))
-                self.source_means_[domain] = data.to_input(source.mean)
-                if self.strength > 0:
-                    self.maps_[domain] = low_rank_coral_map(
-                        source, target, strength=self.strength, reg=self.reg
-                    ).at(data.to_input)
-            self.target_mean_ = data.to_input(target.mean)
+            self._fit_low_rank(data)
             return
-        for domain, X in self._batches(data):
-            self._moments[domain] = self._moments_of(X)
-        self._set_maps(data.to_input)
-        self._moments = {
-            domain: self._kept(m, data.to_input) for domain, m in self._moments.items()
-        }
+        source = {i: self._moments_of(data.X_of(i)) for i in data.source_domains}
+        target = self._moments_of(data.X_target)
+        self._set_maps(source, target, data.to_input)
+        self.source_moments_ = {i: self._kept(m, data.to_input) for i, m in source.items()}
+        self.target_moments_ = self._kept(target, data.to_input)
+
+    def _start(self):
+        self.source_moments_, self.target_moments_, self.waits_for_ = {}, None, None
+        self.maps_, self.source_means_ = {}, {}
+
+    def _fit_low_rank(self, data):
+        self.source_moments_ = None  # a scatter matrix would be larger than the rows
+        target = CenteredRows.of(data.X_target)
+        for domain in data.source_domains:
+            source = CenteredRows.of(data.X_of(domain))
+            self.source_means_[domain] = data.to_input(source.mean)
+            if self.strength > 0:
+                self.maps_[domain] = low_rank_coral_map(
+                    source, target, strength=self.strength, reg=self.reg
+                ).at(data.to_input)
+        self.target_mean_ = data.to_input(target.mean)
 
     def partial_fit(self, X, y=None, *, sample_domain=None):
         """Update the maps with a batch of rows, for data that do not fit in memory or that drift.
@@ -165,40 +180,41 @@ class CORALTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
                 "reg='ledoit-wolf' needs all rows at once and cannot be used with partial_fit. "
                 "Use reg='oas' or a float."
             )
-        started = hasattr(self, "_started")
+        started = hasattr(self, "source_moments_")
         data = data_for_fit(
             self, X, None, sample_domain, accept_sparse=True, one_sided=True, reset=not started
         )
         if not started:
-            self._moments, self._started = {}, True
+            self._start()
             self.source_domains_, self.target_domains_ = [], []
-        if self._moments is None:
+        if self.source_moments_ is None:
             raise ValueError(
                 "partial_fit cannot go on from a fit with more features than rows, which keeps no "
                 "d x d scatter matrix. Call partial_fit on a fresh CORALTransformer."
             )
+        sources, target = dict(self.source_moments_), self.target_moments_
+        for domain in data.source_domains:
+            sources[domain] = self._merged(sources.get(domain), data.X_of(domain), data)
+        if len(data.target):
+            target = self._merged(target, data.X_target, data)
+        # Nothing is stored before all is computed: an interrupted batch counts as not seen.
+        if sources and target is not None:
+            self._set_maps(sources, target, data.to_input)
+        self.source_moments_, self.target_moments_ = sources, target
         self.source_domains_ = sorted({*self.source_domains_, *data.source_domains})
         self.target_domains_ = sorted({*self.target_domains_, *data.target_domains})
-        for domain, batch in self._batches(data):
-            new = self._moments_of(batch)
-            if domain in self._moments:
-                old = self._kept(self._moments[domain], data.backend.asarray)
-                new = merge_moments(old, new, forgetting_factor=self.forgetting_factor)
-            self._moments[domain] = self._kept(new, data.to_input)
-        self.maps_, self.source_means_ = {}, {}
-        self._waits = sample_domain is not None and not (
-            self.source_domains_ and self.target_domains_
-        )
         if self.source_domains_ and self.target_domains_:
-            self._set_maps(data.to_input)
+            self.waits_for_ = None
+        elif sample_domain is not None:  # without ids there is nothing to adapt to, now or later
+            self.waits_for_ = "target" if self.source_domains_ else "source"
         return self
 
-    def _batches(self, data):
-        """Yield each source and the pooled target (None) with its rows."""
-        for domain in data.source_domains:
-            yield domain, data.X_of(domain)
-        if len(data.target):
-            yield None, data.X_target
+    def _merged(self, old, X, data):
+        new = self._moments_of(X)
+        if old is not None:
+            old = self._kept(old, data.backend.asarray)
+            new = merge_moments(old, new, forgetting_factor=self.forgetting_factor)
+        return self._kept(new, data.to_input)
 
     def _moments_of(self, X):
         quartic = self.reg == "ledoit-wolf"
@@ -210,18 +226,17 @@ class CORALTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     def _kept(m, move):
         return m._replace(mean=move(m.mean), scatter=move(m.scatter))
 
-    def _set_maps(self, keep):
-        target = self._moments[None]
-        self.target_mean_ = keep(target.mean)
-        for domain in self.source_domains_:
-            source = self._moments[domain]
-            self.source_means_[domain] = keep(source.mean)
-            if self.strength > 0:
+    def _set_maps(self, sources, target, keep):
+        maps = {}
+        if self.strength > 0:
+            for domain, source in sources.items():
                 A = coral_map(source, target, strength=self.strength, reg=self.reg)
-                self.maps_[domain] = keep(A)
+                maps[domain] = keep(A)
+        self.source_means_ = {domain: keep(source.mean) for domain, source in sources.items()}
+        self.target_mean_, self.maps_ = keep(target.mean), maps
 
     def _map(self, X, domain, backend):
-        if getattr(self, "_waits", False):
+        if self.waits_for_ is not None:
             raise NotFittedError(
                 "partial_fit has seen rows of one side only, sources "
                 f"{self.source_domains_} and targets {self.target_domains_}. Call it with rows of "
@@ -237,31 +252,21 @@ class CORALTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         if isinstance(A, LowRankMap):
             rows = X if sparse.issparse(X) else X - mean
             A = A.at(lambda x: backend.asarray(x, X.dtype))
-            return A.apply(CentredRows(rows, mean, 1.0)) + shift
+            return A.apply(CenteredRows(rows, mean, 1.0)) + shift
         A = backend.asarray(A, X.dtype)
         if sparse.issparse(X):
             return X @ A + (shift - mean @ A)
         return (X - mean) @ A + shift
 
     def _check_params(self):
-        if not isinstance(self.strength, Real) or not 0 <= self.strength <= 1:
-            raise ValueError(
-                f"strength must be a number in [0, 1]; got {self.strength!r}. 0 leaves the rows "
-                "as they are, 1 aligns fully."
-            )
-        if isinstance(self.reg, str):
-            if self.reg not in SHRINKAGE_RULES:
-                raise ValueError(
-                    f"reg must be a non-negative number or one of {sorted(SHRINKAGE_RULES)}; got "
-                    f"{self.reg!r}."
-                )
-        elif not isinstance(self.reg, Real) or not 0 <= self.reg < math.inf:
-            raise ValueError(
-                f"reg must be a non-negative number or one of {sorted(SHRINKAGE_RULES)}; got "
-                f"{self.reg!r}. It is added to the diagonal of the covariances."
-            )
-        if not isinstance(self.forgetting_factor, Real) or not 0 < self.forgetting_factor <= 1:
-            raise ValueError(
-                f"forgetting_factor must be a number in (0, 1]; got "
-                f"{self.forgetting_factor!r}. 1 keeps the full weight of earlier rows."
-            )
+        check_strength(self.strength)
+        check_bool("match_mean", self.match_mean)
+        check_covariance_reg(self.reg)
+        check_real(
+            "forgetting_factor",
+            self.forgetting_factor,
+            low=0,
+            high=1,
+            closed="right",
+            hint="1 keeps the full weight of earlier rows.",
+        )

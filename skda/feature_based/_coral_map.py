@@ -7,8 +7,19 @@ import numpy as np
 from scipy import sparse
 
 from .._array._backend import namespace
+from .._core._param_checks import check_option, check_real
 from .._numerics._covariance import SHRINKAGE_RULES, Moments, gram_sums, scatter_sums
 from .._numerics._linalg import low_rank_power, spd_eigen
+
+
+def check_covariance_reg(reg):
+    """Return ``reg`` if it is a non-negative number or the name of a shrinkage rule."""
+    if isinstance(reg, str):
+        return check_option("reg", reg, sorted(SHRINKAGE_RULES), hint="Or pass a number.")
+    names = " or ".join(repr(name) for name in sorted(SHRINKAGE_RULES))
+    return check_real(
+        "reg", reg, low=0, hint=f"It is added to the diagonals of the covariances. Or pass {names}."
+    )
 
 
 def scale_and_ridge(sums, reg):
@@ -48,7 +59,7 @@ def sparse_moments(X, *, quartic=False):
     return Moments(float(n), mean, scatter, fourth)
 
 
-class CentredRows(NamedTuple):
+class CenteredRows(NamedTuple):
     """``factor · (rows - mean)``, where the rows may be a CSR matrix, which is never centered."""
 
     rows: Any
@@ -89,8 +100,8 @@ class LowRankMap(NamedTuple):
     """Rows of the core that belong to the source, n_s x (n_s + n_t)."""
     from_target: Any
     """Rows that belong to the target; leading columns of zeros are left out."""
-    source: CentredRows
-    target: CentredRows
+    source: CenteredRows
+    target: CenteredRows
 
     def apply(self, Z):
         """Return ``Z A`` for centered rows Z, in O(m n d)."""
@@ -113,7 +124,7 @@ class LowRankMap(NamedTuple):
             return x if sparse.issparse(x) else move(x)
 
         source, target = (
-            CentredRows(moved(rows), moved(mean), factor) for rows, mean, factor in self[3:]
+            CenteredRows(moved(rows), moved(mean), factor) for rows, mean, factor in self[3:]
         )
         return LowRankMap(
             self.scale, move(self.from_source), move(self.from_target), source, target

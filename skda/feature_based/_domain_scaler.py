@@ -4,7 +4,7 @@ from sklearn.base import OneToOneFeatureMixin
 
 from .._array._backend import namespace
 from .._core._base_transformer import BaseDomainTransformer
-from .._core._param_checks import check_strength
+from .._core._param_checks import check_bool, check_strength
 
 
 def location_and_spread(X, *, robust=False):
@@ -111,6 +111,8 @@ class DomainScaler(OneToOneFeatureMixin, BaseDomainTransformer):
 
     def _fit(self, data):
         check_strength(self.strength)
+        for name in ("robust", "with_mean", "with_std"):
+            check_bool(name, getattr(self, name))
         self.locations_, self.spreads_ = {}, {}
         for domain in data.domains:
             location, spread = location_and_spread(data.X_of(domain), robust=self.robust)

@@ -4,6 +4,7 @@ from numbers import Integral
 
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
+from .._array._arithmetic import safe_divide
 from .._array._backend import namespace
 from .._core._base_transformer import BaseDomainTransformer
 from ._subspace_alignment import principal_axes, resolve_n_components
@@ -15,8 +16,7 @@ def _one_minus_sinc(x):
     small = x < 0.5
     z = xp.where(small, x, xp.zeros_like(x)) ** 2
     series = z / 6 * (1 - z / 20 * (1 - z / 42 * (1 - z / 72 * (1 - z / 110 * (1 - z / 156)))))
-    safe = xp.where(small, xp.ones_like(x), x)
-    return xp.where(small, series, 1.0 - xp.sin(safe) / safe)
+    return xp.where(small, series, 1.0 - safe_divide(xp.sin(x), x, fill=1.0))
 
 
 def geodesic_flow_factor(P_source, P_target):
@@ -35,13 +35,13 @@ def geodesic_flow_factor(P_source, P_target):
     sine = xp.linalg.vector_norm(rest, axis=0)
     theta = xp.atan2(sine, cosine)
     moves = sine > 10.0 * float(xp.finfo(sine.dtype).eps)
-    one, zero = xp.ones_like(sine), xp.zeros_like(sine)
-    theta = xp.where(moves, theta, zero)
-    B = rest * xp.where(moves, 1.0 / xp.where(moves, sine, one), zero)
+    zero = xp.zeros_like(sine)
+    theta, sine = xp.where(moves, theta, zero), xp.where(moves, sine, zero)
+    B = rest * safe_divide(xp.ones_like(sine), sine)
 
     low = 0.5 * _one_minus_sinc(2.0 * theta)
     high = 1.0 - low
-    b = xp.where(moves, 0.5 * xp.sin(theta) ** 2 / xp.where(moves, theta, one), zero)
+    b = safe_divide(0.5 * xp.sin(theta) ** 2, theta)
     # det = (1 - sinc²θ)/4, and √M = (M + √det I)/√(tr M + 2√det) with tr M = 1.
     gap = _one_minus_sinc(theta)
     root_det = 0.5 * xp.sqrt(gap * (2.0 - gap))

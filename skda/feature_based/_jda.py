@@ -33,7 +33,8 @@ callable, default="rbf"
         of rows and returns the matrix between them.
     gamma : float or {"median", "scale"}, default="median"
         Of the kernels rbf, laplacian, poly and sigmoid. "median" is ``1 / (2 m²)`` with m the
-        median distance between two rows. Larger means more local.
+        median distance between two rows (of 1000 rows chosen with a fixed seed, if there are
+        more). Larger means more local.
     degree : float, default=3
         Of the poly kernel.
     coef0 : float, default=1.0
@@ -149,7 +150,7 @@ callable, default="rbf"
         check_real("balance", self.balance, low=0, high=1)
         check_integer("max_iter", self.max_iter, low=1)
         self.classes_, codes = class_labels(self, data)
-        problem = self._problem(data)
+        problem = self._problem(data.X)
         k = count_components(self.n_components, problem.size)
         pseudo, V = None, None
         # Pseudo-labels need no exact components, so only the last round's are.

@@ -39,7 +39,7 @@ def hinge_losses(model, X, classes):
 _LOSSES = {"log_loss": log_losses, "hinge": hinge_losses}
 
 
-class JDOTClassifier(DomainClassifierMixin, JointTransportMixin, TargetClassifier, BaseEstimator):
+class JDOTClassifier(JointTransportMixin, TargetClassifier, DomainClassifierMixin, BaseEstimator):
     """Learn a classifier of the target with a transport plan over features and labels.
 
     Parameters
@@ -179,7 +179,7 @@ class JDOTClassifier(DomainClassifierMixin, JointTransportMixin, TargetClassifie
         check_option("loss", self.loss, tuple(_LOSSES))
 
 
-class JDOTRegressor(DomainRegressorMixin, JointTransportMixin, TargetModel, BaseEstimator):
+class JDOTRegressor(JointTransportMixin, TargetModel, DomainRegressorMixin, BaseEstimator):
     """Learn a regressor of the target with a transport plan over features and the numeric target.
 
     Parameters
@@ -208,6 +208,8 @@ class JDOTRegressor(DomainRegressorMixin, JointTransportMixin, TargetModel, Base
         The model of the target.
     transported_y_ : ndarray of shape (n_target,)
         Value that each fitted target row received.
+    y_scale_ : float
+        Squared error that counts as 1: twice the variance of y on source rows.
     objectives_ : list of float
         Joint cost after each round; empty if there is nothing to adapt to.
     n_iter_ : int
@@ -290,15 +292,15 @@ class JDOTRegressor(DomainRegressorMixin, JointTransportMixin, TargetModel, Base
     def _label_rows(self, data):
         y = np.zeros((len(data.ids), 1))
         y[data.source, 0] = np.asarray(data.y_source, dtype=float)
-        self._unit = 2.0 * float(np.var(y[data.source])) or 1.0
+        self.y_scale_ = 2.0 * float(np.var(y[data.source])) or 1.0
         return y
 
     def _fit_target(self, X, carried):
         model = self._inner().fit(X, carried[:, 0])
         return model, np.asarray(model.predict(X), dtype=float)
 
-    def _label_cost(self, labels, said):
-        return (labels - namespace(said).reshape(said, (1, -1))) ** 2 / self._unit
+    def _label_cost(self, labels, predicted):
+        return (labels - namespace(predicted).reshape(predicted, (1, -1))) ** 2 / self.y_scale_
 
     def _keep_carried(self, carried):
         self.transported_y_ = carried[:, 0]

@@ -6,9 +6,10 @@ from sklearn.base import OneToOneFeatureMixin
 
 from .._array._backend import device_of, namespace
 from .._core._base_transformer import BaseDomainTransformer
-from .._core._param_checks import check_enough_rows, check_option, check_real, check_strength
-from .._numerics._covariance import SHRINKAGE_RULES, covariance
+from .._core._param_checks import check_bool, check_enough_rows, check_strength
+from .._numerics._covariance import covariance
 from .._numerics._linalg import spd_eigen
+from ._coral_map import check_covariance_reg
 
 
 def gaussian_transport_map(C_source, C_target):
@@ -159,10 +160,8 @@ class LinearTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
 
     def _fit(self, data):
         check_strength(self.strength)
-        if isinstance(self.reg, str):
-            check_option("reg", self.reg, sorted(SHRINKAGE_RULES))
-        else:
-            check_real("reg", self.reg, low=0)
+        check_bool("match_mean", self.match_mean)
+        check_covariance_reg(self.reg)
         self.maps_, self.source_means_ = {}, {}
         if not data.adapts:
             return

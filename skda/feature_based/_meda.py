@@ -2,11 +2,12 @@
 
 import numpy as np
 
+from .._array._arithmetic import safe_divide
 from .._array._backend import as_like, namespace, to_numpy
 from .._core._param_checks import check_integer, check_real
 from .._core._validation import class_labels, data_for_fit
 from .._numerics._graph import knn_laplacian
-from .._numerics._kernels import kernel_apply, kernel_matrix
+from .._numerics._kernels import kernel_apply, kernel_matrix, unit_rows
 from ._base_score_classifier import ClassScoresClassifier
 from ._base_spectral import joint_differences, nearest_codes, warn_if_degenerate
 from ._gfk import geodesic_flow_factor
@@ -199,7 +200,7 @@ class MEDAClassifier(ClassScoresClassifier):
         self : object
             The fitted classifier.
         """
-        self._check_parameters()
+        self._check_params()
         data = data_for_fit(self, X, y, sample_domain, labels="source")
         self.classes_, codes = class_labels(self, data)
         factor = self._geodesic_factor(data)
@@ -210,7 +211,7 @@ class MEDAClassifier(ClassScoresClassifier):
         self.dual_coef_ = data.to_input(coef)
         return self
 
-    def _check_parameters(self):
+    def _check_params(self):
         check_real("gamma", self.gamma, low=0, closed="neither")
         check_real("reg", self.reg, low=0, closed="neither")
         check_real("alignment_weight", self.alignment_weight, low=0)
@@ -291,14 +292,5 @@ class MEDAClassifier(ClassScoresClassifier):
         xp = namespace(scores)
         scores = xp.clip(scores, min=0.0)
         total = xp.sum(scores, axis=1, keepdims=True)
-        shares = scores / xp.where(total > 0, total, xp.ones_like(total))
-        return input_backend.asarray(
-            xp.where(total > 0, shares, xp.ones_like(shares) / shares.shape[1])
-        )
-
-
-def unit_rows(X):
-    """Rows scaled to unit length; rows of zeros stay."""
-    xp = namespace(X)
-    norms = xp.linalg.vector_norm(X, axis=1, keepdims=True)
-    return X / xp.where(norms > 0, norms, xp.ones_like(norms))
+        # A row all of whose scores are below 0 says nothing about its class.
+        return input_backend.asarray(safe_divide(scores, total, fill=1.0 / scores.shape[1]))

@@ -4,7 +4,7 @@ import numpy as np
 
 from .._array._backend import as_like
 from .._array._rows import take_columns
-from .._core._param_checks import check_real, column_positions
+from .._core._param_checks import check_bool, check_real, column_positions
 from ._base_spectral import SpectralTransformer, count_components, solve
 from ._tca import label_columns
 
@@ -24,11 +24,12 @@ class MIDATransformer(SpectralTransformer):
     kernel : {"rbf", "linear", "poly", "laplacian", "cosine", "sigmoid", "precomputed"} or \
 callable, default="rbf"
         Kernel between rows. With "precomputed", X is the square kernel matrix in ``fit`` and the
-        rows of the kernel against the rows of ``fit`` in ``transform``, and ``augment`` must be
-        False. A callable gets two arrays of rows and returns the matrix between them.
+        rows of the kernel against the rows of ``fit`` in ``transform``. A callable gets two arrays
+        of rows and returns the matrix between them.
     gamma : float or {"median", "scale"}, default="median"
         Of the kernels rbf, laplacian, poly and sigmoid. "median" is ``1 / (2 m²)`` with m the
-        median distance between two rows. Larger means more local.
+        median distance between two rows (of 1000 rows chosen with a fixed seed, if there are
+        more). Larger means more local.
     degree : float, default=3
         Of the poly kernel.
     coef0 : float, default=1.0
@@ -40,7 +41,8 @@ callable, default="rbf"
         ignores the labels.
     augment : bool, default=True
         Whether the domain of a row (one column per domain, ``domain_scale_`` on its own rows)
-        joins its features, so that a component can correct each domain by its own offset.
+        joins its features, so that a component can correct each domain by its own offset. Must be
+        False with ``kernel="precomputed"``, which has no features.
     domain_columns : int, str, list of these, or None, default=None
         Columns of X (by position, or by name where X has names) that say in numbers where a row
         comes from, such as the time of a measurement, the age of a sensor or the temperature. They
@@ -56,6 +58,10 @@ callable, default="rbf"
         Rows that the kernel is taken against, or None where ``X @ coef_`` is the map.
     eigenvalues_ : array of shape (n_components_,)
         Variance less dependence of each component, descending.
+    feature_columns_, domain_columns_ : list of int
+        Positions of the features, and of the columns that describe the domain.
+    domain_columns_mean_, domain_columns_scale_ : array of shape (n_domain_columns,)
+        What the columns that describe the domain are standardized by; only if there are any.
     domain_scale_ : float
         What stands in the column of a row's domain: the root mean variance of the features, so that
         the unit of the features does not matter. Only if ``augment``.
@@ -141,6 +147,7 @@ callable, default="rbf"
     def _fit(self, data):
         check_real("reg", self.reg, low=0, closed="neither")
         check_real("label_weight", self.label_weight, low=0)
+        check_bool("augment", self.augment)
         if self.kernel == "precomputed" and (self.augment or self.domain_columns is not None):
             raise ValueError(
                 "augment=True adds columns to the rows, and domain_columns takes some away, which "
@@ -149,14 +156,14 @@ callable, default="rbf"
             )
         xp = data.xp
         self._find_columns(data)
-        X, said = self._split(data.X, data.backend)
+        X, domain_features = self._split(data.X, data.backend)
         codes = np.stack([self._domain_code(i) for i in data.ids.tolist()])
-        D = xp.concat([as_like(codes, X), said], axis=1)
+        D = xp.concat([as_like(codes, X), domain_features], axis=1)
         if self.augment and data.adapts:
             variance = float(xp.mean(xp.var(X, axis=0)))
             self.domain_scale_ = variance**0.5 if variance > 0 else 1.0
             X = xp.concat([X, D * self.domain_scale_], axis=1)
-        problem = self._problem(data, X=X)
+        problem = self._problem(X)
         # Without sample_domain there is nothing to be independent of.
         D = D - xp.mean(D, axis=0) if data.adapts else xp.zeros_like(D)
         D = problem.columns(D)
@@ -183,23 +190,26 @@ callable, default="rbf"
                 "feature(s) of X. Name the columns that say where a row comes from, and no others."
             )
         kept = [column for column in range(n_features) if column not in described]
-        self._columns = kept, described
+        self.feature_columns_, self.domain_columns_ = kept, described
         if not described:
             return
-        said = take_columns(data.X, described, data.backend)
+        domain_features = take_columns(data.X, described, data.backend)
         xp = data.xp
-        mean, spread = xp.mean(said, axis=0), xp.std(said, axis=0)
-        varies = spread > xp.abs(mean) * (10.0 * float(xp.finfo(said.dtype).eps))
-        spread = xp.where(varies, spread, xp.ones_like(spread))
-        self._description = data.to_input(mean), data.to_input(spread)
+        mean, spread = xp.mean(domain_features, axis=0), xp.std(domain_features, axis=0)
+        # Rounding in the mean must not turn a constant column into one of tiny spread.
+        noise = xp.abs(mean) * (10.0 * float(xp.finfo(mean.dtype).eps))
+        spread = xp.where(spread > noise, spread, xp.ones_like(spread))
+        self.domain_columns_mean_ = data.to_input(mean)
+        self.domain_columns_scale_ = data.to_input(spread)
 
     def _split(self, X, backend):
         """Return the features, and the columns that describe the domain, standardized."""
-        kept, described = self._columns
-        if not described:
+        if not self.domain_columns_:
             return X, X[:, :0]
-        mean, spread = (backend.asarray(part, X.dtype) for part in self._description)
-        return take_columns(X, kept, backend), (take_columns(X, described, backend) - mean) / spread
+        mean = backend.asarray(self.domain_columns_mean_, X.dtype)
+        scale = backend.asarray(self.domain_columns_scale_, X.dtype)
+        domain_features = (take_columns(X, self.domain_columns_, backend) - mean) / scale
+        return take_columns(X, self.feature_columns_, backend), domain_features
 
     def _domain_code(self, domain):
         """One-hot code of a domain; the average of its side for one not seen in fit."""
@@ -210,9 +220,9 @@ callable, default="rbf"
         return np.asarray(side, dtype=float) / max(sum(side), 1)
 
     def _map(self, X, domain, backend):
-        X, said = self._split(X, backend)
+        X, domain_features = self._split(X, backend)
         if self.augment and self.target_domains_:
             code = np.tile(self._domain_code(domain), (X.shape[0], 1))
-            D = backend.xp.concat([as_like(code, X), said], axis=1)
+            D = backend.xp.concat([as_like(code, X), domain_features], axis=1)
             X = backend.xp.concat([X, D * self.domain_scale_], axis=1)
         return super()._map(X, domain, backend)

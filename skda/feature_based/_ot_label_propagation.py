@@ -13,7 +13,7 @@ from .._numerics._transport import cost_matrix, cost_unit, exact_plan
 from ._base_target_model import TargetClassifier, fit_on_soft_labels
 
 
-class OTLabelPropagationClassifier(DomainClassifierMixin, TargetClassifier, BaseEstimator):
+class OTLabelPropagationClassifier(TargetClassifier, DomainClassifierMixin, BaseEstimator):
     """Carry source labels to target rows by optimal transport, and fit a classifier there.
 
     Parameters

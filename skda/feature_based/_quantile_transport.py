@@ -2,6 +2,7 @@
 
 from sklearn.base import OneToOneFeatureMixin
 
+from .._array._arithmetic import safe_divide
 from .._array._backend import device_of, namespace
 from .._core._base_transformer import BaseDomainTransformer
 from .._core._param_checks import check_strength
@@ -59,8 +60,7 @@ def interpolate(x, knots, values):
     low = xp.clip(at - 1, 0, last)
     left, right = xp.take(knots, low), xp.take(knots, high)
     gap = right - left
-    inside = gap > 0
-    share = xp.where(inside, (right - x) / xp.where(inside, gap, xp.ones_like(gap)), 0.0 * gap)
+    share = safe_divide(right - x, gap)
     above, below = xp.take(values, high), xp.take(values, low)
     # Counted from the right knot, so that a fitted value goes exactly to its image.
     between = above - share * (above - below)

@@ -9,6 +9,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from .._array._backend import namespace
 from .._array._warnings import warn_user
 from .._core._base_transformer import BaseDomainTransformer
+from .._core._param_checks import check_bool
 from .._numerics._linalg import fix_signs, spd_eigen, top_eigenpairs
 
 
@@ -172,6 +173,7 @@ class SubspaceAlignmentTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTr
         self.center = center
 
     def _fit(self, data):
+        check_bool("center", self.center)
         xp, d = data.xp, data.X.shape[1]
         X_target = data.X_target if data.adapts else data.X
         mean_t = xp.mean(X_target, axis=0)

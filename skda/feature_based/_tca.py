@@ -61,7 +61,7 @@ callable, default="rbf"
         of rows and returns the matrix between them.
     gamma : float or {"median", "scale"}, default="median"
         Of the kernels rbf, laplacian, poly and sigmoid. "median" is ``1 / (2 m²)`` with m the
-        median distance between two rows (of 1000 rows drawn with a fixed seed, if there are
+        median distance between two rows (of 1000 rows chosen with a fixed seed, if there are
         more). Larger means more local.
     degree : float, default=3
         Of the poly kernel.
@@ -186,7 +186,9 @@ callable, default="rbf"
         check_real("manifold_weight", self.manifold_weight, low=0)
         check_integer("n_basis", self.n_basis, low=1)
         check_integer("n_neighbors", self.n_neighbors, low=1)
-        problem = self._problem(data)
+        problem = self._problem(
+            data.X, solver=self.solver, n_basis=self.n_basis, random_state=self.random_state
+        )
         values, W, _ = transfer_components(
             problem,
             data.ids,
@@ -198,8 +200,16 @@ callable, default="rbf"
         )
         self._store(data, problem, values, W)
 
+    def _map(self, X, domain, backend):
+        return super()._map(X, domain, backend, fourier=self.solver == "fourier")
+
     def _laplacian(self, data):
         if not self.manifold_weight:
             return None
         L = knn_laplacian(data.X, n_neighbors=self.n_neighbors)
         return L * (self.manifold_weight / data.X.shape[0] ** 2)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.non_deterministic = self.solver != "exact"
+        return tags

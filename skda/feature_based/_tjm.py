@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._array._arithmetic import safe_divide
 from .._array._backend import as_like
 from .._array._rows import take_rows
 from .._core._param_checks import check_integer, check_real
@@ -26,7 +27,8 @@ callable, default="rbf"
         of rows and returns the matrix between them.
     gamma : float or {"median", "scale"}, default="median"
         Of the kernels rbf, laplacian, poly and sigmoid. "median" is ``1 / (2 m²)`` with m the
-        median distance between two rows. Larger means more local.
+        median distance between two rows (of 1000 rows chosen with a fixed seed, if there are
+        more). Larger means more local.
     degree : float, default=3
         Of the poly kernel.
     coef0 : float, default=1.0
@@ -126,7 +128,7 @@ callable, default="rbf"
         check_real("tol", self.tol, low=0)
         check_integer("max_iter", self.max_iter, low=1)
         xp = data.xp
-        problem = self._problem(data, dual=True)
+        problem = self._problem(data.X, dual=True)
         k = count_components(self.n_components, problem.size)
         e = mean_difference(data.ids)[:, None]
         F = problem.columns(as_like(e / max(np.linalg.norm(e), 1e-300), problem.like))
@@ -164,6 +166,6 @@ def row_norms(problem, W):
     floor = float(xp.finfo(W.dtype).eps) * W.shape[0] * xp.max(variance)
     varies = variance > floor
     if bool(xp.any(varies)):
-        root = xp.sqrt(xp.where(varies, variance, xp.ones_like(variance)))
-        W = xp.where(varies, W / root, xp.zeros_like(W))
+        root = xp.sqrt(xp.where(varies, variance, xp.zeros_like(variance)))
+        W = W * safe_divide(xp.ones_like(root), root)
     return xp.linalg.vector_norm(W, axis=1, keepdims=True)

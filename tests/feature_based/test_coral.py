@@ -9,7 +9,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 
 from skda import CORALTransformer, DomainWarning, make_domain_pipeline, stack_domains
-from skda.feature_based._coral_map import CentredRows, LowRankMap, sparse_moments
+from skda.feature_based._coral_map import CenteredRows, LowRankMap, sparse_moments
 
 DENSE, WIDE = (80, 70, 5), (12, 15, 40)  # rows of source and target, features
 
@@ -31,7 +31,7 @@ def as_matrix(A):
     """The d x d matrix of a map in either form."""
     if isinstance(A, LowRankMap):
         d = A.source.mean.shape[0]
-        return A.apply(CentredRows(np.eye(d), np.zeros(d), 1.0))
+        return A.apply(CenteredRows(np.eye(d), np.zeros(d), 1.0))
     return A
 
 
@@ -274,7 +274,7 @@ def test_partial_fit_refuses_what_it_cannot_stream():
         ({"strength": 1.5}, r"strength must be a number in \[0, 1\]; got 1.5"),
         ({"strength": "full"}, r"strength must be a number"),
         ({"strength": float("nan")}, r"strength must be a number"),
-        ({"reg": -1.0}, r"reg must be a non-negative number or one of .*'ledoit-wolf'.*got -1.0"),
+        ({"reg": -1.0}, r"reg must be a non-negative number; got -1.0.*'ledoit-wolf'"),
         ({"reg": "lasso"}, r"got 'lasso'"),
         ({"reg": float("inf")}, r"reg must be"),
         ({"forgetting_factor": 0}, r"forgetting_factor must be a number in \(0, 1\]; got 0"),

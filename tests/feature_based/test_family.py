@@ -1,0 +1,140 @@
+"""What holds for every method: its mixins, its parameters, its entries in the docs."""
+
+import inspect
+
+import numpy as np
+import pytest
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    RegressorMixin,
+    TransformerMixin,
+    is_classifier,
+    is_regressor,
+)
+
+import skda
+import skda.feature_based
+from skda._core._routing import DomainRouting
+
+CLASSES = [getattr(skda.feature_based, name) for name in skda.feature_based.__all__]
+KERNEL_METHODS = [
+    skda.TCATransformer,
+    skda.JDATransformer,
+    skda.TJMTransformer,
+    skda.MIDATransformer,
+]
+
+
+def rows_of_two_domains(n=20, d=4):
+    rng = np.random.default_rng(0)
+    y = np.tile([0, 1], n // 2)
+    X = rng.normal(size=(2 * n, d)) + 2.0 * np.concatenate([y, y])[:, None]
+    X[n:] += 0.5
+    return X, np.concatenate([y, y]), np.repeat([1, -2], n)
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_routing_comes_first_then_the_kind_of_estimator_then_the_base(cls):
+    # The tags of DomainRouting depend on the kind of estimator, which the mixins after it set.
+    order = cls.__mro__
+    kinds = [c for c in (ClassifierMixin, RegressorMixin, TransformerMixin) if issubclass(cls, c)]
+    assert len(kinds) == 1
+    assert order.index(DomainRouting) < order.index(kinds[0]) < order.index(BaseEstimator)
+
+
+@pytest.mark.parametrize("entry", ["kernel", "gamma", "degree", "coef0"])
+def test_kernel_parameters_are_described_in_the_same_words(entry):
+    texts = set()
+    for cls in KERNEL_METHODS:
+        lines = inspect.getdoc(cls).splitlines()
+        start = next(i for i, line in enumerate(lines) if line.startswith(f"{entry} :"))
+        end = start + 1
+        while lines[end].startswith(" ") or lines[end - 1].endswith("\\"):
+            end += 1
+        assert end > start + 1
+        texts.add("\n".join(lines[start:end]))
+    assert len(texts) == 1
+
+
+BOOLEAN = [
+    (cls, name)
+    for cls in CLASSES
+    for name, parameter in inspect.signature(cls).parameters.items()
+    if isinstance(parameter.default, bool)
+]
+NUMBER = [
+    (cls, name)
+    for cls in CLASSES
+    for name, parameter in inspect.signature(cls).parameters.items()
+    if isinstance(parameter.default, int | float) and not isinstance(parameter.default, bool)
+]
+
+
+def fit(cls, **params):
+    X, y, ids = rows_of_two_domains()
+    y = y.astype(float) if is_regressor(cls()) else y
+    return cls(**params).fit(X, y, sample_domain=ids)
+
+
+@pytest.mark.parametrize("value", ["no", 1, None, np.nan, [True]])
+@pytest.mark.parametrize(("cls", "name"), BOOLEAN)
+def test_switches_take_true_and_false_only(cls, name, value):
+    with pytest.raises(ValueError, match=rf"{name} must be True or False; got"):
+        fit(cls, **{name: value})
+
+
+@pytest.mark.parametrize("value", [True, "1", np.nan, [1.0]])
+@pytest.mark.parametrize(("cls", "name"), NUMBER)
+def test_numbers_are_neither_true_nor_text(cls, name, value):
+    with pytest.raises(ValueError, match=rf"^{name} must be"):
+        fit(cls, **{name: value})
+
+
+@pytest.mark.parametrize("value", [True, np.True_, 0.5, [1.5]])
+@pytest.mark.parametrize(
+    ("cls", "name"),
+    [(skda.ComBatTransformer, "covariates"), (skda.MIDATransformer, "domain_columns")],
+)
+def test_columns_are_positions_or_names(cls, name, value):
+    with pytest.raises(ValueError, match=rf"{name} must be columns of X"):
+        fit(cls, **{name: value})
+
+
+@pytest.mark.parametrize("value", [True, np.inf, "nearest", [1]])
+def test_the_regularization_of_coral_is_a_number_or_a_rule(value):
+    for cls in (skda.CORALTransformer, skda.LinearTransportTransformer):
+        with pytest.raises(ValueError, match=r"^reg must be"):
+            fit(cls, reg=value)
+
+
+@pytest.mark.parametrize("value", [[], "middle", 1])
+@pytest.mark.parametrize(
+    "cls",
+    [
+        skda.OptimalTransportTransformer,
+        skda.JDOTClassifier,
+        skda.JDOTRegressor,
+        skda.OTLabelPropagationClassifier,
+    ],
+)
+def test_cost_scale_is_one_of_its_rules(cls, value):
+    with pytest.raises(ValueError, match="cost_scale must be"):
+        fit(cls, cost_scale=value)
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_fitted_state_is_public_and_its_dictionaries_have_plain_keys(cls):
+    model = fit(cls)
+    params = set(model.get_params(deep=False))
+    private = {name for name in vars(model) if name.startswith("_")}
+    assert private <= {"_fit_backend", "_carried_config"}, private
+    for name, value in vars(model).items():
+        assert name in params or name in private or name.endswith("_"), name
+        if isinstance(value, dict):
+            assert all(isinstance(key, int | str) for key in value), name
+        assert not inspect.isfunction(value), name
+
+
+def test_every_kind_is_there():
+    assert {is_classifier(cls()) or 2 * is_regressor(cls()) for cls in CLASSES} == {0, 1, 2}
