@@ -7,7 +7,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from .._array._backend import namespace, to_numpy
 from .._core._routing import DomainRouting
-from .._core._validation import data_for_fit, data_for_predict
+from .._core._validation import data_for_fit, data_for_predict, fresh_fit
 
 
 def fit_weighted(estimator, X, y, weight):
@@ -85,8 +85,8 @@ class TargetModel(DomainRouting):
         self : object
             The fitted estimator.
         """
-        data = data_for_fit(self, X, y, sample_domain, labels=self._labels)
-        self._fit(data)
+        with fresh_fit(self):
+            self._fit(data_for_fit(self, X, y, sample_domain, labels=self._labels))
         return self
 
     def predict(self, X, *, sample_domain=None):

@@ -9,7 +9,7 @@ from .._array._backend import as_like, namespace
 from .._core._param_checks import check_integer, check_real
 from .._core._routing import DomainRouting
 from .._core._score import DomainRegressorMixin
-from .._core._validation import data_for_fit, data_for_predict
+from .._core._validation import data_for_fit, data_for_predict, fresh_fit
 
 
 class LatentVariables(NamedTuple):
@@ -210,10 +210,14 @@ class DIPLSRegressor(DomainRouting, DomainRegressorMixin, BaseEstimator):
         self : object
             The fitted regressor.
         """
+        with fresh_fit(self):
+            self._fit(data_for_fit(self, X, y, sample_domain, labels="source"))
+        return self
+
+    def _fit(self, data):
         check_integer("n_components", self.n_components, low=1)
         if not (isinstance(self.reg, str) and self.reg == "auto"):
             check_real("reg", self.reg, low=0, hint="Or pass 'auto'.")
-        data = data_for_fit(self, X, y, sample_domain, labels="source")
         xp, d = data.xp, data.X.shape[1]
         y_source = np.asarray(data.y_source, dtype=float)
         y_mean = float(y_source.mean())
@@ -242,7 +246,6 @@ class DIPLSRegressor(DomainRouting, DomainRegressorMixin, BaseEstimator):
         self.source_mean_, self.target_mean_ = data.to_input(mean_s), data.to_input(mean_t)
         self.intercept_, self.regs_ = y_mean, found.penalties
         self.n_components_ = W.shape[1]
-        return self
 
     def predict(self, X, *, sample_domain=None):
         """Predict each row from its difference to the mean of its side.

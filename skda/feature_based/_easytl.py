@@ -5,7 +5,7 @@ from scipy import sparse
 from scipy.optimize import linprog
 
 from .._array._backend import as_like, namespace, to_numpy
-from .._core._validation import class_labels, data_for_fit
+from .._core._validation import class_labels, data_for_fit, fresh_fit
 from .._numerics._kernels import pairwise_sq_dists
 from ._base_score_classifier import ClassScoresClassifier
 
@@ -142,14 +142,17 @@ class EasyTLClassifier(ClassScoresClassifier):
         self : object
             The fitted classifier.
         """
-        data = data_for_fit(self, X, y, sample_domain, labels="source")
+        with fresh_fit(self):
+            self._fit(data_for_fit(self, X, y, sample_domain, labels="source"))
+        return self
+
+    def _fit(self, data):
         self.classes_, codes = class_labels(self, data)
         means = class_means(data.X, codes, len(self.classes_))
         self.class_bonus_ = np.zeros(len(self.classes_))
         if data.adapts:
             self.class_bonus_ = class_bonuses(to_numpy(self._distances(data.X_target, means)))
         self.class_means_ = data.to_input(means)
-        return self
 
     @staticmethod
     def _distances(X, means):

@@ -5,7 +5,7 @@ import numpy as np
 from .._array._arithmetic import safe_divide
 from .._array._backend import as_like, namespace, to_numpy
 from .._core._param_checks import check_integer, check_real
-from .._core._validation import class_labels, data_for_fit
+from .._core._validation import class_labels, data_for_fit, fresh_fit
 from .._numerics._graph import knn_laplacian
 from .._numerics._kernels import kernel_apply, kernel_matrix, unit_rows
 from ._base_score_classifier import ClassScoresClassifier
@@ -200,8 +200,12 @@ class MEDAClassifier(ClassScoresClassifier):
         self : object
             The fitted classifier.
         """
+        with fresh_fit(self):
+            self._fit(data_for_fit(self, X, y, sample_domain, labels="source"))
+        return self
+
+    def _fit(self, data):
         self._check_params()
-        data = data_for_fit(self, X, y, sample_domain, labels="source")
         self.classes_, codes = class_labels(self, data)
         factor = self._geodesic_factor(data)
         Z = unit_rows(data.X @ factor)
@@ -209,7 +213,6 @@ class MEDAClassifier(ClassScoresClassifier):
         self.pseudo_labels_ = self.classes_[pseudo[data.target]]
         self.factor_, self.basis_ = data.to_input(factor), data.to_input(Z)
         self.dual_coef_ = data.to_input(coef)
-        return self
 
     def _check_params(self):
         check_real("gamma", self.gamma, low=0, closed="neither")

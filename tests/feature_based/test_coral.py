@@ -375,3 +375,29 @@ def test_coral_wins_where_covariances_differ_and_sabotage_does_not(routing):
     gains = [gain(CORALTransformer(reg=1e-3), seed) for seed in range(6)]
     assert min(gains) > 0.02 and np.mean(gains) > 0.08
     assert np.mean([gain(Disabled(), seed) for seed in range(6)]) == 0
+
+
+def test_a_fit_after_a_one_sided_batch_starts_afresh():
+    X, d = two_domains()
+    coral = CORALTransformer().partial_fit(X[d > 0], sample_domain=d[d > 0])
+    assert coral.waits_for_ == "target"
+    with pytest.raises(NotFittedError):
+        coral.transform(X, sample_domain=d)
+    coral.fit(X, sample_domain=d)
+    expected = CORALTransformer().fit_transform(X, sample_domain=d)
+    np.testing.assert_array_equal(coral.transform(X, sample_domain=d), expected)
+
+
+def test_an_interrupted_batch_counts_as_not_seen(monkeypatch):
+    X, d = two_domains()
+    coral = CORALTransformer().partial_fit(X, sample_domain=d)
+    before = coral.transform(X, sample_domain=d)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+
+        def interrupt(*args, **kwargs):
+            raise KeyboardInterrupt
+
+        patch.setattr("skda.feature_based._coral.coral_map", interrupt)
+        coral.partial_fit(X * 3.0, sample_domain=d)
+    np.testing.assert_array_equal(coral.transform(X, sample_domain=d), before)
+    np.testing.assert_array_equal(coral.fit_transform(X, sample_domain=d), before)

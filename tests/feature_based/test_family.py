@@ -12,6 +12,7 @@ from sklearn.base import (
     is_classifier,
     is_regressor,
 )
+from sklearn.exceptions import NotFittedError
 
 import skda
 import skda.feature_based
@@ -138,3 +139,55 @@ def test_fitted_state_is_public_and_its_dictionaries_have_plain_keys(cls):
 
 def test_every_kind_is_there():
     assert {is_classifier(cls()) or 2 * is_regressor(cls()) for cls in CLASSES} == {0, 1, 2}
+
+
+def interrupt(*args, **kwargs):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_an_interrupted_fit_is_no_fit(cls, monkeypatch):
+    X, y, ids = rows_of_two_domains()
+    # Interrupted where the fitted arrays are about to be stored, after an earlier fit and without.
+    for model in (fit(cls), cls()):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr("skda._core._validation.DomainData.to_input", interrupt)
+            patch.setattr("sklearn.linear_model.LogisticRegression.fit", interrupt)
+            patch.setattr("sklearn.linear_model.Ridge.fit", interrupt)
+            patch.setattr(skda.FeatureAugmentationTransformer, "_fit", interrupt)
+            model.fit(X, y.astype(float) if is_regressor(model) else y, sample_domain=ids)
+        with pytest.raises(NotFittedError):
+            (model.predict if hasattr(model, "predict") else model.transform)(X)
+
+
+@pytest.mark.parametrize(
+    ("cls", "first", "then", "gone"),
+    [
+        (skda.MIDATransformer, {"augment": True}, {"augment": False}, "domain_scale_"),
+        (
+            skda.MIDATransformer,
+            {"domain_columns": [0]},
+            {"domain_columns": None},
+            "domain_columns_mean_",
+        ),
+        (skda.ComBatTransformer, {"covariates": [0]}, {"covariates": range(4)}, "grand_mean_"),
+    ],
+)
+def test_a_refit_forgets_what_it_does_not_compute(cls, first, then, gone):
+    X, y, ids = rows_of_two_domains()
+    model = fit(cls, **first)
+    assert hasattr(model, gone)
+    model.set_params(**then).fit(X, y, sample_domain=ids)
+    assert not hasattr(model, gone)
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_a_plain_refit_forgets_the_domains(cls):
+    X, y, ids = rows_of_two_domains()
+    y = y.astype(float) if is_regressor(cls()) else y
+    with pytest.warns(skda.DomainWarning):
+        plain = cls().fit(X, y)
+    again = cls().fit(X, y, sample_domain=ids)
+    with pytest.warns(skda.DomainWarning):
+        again.fit(X, y)
+    assert vars(again).keys() == vars(plain).keys()
