@@ -6,14 +6,21 @@ Written in the Python array API; runs on the device of the cost matrix.
 import math
 from typing import Any, NamedTuple
 
+import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from .._array._backend import backend_of, namespace
+from .._array._backend import backend_of, namespace, to_numpy
 from .._array._warnings import warn_user
 
-_ABSORB = math.log(1e6)  # scalings beyond this factor are moved into the potentials
-_PLAIN_STEPS = 10  # over which the rate of convergence is measured
-_CG_LIMIT = 100  # iterations of conjugate gradients for one Newton step
+# Scalings beyond this factor are moved into the potentials: far from overflow even in float32, and
+# rare enough that computing the kernel anew costs little.
+_ABSORB = math.log(1e6)
+_PLAIN_STEPS = 10  # over which the rate of convergence is measured; fewer mistake a wave for a rate
+_CG_LIMIT = 100  # products for one Newton step, beyond which plain steps are as good
+_FORCING = 0.1  # largest residual of a Newton step, relative to its start: rough while far away
+_ARMIJO = 1e-4  # share of the linear rise that a step must reach, the usual value
+_BACKTRACKS = 8  # attempts of the line search, down to a 65,000th of the step
+_BACKTRACK = 0.25  # factor from one to the next
 
 
 class Plan(NamedTuple):
@@ -91,7 +98,7 @@ def sinkhorn_plan(
         Potentials of a similar problem, to start from.
     warn : bool, default=True
         Whether to warn when `tol` was not reached.
-    mend : str, default="Raise max_iter, reg or tol."
+    hint : str, default="Raise max_iter, reg or tol."
         What the user of the caller can do about it.
 
     Returns
@@ -102,9 +109,11 @@ def sinkhorn_plan(
     -----
     Scalings are applied to a kernel that holds the potentials and are absorbed into them before
     they can overflow [1]_, after one half-step in the log domain, so that no row or column of the
-    kernel vanishes. Where the alternation is slow (small `reg`, groups that hardly exchange mass)
-    balanced problems take Newton steps by conjugate gradients instead [2]_. An iteration, of
-    either kind, is two products with an n×m matrix.
+    kernel of a balanced problem vanishes. Those of an unbalanced one vanish where a row lies so far
+    away that none of its mass is moved; their potentials then follow in the log domain. Where the
+    alternation is slow (small `reg`, groups that hardly exchange mass) balanced problems take
+    Newton steps by conjugate gradients instead [2]_. An iteration, of either kind, is two products
+    with an n×m matrix.
 
     References
     ----------
@@ -130,11 +139,19 @@ def sinkhorn_plan(
         g = _soft_min(M, f, log_a, reg, 0) * power
         f = _soft_min(M, g, log_b, reg, 1) * power
         iterate = _scale_unbalanced
-    K, u, v, f, g, n_iter, error = iterate(
-        M, f, g, a, b, log_a, log_b, reg=reg, power=power, max_iter=max_iter, tol=tol
-    )
-    K *= xp.reshape(u, (-1, 1))
-    K *= xp.reshape(v, (1, -1))
+    with np.errstate(all="ignore"):  # what overflows is refused below
+        K, u, v, f, g, n_iter, error = iterate(
+            M, f, g, a, b, log_a, log_b, reg=reg, power=power, max_iter=max_iter, tol=tol
+        )
+        K *= xp.reshape(u, (-1, 1))
+        K *= xp.reshape(v, (1, -1))
+        cost = float(xp.sum(K * M))
+    if not (math.isfinite(cost) and math.isfinite(error)):
+        raise ValueError(
+            f"The entropic plan overflows: costs run up to {float(xp.max(M)):.1e} and reg is "
+            f"{reg:.1e}, further apart than {M.dtype} can hold. Scale the features, drop rows that "
+            "lie very far away, or raise reg."
+        )
     if warn and not error <= tol:
         what = "of the mass misplaced" if marginal_reg is None else "change of the log scalings"
         warn_user(
@@ -143,7 +160,7 @@ def sinkhorn_plan(
             ConvergenceWarning,
         )
     potentials = (f + xp.log(u) * reg, g + xp.log(v) * reg)
-    return Plan(K, float(xp.sum(K * M)), potentials, n_iter, error)
+    return Plan(K, cost, potentials, n_iter, error)
 
 
 def _scale_balanced(M, f, g, a, b, log_a, log_b, *, reg, power, max_iter, tol):
@@ -214,7 +231,7 @@ def _newton_step(K, u, v, row, a, b, *, limit, error):
     residual = residual - null * xp.sum(null * residual)
     x, direction = xp.zeros_like(residual), residual
     squared = float(xp.sum(residual * residual))
-    goal = squared * min(0.1, math.sqrt(error)) ** 2
+    goal = squared * min(_FORCING, math.sqrt(error)) ** 2
     taken = 0
     while taken < limit and squared > goal:
         image = apply(direction)
@@ -234,38 +251,83 @@ def _newton_step(K, u, v, row, a, b, *, limit, error):
         return None, taken
     step = min(1.0, _ABSORB / longest)
     log_v = xp.log(v)
-    for _ in range(8):
+    for _ in range(_BACKTRACKS):
         trial_u = u * xp.exp(x * step)
         trial_v = b / (K.T @ trial_u)
         taken += 1
         rise = float(xp.sum(a * x)) * step + float(xp.sum(b * (xp.log(trial_v) - log_v)))
-        if rise >= 1e-4 * step * slope:
+        if rise >= _ARMIJO * step * slope:
             return (trial_u, trial_v), taken
-        step *= 0.25
+        step *= _BACKTRACK
     return None, taken
 
 
 def _scale_unbalanced(M, f, g, a, b, log_a, log_b, *, reg, power, max_iter, tol):
+    """Alternate proximal steps of the scalings, kept as logarithms.
+
+    Absorbed potentials enter the step (Chizat et al. 2018, Algorithm 2): the whole scaling
+    ``u exp(f/reg)``, not u alone, is raised to the power. Its factors may overflow where their
+    product does not, so the step is taken in logarithms.
+    """
     xp = namespace(M)
     K = _gibbs_kernel(M, f, g, log_a, log_b, reg)
-    u, v = xp.ones_like(a), xp.ones_like(b)
+    log_u, log_v = xp.zeros_like(a), xp.zeros_like(b)
     error = math.inf
-    # Absorbed potentials enter the proximal step (Chizat et al. 2018, Algorithm 2): the whole
-    # scaling u exp(f/reg), not u alone, is raised to the power.
-    damp = (power - 1.0) / reg
     for n_iter in range(1, max_iter + 1):  # noqa: B007
-        former = u, v
-        v = (b / (K.T @ u)) ** power * xp.exp(g * damp)
-        u = (a / (K @ v)) ** power * xp.exp(f * damp)
-        log_u, log_v = xp.log(u), xp.log(v)
-        change = xp.maximum(
-            xp.max(xp.abs(log_u - xp.log(former[0]))), xp.max(xp.abs(log_v - xp.log(former[1])))
+        former = log_v
+        log_v, change_v = _proximal_step(
+            K.T @ xp.exp(log_u), former, g, (M, f + log_u * reg), log_a, log_b, reg, power, axis=0
         )
-        error = float(change)
-        if error <= tol or not math.isfinite(error):
-            break
-        if float(xp.maximum(xp.max(xp.abs(log_u)), xp.max(xp.abs(log_v)))) > _ABSORB:
+        if _is_large(log_v):
             f, g = f + log_u * reg, g + log_v * reg
             K = _gibbs_kernel(M, f, g, log_a, log_b, reg)
-            u, v = xp.ones_like(a), xp.ones_like(b)
-    return K, u, v, f, g, n_iter, error
+            log_u, log_v = xp.zeros_like(a), xp.zeros_like(b)
+        former = log_u
+        log_u, change_u = _proximal_step(
+            K @ xp.exp(log_v), former, f, (M, g + log_v * reg), log_b, log_a, reg, power, axis=1
+        )
+        error = max(change_u, change_v)
+        if error <= tol or not math.isfinite(error):
+            break
+        if _is_large(log_u):
+            f, g = f + log_u * reg, g + log_v * reg
+            K = _gibbs_kernel(M, f, g, log_a, log_b, reg)
+            log_u, log_v = xp.zeros_like(a), xp.zeros_like(b)
+    if _is_large(log_u) or _is_large(log_v):
+        f, g = f + log_u * reg, g + log_v * reg
+        K = _gibbs_kernel(M, f, g, log_a, log_b, reg)
+        log_u, log_v = xp.zeros_like(a), xp.zeros_like(b)
+    return K, xp.exp(log_u), xp.exp(log_v), f, g, n_iter, error
+
+
+def _proximal_step(sums, former, own, other, log_other, log_own, reg, power, *, axis):
+    """Return the new log scalings of one side, and their largest change.
+
+    ``sums`` are the sums of the scaled kernel over the other side, ``own`` the absorbed potentials
+    of this side, ``other`` the costs with the whole potentials of the other side. Where a sum
+    vanishes, no mass comes from any row: its scaling cannot be read off the kernel, and changes
+    nothing that the precision shows, so that it does not count as a change.
+    """
+    xp = namespace(sums)
+    seen = sums > float(xp.finfo(sums.dtype).smallest_normal)
+    log_sums = xp.log(xp.where(seen, sums, xp.ones_like(sums)))
+    new = (log_own - log_sums) * power + own * ((power - 1.0) / reg)
+    if not bool(xp.all(seen)):
+        unseen = _unseen_scalings(*other, own, seen, log_other, reg, power, axis=axis)
+        new = xp.where(seen, new, unseen)
+    return new, float(xp.max(xp.where(seen, xp.abs(new - former), xp.zeros_like(new))))
+
+
+def _unseen_scalings(M, potential, own, seen, log_mass, reg, power, *, axis):
+    """Return the log scalings of the rows or columns that are not seen, by log-domain sums."""
+    index = np.flatnonzero(~to_numpy(seen))
+    xp, at = namespace(M), backend_of(M).asarray(index)
+    whole = _soft_min(xp.take(M, at, axis=1 - axis), potential, log_mass, reg, axis) * power
+    full = np.zeros(seen.shape[0])
+    full[index] = to_numpy(whole - xp.take(own, at)) / reg
+    return backend_of(M).asarray(full, M.dtype)
+
+
+def _is_large(log_scaling):
+    xp = namespace(log_scaling)
+    return float(xp.max(xp.abs(log_scaling))) > _ABSORB

@@ -16,9 +16,15 @@ from .._array._warnings import warn_user
 from ._kernels import pairwise_sq_dists
 from ._sinkhorn import Plan, sinkhorn_plan, uniform_mass
 
-_SPARSE_FROM = 250_000  # pairs from which the exact plan is priced in
-_CANDIDATES = 20  # pairs per row to begin with
-_PRICING_ROUNDS = 20
+# Pairs from which the exact plan is priced in: below, the network simplex on all pairs is as fast.
+_SPARSE_FROM = 250_000
+_CANDIDATES = 20  # pairs per row to begin with; an optimal plan uses about two
+_PRICING_ROUNDS = 20  # usually two to six; beyond, all pairs at once are cheaper
+# The entropic plan only has to point at promising pairs: a fiftieth of the mean cost resolves them,
+# and a hundredth of the mass may be misplaced.
+_ROUGH_REG, _ROUGH_TOL, _ROUGH_ITER = 0.02, 1e-2, 300
+_ZERO_COST = 1e-10  # share of the largest cost up to which a negative reduced cost is rounding
+_FEASIBLE = 1e-3  # missing share of a row's mass that is tolerance, not mass left out
 
 
 # --------------------------------------------------------------------------------------------------
@@ -94,10 +100,10 @@ def barycentric_map(coupling, Y, X, mass=None):
     moved = xp.reshape(xp.sum(coupling, axis=1), (-1, 1))
     # Centered, so that a mean over rows far from zero does not lose digits.
     center = xp.mean(Y, axis=0)
-    images = (coupling @ (Y - center)) * safe_divide(xp.ones_like(moved), moved) + center
+    images = safe_divide(coupling @ (Y - center), moved) + center
     mass = uniform_mass(X.shape[0], X) if mass is None else mass
     share = moved / xp.reshape(mass, (-1, 1))
-    whole = share > 1.0 - 1e-3  # marginals are met to a tolerance only
+    whole = share > 1.0 - _FEASIBLE
     return xp.where(whole, images, X + (images - X) * share)
 
 
@@ -136,12 +142,10 @@ def exact_plan(M, a=None, b=None, *, start=None):
     b = np.full(m, 1.0 / m) if b is None else np.asarray(to_numpy(b), dtype=np.float64)
     solved = None
     if n * m >= _SPARSE_FROM and min(n, m) > 2 * _CANDIDATES and a.min() > 0 and b.min() > 0:
-        if start is None:
-            scale = float(np.mean(host)) or 1.0
-            options = {"reg": 0.02 * scale, "tol": 1e-2, "warn": False, "max_iter": 300}
-            start = sinkhorn_plan(host, a=a, b=b, **options).potentials
-        start = tuple(to_numpy(p).astype(float) for p in start)
-        solved = _simplex_on_candidates(host, a, b, start)
+        start = _rough_potentials(host, a, b) if start is None else start
+        if start is not None:
+            start = tuple(to_numpy(p).astype(float) for p in start)
+            solved = _simplex_on_candidates(host, a, b, start)
     coupling, log = solved or _simplex(host, a, b)
     if log["warning"] is not None:
         warn_user(
@@ -153,6 +157,16 @@ def exact_plan(M, a=None, b=None, *, start=None):
     coupling = backend.asarray(coupling, M.dtype)
     potentials = tuple(backend.asarray(log[side], M.dtype) for side in ("u", "v"))
     return Plan(coupling, float(log["cost"]), potentials, 0, error)
+
+
+def _rough_potentials(M, a, b):
+    """Potentials of a rough entropic plan, or None where the costs lie too far apart for one."""
+    reg = _ROUGH_REG * (float(np.mean(M)) or 1.0)
+    try:
+        plan = sinkhorn_plan(M, a=a, b=b, reg=reg, tol=_ROUGH_TOL, warn=False, max_iter=_ROUGH_ITER)
+    except ValueError:
+        return None
+    return plan.potentials
 
 
 def _simplex(M, a, b):
@@ -167,7 +181,7 @@ def _simplex_on_candidates(M, a, b, potentials):
     missing pairs missing, because the potentials are far off.
     """
     n, m = M.shape
-    slack = 1e-10 * float(np.max(np.abs(M)))
+    slack = _ZERO_COST * float(np.max(np.abs(M)))
     reduced = M - potentials[0][:, None]
     reduced -= reduced.min(axis=0)
     chosen = np.zeros(n * m, dtype=bool)

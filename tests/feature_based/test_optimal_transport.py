@@ -321,3 +321,25 @@ def test_unbalanced_transport_leaves_alone_a_class_that_is_missing_in_the_target
     np.testing.assert_allclose(moved[50:100], X[50:100], atol=0.05)
     assert np.abs(moved[:50].mean(0) - [0.0, 1.0]).max() < 0.2
     assert forced[50:100, 0].max() < 1.5
+
+
+@pytest.mark.parametrize("row", [0, -1])
+@pytest.mark.parametrize("params", [{}, {"class_reg": 1e6}, {"metric": "euclidean"}])
+@pytest.mark.parametrize("value", [100.0, 1e6])
+def test_unbalanced_transport_survives_the_outlier_it_is_for(row, params, value):
+    rng = np.random.default_rng(0)
+    X, d, y = rng.normal(size=(200, 4)), np.repeat([1, -2], 100), np.tile([0, 1], 100)
+    clean = OptimalTransportTransformer(reg=0.1, marginal_reg=1.0, **params)
+    X[row] = value
+    moved = clean.fit_transform(X, y, sample_domain=d)
+    assert np.isfinite(moved).all()
+    assert np.abs(np.delete(moved, row % 200, axis=0)).max() < 5.0
+    if row == 0:  # the outlying source row stays where it is
+        np.testing.assert_allclose(moved[0], X[0])
+
+
+def test_heavy_tails_give_no_nan():
+    for seed in range(10):
+        X = np.random.default_rng(seed).standard_t(1.5, size=(200, 4))
+        ot = OptimalTransportTransformer(reg=0.1, marginal_reg=1.0)
+        assert np.isfinite(ot.fit_transform(X, sample_domain=np.repeat([1, -2], 100))).all()
