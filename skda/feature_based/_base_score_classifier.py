@@ -17,7 +17,13 @@ class ClassScoresClassifier(DomainRouting, DomainClassifierMixin, BaseEstimator)
 
     def _scores(self, X, sample_domain, method):
         data = data_for_predict(self, X, sample_domain, method=method)
-        return self._class_scores(data.X, data.backend), data.input_backend
+        scores = self._class_scores(data.X, data.backend)
+        if not bool(data.xp.all(data.xp.isfinite(scores))):
+            raise ValueError(
+                f"{type(self).__name__} cannot score all rows: features of up to "
+                f"{float(data.xp.max(data.xp.abs(data.X))):.1e} overflow. Scale the features."
+            )
+        return scores, data.input_backend
 
     def decision_function(self, X, *, sample_domain=None):
         """Return the score of each class.

@@ -29,7 +29,7 @@ from .._numerics._kernels import (
     resolve_gamma,
     subsample,
 )
-from .._numerics._linalg import spd_eigen, top_eigenpairs
+from .._numerics._linalg import fix_signs, spd_eigen, top_eigenpairs
 
 SOLVERS = ("exact", "nystroem", "fourier")
 _ROWS_TO_JUDGE = 200  # whose kernel matrix tells whether a bandwidth is of use
@@ -336,14 +336,22 @@ def pseudo_labels(estimator, Z, ids, codes):
 
 
 class SpectralTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer):
-    """A transformer with one map for all domains, kernel rows (or features) times ``coef_``."""
+    """A transformer with one map for all domains, kernel rows (or features) times ``coef_``.
+
+    With a linear kernel the rows are taken relative to the mean of all: the Gram matrix of rows
+    with an offset is nearly constant, and what varies would be lost to rounding.
+    """
 
     _array_level = "a"
 
-    def _problem(self, X, *, dual=False, **solver):
+    def _problem(self, data, X, *, dual=False, **solver):
         """Return the problem for these rows; `solver` holds the solver and its parameters."""
         check_real("degree", self.degree, low=0)
         check_real("coef0", self.coef0)
+        self.center_ = None
+        if isinstance(self.kernel, str) and self.kernel == "linear":
+            center = namespace(X).mean(X, axis=0)
+            self.center_, X = data.to_input(center), X - center
         problem, params = build_problem(
             X,
             kernel=self.kernel,
@@ -360,10 +368,14 @@ class SpectralTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer
         values, W = drop_empty(values, W, self.n_components, name=type(self).__name__)
         self.n_components_ = W.shape[1]
         self.eigenvalues_ = data.to_input(values)
-        self.coef_ = data.to_input(problem.coefficients(W))
+        # Signs are fixed here, where the axes are rows or features: those of the inner problem are
+        # eigenvectors, whose own signs differ between libraries.
+        self.coef_ = data.to_input(fix_signs(problem.coefficients(W)))
         self.basis_ = None if problem.basis is None else data.to_input(problem.basis)
 
     def _map(self, X, domain, backend, *, fourier=False):
+        if self.center_ is not None:
+            X = X - backend.asarray(self.center_, X.dtype)
         basis = None if self.basis_ is None else backend.asarray(self.basis_, X.dtype)
         return map_rows(
             X,

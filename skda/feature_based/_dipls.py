@@ -43,9 +43,9 @@ def invariant_weights(X, y, D, reg):
     yy = _dot(y, y)
     w = (X.T @ y) / yy
     if isinstance(reg, str):
-        unit = w / xp.linalg.vector_norm(w)
-        spread = _dot(unit, D @ unit)
-        misfit = float(xp.linalg.vector_norm(X - y @ unit.T)) ** 2
+        # At w itself, not at its unit vector, which would add the units of X to those of y.
+        spread = _dot(w, D @ w)
+        misfit = float(xp.linalg.vector_norm(X - y @ w.T)) ** 2
         reg = misfit / spread if spread > 0 else 0.0
     if reg > 0:
         identity = as_like(np.eye(D.shape[0]), D)

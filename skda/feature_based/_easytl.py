@@ -36,6 +36,7 @@ def class_bonuses(D):
         b_eq=np.ones(n),
         method="highs",
     )
+    _check_solved(solution, D)
     return _widest_margin(D, solution.x.reshape(n, n_classes).argmax(axis=1))
 
 
@@ -63,7 +64,18 @@ def _widest_margin(D, winner):
         bounds=[(0, None if f else 0) for f in free] + [(0, D.mean())],
         method="highs",
     )
+    _check_solved(solution, D)
     return solution.x[:n_classes]
+
+
+def _check_solved(solution, D):
+    """Raise if the solver of the linear program gave up."""
+    if solution.x is None:
+        raise ValueError(
+            "The assignment of target rows to classes could not be solved; distances to the class "
+            f"means run from {D.min():.1e} to {D.max():.1e}. Scale the features, and drop rows "
+            "that lie very far away."
+        )
 
 
 class EasyTLClassifier(ClassScoresClassifier):

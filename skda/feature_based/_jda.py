@@ -57,6 +57,8 @@ callable, default="rbf"
         What kernel rows or features are multiplied with.
     basis_ : array or None
         Rows that the kernel is taken against, or None where ``X @ coef_`` is the map.
+    center_ : array of shape (n_features,) or None
+        Mean of all rows, which a linear kernel is taken relative to; None for the others.
     eigenvalues_ : array of shape (n_components_,)
         Variance of each component under the constraint, descending.
     classes_ : ndarray of shape (n_classes,)
@@ -92,7 +94,9 @@ callable, default="rbf"
     code. The first round uses ``M_0`` only, as TCA does.
 
     Assumes that classes lie near their own counterpart once the domains are roughly aligned; where
-    they do not, wrong pseudo-labels reinforce themselves.
+    they do not, wrong pseudo-labels reinforce themselves. Where a target row is equally near to
+    source rows of several classes (duplicated rows with unlike labels), its first pseudo-label is
+    that of the first of them, so that the result may depend on the order of the rows.
 
     Without ``sample_domain`` it is kernel PCA with scaled components.
 
@@ -150,7 +154,7 @@ callable, default="rbf"
         check_real("balance", self.balance, low=0, high=1)
         check_integer("max_iter", self.max_iter, low=1)
         self.classes_, codes = class_labels(self, data)
-        problem = self._problem(data.X)
+        problem = self._problem(data, data.X)
         k = count_components(self.n_components, problem.size)
         pseudo, V = None, None
         # Pseudo-labels need no exact components, so only the last round's are.

@@ -106,7 +106,9 @@ class JDOTClassifier(JointTransportMixin, TargetClassifier, DomainClassifierMixi
 
     It helps when features and labels move together, along a shift that keeps near rows near,
     and neither the features nor the labels given features stay as they were. All mass is moved,
-    so it harms where the balance of classes differs.
+    so it harms where the balance of classes differs. Where several exact plans cost the same
+    (duplicated rows, or features of few values), which one is found depends on the order of the
+    rows.
 
     Cost: a round is an exact plan, between :math:`n^2` and :math:`n^3`, and a fit; a few to tens
     of rounds. Fitted without ``sample_domain`` it is `estimator` on all rows. Array level (b):
@@ -242,6 +244,8 @@ class JDOTRegressor(JointTransportMixin, TargetModel, DomainRegressorMixin, Base
 
     It helps when features and the numeric target move together, along a shift that keeps near rows
     near. The distribution of y is carried over, so it harms where that differs between domains.
+    Where several exact plans cost the same (duplicated rows, or features of few values), which one
+    is found depends on the order of the rows.
 
     Cost: a round is an exact plan, between :math:`n^2` and :math:`n^3`, and a fit. Fitted without
     ``sample_domain`` it is `estimator` on all rows. Array level (b): plans and fits run in NumPy.

@@ -121,6 +121,11 @@ class MEDAClassifier(ClassScoresClassifier):
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Their names, if X had names.
 
+    Raises
+    ------
+    ValueError
+        In ``fit``, if a parameter is out of range or there is a single feature.
+
     See Also
     --------
     GFKTransformer : The features alone.
@@ -206,6 +211,12 @@ class MEDAClassifier(ClassScoresClassifier):
 
     def _fit(self, data):
         self._check_params()
+        if data.X.shape[1] < 2:
+            raise ValueError(
+                "MEDAClassifier needs at least 2 features, because it scales rows to unit length, "
+                f"where a single one keeps its sign only; got {data.X.shape[1]} feature(s). Use "
+                "another method, for example JDATransformer."
+            )
         self.classes_, codes = class_labels(self, data)
         factor = self._geodesic_factor(data)
         Z = unit_rows(data.X @ factor)

@@ -56,6 +56,8 @@ callable, default="rbf"
         What kernel rows or features are multiplied with.
     basis_ : array or None
         Rows that the kernel is taken against, or None where ``X @ coef_`` is the map.
+    center_ : array of shape (n_features,) or None
+        Mean of all rows, which a linear kernel is taken relative to; None for the others.
     eigenvalues_ : array of shape (n_components_,)
         Variance less dependence of each component, descending.
     feature_columns_, domain_columns_ : list of int
@@ -163,7 +165,7 @@ callable, default="rbf"
             variance = float(xp.mean(xp.var(X, axis=0)))
             self.domain_scale_ = variance**0.5 if variance > 0 else 1.0
             X = xp.concat([X, D * self.domain_scale_], axis=1)
-        problem = self._problem(X)
+        problem = self._problem(data, X)
         # Without sample_domain there is nothing to be independent of.
         D = D - xp.mean(D, axis=0) if data.adapts else xp.zeros_like(D)
         D = problem.columns(D)

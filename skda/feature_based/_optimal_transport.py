@@ -151,7 +151,8 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     It helps when the shift carries rows along without tearing classes apart, non-linearly if
     need be. All mass is moved, so where the balance of classes differs rows end in the wrong
     class: then use `class_reg` or `marginal_reg`. Where several exact plans cost the same
-    (duplicated rows), which one is found may depend on the order of the rows.
+    (duplicated rows, or features of few values), which one is found depends on the order of the
+    rows.
 
     Cost: :math:`O(n_s n_t d)` time and a few :math:`n_s n_t` of memory; then for the exact plan
     between :math:`n^2` and :math:`n^3`, with `reg` :math:`O(n_s n_t)` an iteration. A

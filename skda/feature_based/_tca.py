@@ -75,7 +75,8 @@ callable, default="rbf"
         fewer features than rows. "nystroem" and "fourier" replace the kernel by ``n_basis``
         explicit features, for tens of thousands of rows and more.
     n_basis : int, default=200
-        Landmark rows of "nystroem", or random features of "fourier".
+        Landmark rows of "nystroem", or random features of "fourier". Which rows are landmarks, and
+        so the components, depends on the order of the rows.
     label_weight : float, default=0.0
         In [0, 1]. Above 0 the components also depend on the labels of source rows
         (semi-supervised TCA, γ in [1]_).
@@ -94,6 +95,8 @@ callable, default="rbf"
     basis_ : array or None
         Rows that the kernel is taken against, frequencies of "fourier", or None where ``X @ coef_``
         is the map.
+    center_ : array of shape (n_features,) or None
+        Mean of all rows, which a linear kernel is taken relative to; None for the others.
     eigenvalues_ : array of shape (n_components_,)
         Variance of each component under the constraint, descending.
     n_components_ : int
@@ -177,6 +180,10 @@ callable, default="rbf"
         self.random_state = random_state
 
     @property
+    def _order_dependent(self):
+        return self.solver == "nystroem"  # its landmarks are rows chosen by their position
+
+    @property
     def _labels(self):
         return "source" if self.label_weight else "ignored"
 
@@ -187,7 +194,7 @@ callable, default="rbf"
         check_integer("n_basis", self.n_basis, low=1)
         check_integer("n_neighbors", self.n_neighbors, low=1)
         problem = self._problem(
-            data.X, solver=self.solver, n_basis=self.n_basis, random_state=self.random_state
+            data, data.X, solver=self.solver, n_basis=self.n_basis, random_state=self.random_state
         )
         values, W, _ = transfer_components(
             problem,

@@ -50,6 +50,8 @@ callable, default="rbf"
     source_norms_ : ndarray of shape (n_source,)
         Length of each source row's coefficients, in row order and with the components scaled to
         unit variance sum (``AᵀKHKA = I``): near zero for rows that are left out.
+    center_ : array of shape (n_features,) or None
+        Mean of all rows, which a linear kernel is taken relative to; None for the others.
     eigenvalues_ : array of shape (n_components_,)
         Variance of each component under the constraint, descending.
     n_iter_ : int
@@ -128,7 +130,7 @@ callable, default="rbf"
         check_real("tol", self.tol, low=0)
         check_integer("max_iter", self.max_iter, low=1)
         xp = data.xp
-        problem = self._problem(data.X, dual=True)
+        problem = self._problem(data, data.X, dual=True)
         k = count_components(self.n_components, problem.size)
         e = mean_difference(data.ids)[:, None]
         F = problem.columns(as_like(e / max(np.linalg.norm(e), 1e-300), problem.like))

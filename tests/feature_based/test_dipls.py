@@ -123,3 +123,15 @@ def test_bad_parameters_raise(params):
     X, y, ids = instruments()
     with pytest.raises(ValueError, match=next(iter(params))):
         DIPLSRegressor(**params).fit(X, y, sample_domain=ids)
+
+
+@pytest.mark.parametrize("scale_y", [1.0, 1e-3])
+@pytest.mark.parametrize("scale_x", [1e-3, 1.0, 1e3])
+def test_the_automatic_weight_does_not_depend_on_the_units(scale_x, scale_y):
+    rng = np.random.default_rng(0)
+    X, ids = rng.normal(size=(120, 6)), np.repeat([1, -2], 60)
+    y = X @ [2.0, 1.0, 0.5, 0.0, 0.0, 0.0]
+    X[ids < 0] = X[ids < 0] * [1, 1, 3, 1, 1, 2] + 1.0
+    expected = DIPLSRegressor(2).fit(X, y, sample_domain=ids).predict(X)
+    model = DIPLSRegressor(2).fit(X * scale_x, y * scale_y, sample_domain=ids)
+    np.testing.assert_allclose(model.predict(X * scale_x) / scale_y, expected, rtol=1e-8)

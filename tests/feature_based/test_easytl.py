@@ -75,3 +75,21 @@ def test_easytl_after_coral_beats_easytl_alone_on_sheared_features(routing):
     assert (
         make_domain_pipeline(CORALTransformer(), EasyTLClassifier()).steps[-1][1].get_params() == {}
     )
+
+
+def test_a_row_far_beyond_the_others_is_a_clear_error():
+    X, y, ids = (
+        np.array([[0.0], [1.0], [9.0], [1e100], [0.5], [0.1]]),
+        list("aabxxx"),
+        [1] * 3 + [-2] * 3,
+    )
+    with pytest.raises(ValueError, match="Scale the features"):
+        EasyTLClassifier().fit(X, y, sample_domain=ids)
+
+
+def test_scores_that_overflow_are_an_error():
+    X, y, ids = np.array([[0.0], [1.0], [9.0], [1.0], [8.0]]), list("aabxx"), [1] * 3 + [-2] * 2
+    model = EasyTLClassifier().fit(X, y, sample_domain=ids)
+    overflow = np.errstate(over="ignore", invalid="ignore")
+    with overflow, pytest.raises(ValueError, match="cannot score all rows"):
+        model.decision_function([[1e300]])

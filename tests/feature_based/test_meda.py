@@ -121,3 +121,9 @@ def test_bad_parameters_raise(params):
     X, y, ids = shifted()
     with pytest.raises(ValueError, match=next(iter(params))):
         MEDAClassifier(**params).fit(X, y, sample_domain=ids)
+
+
+def test_a_single_feature_is_refused():
+    X, y, ids = np.arange(20.0)[:, None], np.tile([0, 1], 10), np.repeat([1, -2], 10)
+    with pytest.raises(ValueError, match=r"at least 2 features.*got 1 feature\(s\)"):
+        MEDAClassifier().fit(X, y, sample_domain=ids)

@@ -145,3 +145,43 @@ def test_bandwidths_far_too_wide_or_narrow_warn_and_stay_finite(method, gamma, f
     assert fault in messages[0]
     assert not any("encountered" in message for message in messages), messages  # NumPy's
     assert np.abs(result).max() < 100  # infinite for narrow ones, and for wide ones in TJM, once
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        TCATransformer(3, kernel="linear"),
+        JDATransformer(3, kernel="linear"),
+        TJMTransformer(3, kernel="linear"),
+        MIDATransformer(3, kernel="linear", augment=False),
+    ],
+)
+@pytest.mark.parametrize("wide", [False, True])
+def test_a_linear_kernel_keeps_its_components_in_float32_whatever_the_offset(method, wide):
+    rng = np.random.default_rng(0)
+    n, d = (10, 40) if wide else (40, 5)
+    X, ids = rng.normal(size=(2 * n, d)) * np.linspace(3.0, 1.0, d), np.repeat([1, -2], n)
+    X[n:] += 0.3
+    y = np.tile([0, 1], n)
+    expected = clone(method).fit_transform(X, y, sample_domain=ids)
+    far = (X + 1000.0).astype(np.float32)
+    found = clone(method).fit_transform(far, y, sample_domain=ids)
+    assert found.shape == expected.shape
+    np.testing.assert_allclose(found, expected, atol=2e-2 * np.abs(expected).max())
+
+
+def test_nystroem_signs_do_not_depend_on_unit_or_translation():
+    rng = np.random.default_rng(0)
+    X, ids = rng.normal(size=(80, 4)), np.repeat([1, -2], 40)
+    X[40:] += 1.0
+    tca = TCATransformer(6, solver="nystroem", n_basis=30, random_state=0)
+    expected = tca.fit_transform(X, sample_domain=ids)
+    for scale in (1e-3, 0.7, 37.0, 1e4):
+        found = clone(tca).fit_transform(X * scale + 3.0 * scale, sample_domain=ids)
+        np.testing.assert_allclose(found, expected, atol=1e-6 * np.abs(expected).max())
+
+
+def test_only_landmarks_depend_on_the_order_of_the_rows():
+    assert TCATransformer(solver="nystroem")._order_dependent
+    assert not TCATransformer()._order_dependent
+    assert not TCATransformer(solver="fourier")._order_dependent
