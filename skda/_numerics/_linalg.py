@@ -15,6 +15,17 @@ from .._array._arithmetic import safe_divide
 from .._array._backend import _eps, as_like, backend_of, device_of, namespace
 from .._array._warnings import warn_user
 
+# Sizes up to which, and shares 1/x of all pairs from which, LAPACK finds all pairs sooner than
+# block Lanczos finds some.
+_DENSE_SIZE, _DENSE_SHARE = 256, 4
+_MEDIUM_SIZE, _MEDIUM_SHARE = 1000, 10
+_REACHABLE = 0.75  # power of eps down to which residuals fall reliably; rounding ends at about 1
+_CACHED_SIZE = 1500  # up to which a matrix stays in the cache, where narrow blocks waste least
+_SMALLEST_BLOCK, _CACHED_BLOCK, _LARGEST_BLOCK = 4, 8, 16  # columns that are multiplied at once
+_BLOCKS_TO_RESTART = 12  # beyond the kept vectors
+_CHECK_EVERY = 2  # products; a check costs about as much as a product of a small matrix
+_LOST = 100.0  # times eps: the length below which what is left of a unit vector is rounding
+
 
 def _trace(C) -> float:
     return float(namespace(C).linalg.trace(C))
@@ -188,7 +199,8 @@ def top_eigenpairs(
         raise ValueError(f"k must be between 1 and the size of the operator, {n}; got {k!r}.")
     xp = namespace(like)
     sign = -1.0 if which == "smallest" else 1.0
-    if n <= 256 or 4 * k >= n or (n <= 1000 and 10 * k >= n):
+    few = n <= _DENSE_SIZE or _DENSE_SHARE * k >= n
+    if few or (n <= _MEDIUM_SIZE and _MEDIUM_SHARE * k >= n):
         if matrix is None:
             matrix = apply(xp.eye(n, dtype=like.dtype, device=device_of(like)))
             matrix = (matrix + matrix.T) * 0.5
@@ -206,7 +218,7 @@ def top_eigenpairs(
         n=n,
         like=like,
         start=start,
-        tol=max(_eps(like) ** 0.75, tol or 0.0),
+        tol=max(_eps(like) ** _REACHABLE, tol or 0.0),
         block=_block_width(n, k) if block is None else block,
         max_iter=max_iter,
         rng=check_random_state(random_state),
@@ -216,13 +228,16 @@ def top_eigenpairs(
 
 def _block_width(n, k):
     """Columns to multiply at once: more where the matrix comes from memory, not from the cache."""
-    return min(8 if n < 1500 else 16, max(4, 2 * k))
+    widest = _CACHED_BLOCK if n < _CACHED_SIZE else _LARGEST_BLOCK
+    return min(widest, max(_SMALLEST_BLOCK, 2 * k))
 
 
 def _block_lanczos(apply, k, *, n, like, start, tol, block, max_iter, rng):
     xp = namespace(like)
+    # A restart keeps the wanted vectors and a block of the next ones, which converge with them.
     kept = min(k + block, n // 3)
-    room = min(max(2 * k + 2 * block, kept + 12 * block), n - block)
+    # The more vectors between restarts the fewer products, but each is orthogonalized to all.
+    most = min(max(2 * k + 2 * block, kept + _BLOCKS_TO_RESTART * block), n - block)
 
     def draw(columns):
         return as_like(rng.standard_normal((n, columns)), like)
@@ -232,9 +247,9 @@ def _block_lanczos(apply, k, *, n, like, start, tol, block, max_iter, rng):
     AQ = apply(Q)
     AV = AQ
     for products in range(1, max_iter + 1):
-        full = Q.shape[1] + block > room
-        look = products % 2 == 0 and Q.shape[1] > k
-        if full or look or products == max_iter or (warm and products == 1):
+        full = Q.shape[1] + block > most
+        check_now = products % _CHECK_EVERY == 0 and Q.shape[1] > k
+        if full or check_now or products == max_iter or (warm and products == 1):
             if not warm:
                 V = _orthonormal(AV, Q, draw)  # leaves the basis before that is compressed
             theta, Q, AQ = _rayleigh_ritz(Q, AQ, max(kept, k) if full else Q.shape[1])
@@ -279,14 +294,17 @@ def _leading_directions(R, count):
 
 
 def _orthonormal(V, Q, draw):
-    """Orthonormal basis of V orthogonal to Q; directions that vanish are drawn anew."""
+    """Orthonormal basis of V orthogonal to Q; directions that vanish are replaced by random ones.
+
+    Projected twice: what rounding leaves of Q after the first time is taken away by the second.
+    """
     xp = namespace(V)
     scale = xp.linalg.vector_norm(V, axis=0)
     V = V * safe_divide(xp.ones_like(scale), scale)
     if Q is not None:
         V = V - Q @ (Q.T @ V)
     V, R = xp.linalg.qr(V, mode="reduced")
-    lost = xp.abs(xp.linalg.diagonal(R)) < 100.0 * _eps(V)
+    lost = xp.abs(xp.linalg.diagonal(R)) < _LOST * _eps(V)
     if bool(xp.any(lost)):
         V = xp.where(xp.reshape(lost, (1, -1)), draw(V.shape[1]), V)
         if Q is not None:

@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from .._array._arithmetic import safe_divide
 from .._array._backend import backend_of, namespace, to_numpy
 from .._array._warnings import warn_user
+from ._budget import check_memory, warn_if_long
 from ._kernels import pairwise_sq_dists
 from ._sinkhorn import Plan, sinkhorn_plan, uniform_mass
 
@@ -23,6 +24,9 @@ _PRICING_ROUNDS = 20  # usually two to six; beyond, all pairs at once are cheape
 # The entropic plan only has to point at promising pairs: a fiftieth of the mean cost resolves them,
 # and a hundredth of the mass may be misplaced.
 _ROUGH_REG, _ROUGH_TOL, _ROUGH_ITER = 0.02, 1e-2, 300
+# Measured: seconds of a plan, and the share of them that one from the last potentials takes.
+_SIMPLEX_SECONDS, _SIMPLEX_POWER, _SINKHORN_SECONDS, _WARM = 5e-9, 1.25, 1e-7, 0.4
+_PLAN_MATRICES = 3  # the costs, the plan and what it is made from are held at once
 _ZERO_COST = 1e-10  # share of the largest cost up to which a negative reduced cost is rounding
 _FEASIBLE = 1e-3  # missing share of a row's mass that is tolerance, not mass left out
 
@@ -105,6 +109,19 @@ def barycentric_map(coupling, Y, X, mass=None):
     share = moved / xp.reshape(mass, (-1, 1))
     whole = share > 1.0 - _FEASIBLE
     return xp.where(whole, images, X + (images - X) * share)
+
+
+def check_plan_size(who, n_source, n_target, like, *, exact, rounds=1.0):
+    """Say beforehand that plans between so many rows do not fit, or take long.
+
+    `rounds` is how many plans are solved, each from the last one.
+    """
+    pairs = n_source * n_target
+    what = f"plans between {n_source} source rows and {n_target} target rows"
+    hint = "Fit on a sample of the rows." + (" A number for reg is faster." if exact else "")
+    check_memory(who, what, _PLAN_MATRICES * pairs, like, hint=hint)
+    first = _SIMPLEX_SECONDS * pairs**_SIMPLEX_POWER if exact else _SINKHORN_SECONDS * pairs
+    warn_if_long(who, what, first * (1.0 + (rounds - 1.0) * _WARM), like, hint=hint)
 
 
 # --------------------------------------------------------------------------------------------------

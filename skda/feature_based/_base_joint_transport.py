@@ -12,10 +12,11 @@ from .._array._warnings import warn_user
 from .._core._param_checks import check_integer, check_real
 from .._numerics._sinkhorn import sinkhorn_plan
 from .._numerics._threads import limit_blas_threads
-from .._numerics._transport import cost_matrix, cost_unit, exact_plan
+from .._numerics._transport import check_plan_size, cost_matrix, cost_unit, exact_plan
 
 # Entries of a matrix below which several BLAS threads are slower than one.
 _SMALL = 2**20
+_USUAL_ROUNDS = 10  # until the alternation stands still, as a rule
 _MISPLACED = 1e-4  # misplaced share of the mass above which a warning is issued
 
 
@@ -119,6 +120,15 @@ class JointTransportMixin:
         labels = self._label_rows(data)
         labels = [as_like(labels[index], data.X) for index in rows]
         costs = []
+        for index in rows:
+            check_plan_size(
+                type(self).__name__,
+                len(index),
+                len(data.target),
+                data.X,
+                exact=self.reg is None,
+                rounds=min(self.max_iter, _USUAL_ROUNDS),
+            )
         for domain in data.source_domains:
             cost = cost_matrix(data.X_of(domain), data.X_target, metric=self.metric)
             cost /= cost_unit(cost, self.cost_scale)

@@ -18,6 +18,7 @@ from .._array._rows import row_tiles, take_rows
 from .._array._warnings import warn_user
 from .._core._base_transformer import BaseDomainTransformer
 from .._core._param_checks import check_integer, check_option, check_real
+from .._numerics._budget import check_memory, warn_if_long
 from .._numerics._covariance import merge_moments, moments
 from .._numerics._kernels import (
     check_kernel,
@@ -33,6 +34,7 @@ from .._numerics._linalg import fix_signs, spd_eigen, top_eigenpairs
 
 SOLVERS = ("exact", "nystroem", "fourier")
 _ROWS_TO_JUDGE = 200  # whose kernel matrix tells whether a bandwidth is of use
+_ENTRY_SECONDS = 1e-7  # measured: leading components of an n x n matrix take this times n²
 
 
 class KernelProblem:
@@ -344,14 +346,19 @@ class SpectralTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer
 
     _array_level = "a"
 
-    def _problem(self, data, X, *, dual=False, **solver):
-        """Return the problem for these rows; `solver` holds the solver and its parameters."""
+    def _problem(self, data, X, *, dual=False, rounds=1.0, **solver):
+        """Return the problem for these rows; `solver` holds the solver and its parameters.
+
+        `rounds` is how many times its leading components are computed, for an estimate of the time.
+        """
         check_real("degree", self.degree, low=0)
         check_real("coef0", self.coef0)
         self.center_ = None
         if isinstance(self.kernel, str) and self.kernel == "linear":
             center = namespace(X).mean(X, axis=0)
             self.center_, X = data.to_input(center), X - center
+        if solver.get("solver", "exact") == "exact":
+            self._check_size(X, rounds, n_features=None if dual else X.shape[1])
         problem, params = build_problem(
             X,
             kernel=self.kernel,
@@ -363,6 +370,18 @@ class SpectralTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer
         )
         self.gamma_ = params["gamma"]
         return problem
+
+    def _check_size(self, X, rounds, n_features):
+        """Say beforehand that the kernel matrix does not fit, or takes long."""
+        who, n = type(self).__name__, X.shape[0]
+        linear = isinstance(self.kernel, str) and self.kernel == "linear"
+        if linear and n_features is not None and n_features < n:
+            return  # explicit features: nothing of size n x n
+        what = f"the kernel matrix of {n} rows"
+        check_memory(who, what, n * n, X, hint=self._hint_for_size)
+        warn_if_long(who, what, _ENTRY_SECONDS * n * n * rounds, X, hint=self._hint_for_size)
+
+    _hint_for_size = "Fit on a sample of the rows, or take kernel='linear'."
 
     def _store(self, data, problem, values, W):
         values, W = drop_empty(values, W, self.n_components, name=type(self).__name__)

@@ -154,7 +154,8 @@ callable, default="rbf"
         check_real("balance", self.balance, low=0, high=1)
         check_integer("max_iter", self.max_iter, low=1)
         self.classes_, codes = class_labels(self, data)
-        problem = self._problem(data, data.X)
+        # A round that starts from the last one's components takes about a third of the first.
+        problem = self._problem(data, data.X, rounds=1 + self.max_iter / 3)
         k = count_components(self.n_components, problem.size)
         pseudo, V = None, None
         # Pseudo-labels need no exact components, so only the last round's are.

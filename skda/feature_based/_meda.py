@@ -6,12 +6,17 @@ from .._array._arithmetic import safe_divide
 from .._array._backend import as_like, namespace, to_numpy
 from .._core._param_checks import check_integer, check_real
 from .._core._validation import class_labels, data_for_fit, fresh_fit
+from .._numerics._budget import check_memory, warn_if_long
 from .._numerics._graph import knn_laplacian
 from .._numerics._kernels import kernel_apply, kernel_matrix, unit_rows
 from ._base_score_classifier import ClassScoresClassifier
 from ._base_spectral import joint_differences, nearest_codes, warn_if_degenerate
 from ._gfk import geodesic_flow_factor
 from ._subspace_alignment import principal_axes, resolve_n_components
+
+_MATRICES = 4  # of size n x n that are held at once
+_CUBE_SECONDS = 3e-11  # measured: a solve of n x n equations takes this times n³
+_USUAL_ROUNDS = 4
 
 
 def proxy_distance(A, B):
@@ -248,7 +253,16 @@ class MEDAClassifier(ClassScoresClassifier):
         self.n_components_ = k
         return geodesic_flow_factor(axes[0].first(k), axes[-1].first(k))
 
+    def _check_size(self, Z):
+        """Say beforehand that the kernel matrix does not fit, or takes long."""
+        n, what = Z.shape[0], f"the kernel matrices of {Z.shape[0]} rows"
+        who, hint = type(self).__name__, "Fit on a sample of the rows, or take JDATransformer."
+        check_memory(who, what, _MATRICES * n * n, Z, hint=hint)
+        seconds = _CUBE_SECONDS * n**3 * (2 + min(self.max_iter, _USUAL_ROUNDS))
+        warn_if_long(who, what, seconds, Z, hint=hint)
+
     def _fit_rows(self, Z, ids, codes):
+        self._check_size(Z)
         source, target = np.flatnonzero(ids >= 0), np.flatnonzero(ids < 0)
         n_classes, adapts = len(self.classes_), len(target) > 0 and len(source) > 0
         K = kernel_matrix(Z, gamma=self.gamma)

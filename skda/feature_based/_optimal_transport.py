@@ -12,8 +12,15 @@ from .._core._validation import class_labels
 from .._numerics._class_transport import l1l2_plan, lpl1_plan
 from .._numerics._kernels import pairwise_sq_dists
 from .._numerics._sinkhorn import sinkhorn_plan
-from .._numerics._transport import barycentric_map, cost_matrix, cost_unit, exact_plan
+from .._numerics._transport import (
+    barycentric_map,
+    check_plan_size,
+    cost_matrix,
+    cost_unit,
+    exact_plan,
+)
 
+_CLASS_ROUNDS = 10  # plans until a class penalty stands still, as a rule
 _CLASS_PLANS = {"lpl1": lpl1_plan, "l1l2": l1l2_plan}
 
 
@@ -216,6 +223,10 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         classes, codes = class_labels(self, data) if self.class_reg else (None, None)
         for domain in data.source_domains:
             X = data.X_of(domain)
+            sizes = X.shape[0], len(data.target)
+            rounds = _CLASS_ROUNDS if self.class_reg else 1.0
+            who, exact = type(self).__name__, self.reg is None
+            check_plan_size(who, *sizes, X, exact=exact, rounds=rounds)
             membership = None
             if self.class_reg:
                 membership = as_like(np.eye(len(classes))[codes[data.rows(domain)]], X)

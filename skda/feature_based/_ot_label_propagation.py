@@ -9,7 +9,7 @@ from .._core._param_checks import check_option, check_real
 from .._core._score import DomainClassifierMixin
 from .._core._validation import class_labels
 from .._numerics._sinkhorn import sinkhorn_plan
-from .._numerics._transport import cost_matrix, cost_unit, exact_plan
+from .._numerics._transport import check_plan_size, cost_matrix, cost_unit, exact_plan
 from ._base_target_model import TargetClassifier, fit_on_soft_labels
 
 
@@ -149,6 +149,8 @@ class OTLabelPropagationClassifier(TargetClassifier, DomainClassifierMixin, Base
         )
 
     def _plan(self, data, domain):
+        sizes = len(data.rows(domain)), len(data.target)
+        check_plan_size(type(self).__name__, *sizes, data.X, exact=self.reg is None)
         M = cost_matrix(data.X_of(domain), data.X_target, metric=self.metric)
         M /= cost_unit(M, self.cost_scale)
         if self.reg is None:

@@ -179,6 +179,8 @@ callable, default="rbf"
         self.n_neighbors = n_neighbors
         self.random_state = random_state
 
+    _hint_for_size = "Take solver='nystroem' or 'fourier', or fit on a sample of the rows."
+
     @property
     def _order_dependent(self):
         return self.solver == "nystroem"  # its landmarks are rows chosen by their position

@@ -125,12 +125,14 @@ callable, default="rbf"
         self.max_iter = max_iter
         self.tol = tol
 
+    _hint_for_size = "Fit on a sample of the rows."
+
     def _fit(self, data):
         check_real("reg", self.reg, low=0, closed="neither")
         check_real("tol", self.tol, low=0)
         check_integer("max_iter", self.max_iter, low=1)
         xp = data.xp
-        problem = self._problem(data, data.X, dual=True)
+        problem = self._problem(data, data.X, dual=True, rounds=1 + self.max_iter)
         k = count_components(self.n_components, problem.size)
         e = mean_difference(data.ids)[:, None]
         F = problem.columns(as_like(e / max(np.linalg.norm(e), 1e-300), problem.like))

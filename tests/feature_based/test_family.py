@@ -191,3 +191,37 @@ def test_a_plain_refit_forgets_the_domains(cls):
     with pytest.warns(skda.DomainWarning):
         again.fit(X, y)
     assert vars(again).keys() == vars(plain).keys()
+
+
+LARGE = [
+    skda.JDATransformer,
+    skda.TJMTransformer,
+    skda.MIDATransformer,
+    skda.MEDAClassifier,
+    skda.TCATransformer,
+    skda.OptimalTransportTransformer,
+    skda.JDOTClassifier,
+    skda.JDOTRegressor,
+    skda.OTLabelPropagationClassifier,
+]
+
+
+@pytest.mark.parametrize("cls", LARGE)
+def test_a_matrix_that_does_not_fit_is_refused_with_the_numbers_and_a_way_out(cls, monkeypatch):
+    monkeypatch.setattr("skda._numerics._budget._free_bytes", lambda: 1000)
+    words = rf"{cls.__name__} needs at least .* rows.*are free\. .*sample of the rows"
+    with pytest.raises(MemoryError, match=words):
+        fit(cls)
+
+
+@pytest.mark.parametrize("cls", LARGE)
+def test_a_fit_that_takes_minutes_says_so_beforehand(cls, monkeypatch):
+    monkeypatch.setattr("skda._numerics._budget._LONG", 1e-12)
+    with pytest.warns(UserWarning, match=rf"{cls.__name__} may take minutes"):
+        fit(cls)
+
+
+@pytest.mark.parametrize("params", [{"kernel": "linear"}, {"solver": "nystroem", "n_basis": 10}])
+def test_explicit_features_need_no_large_matrix(params, monkeypatch):
+    monkeypatch.setattr("skda._numerics._budget._free_bytes", lambda: 1000)
+    fit(skda.TCATransformer, **params)
