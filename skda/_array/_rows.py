@@ -48,7 +48,7 @@ def join_rows(pieces, rows):
     rows = [index for index in rows if len(index)]
     if len(pieces) == 1:
         return pieces[0]  # the partition has one part: all rows, in order
-    joined = _concatenate(pieces)
+    joined = concatenate_rows(pieces)
     order = np.concatenate(rows)
     if (np.diff(order) == 1).all():
         return joined
@@ -66,7 +66,7 @@ def _is_polars(X):
     return type(X).__module__.partition(".")[0] == "polars"
 
 
-def _concatenate(pieces):
+def concatenate_rows(pieces):
     """Stack row containers of one kind."""
     first = pieces[0]
     if hasattr(first, "iloc"):

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import sparse
 
-from .._array._rows import _concatenate, n_rows
+from .._array._rows import concatenate_rows, n_rows
 from ._labels import as_labels, is_missing, join_labels, missing_like, take_labels
 
 
@@ -141,7 +141,7 @@ def stack_domains(X_source, y_source, X_target, y_target=None):
     targets, y_targets = _as_domains(X_target, y_target, "target")
     Xs, ys = sources + targets, y_sources + y_targets
     _check_alike(Xs)
-    X = _concatenate(Xs)
+    X = concatenate_rows(Xs)
     if hasattr(X, "iloc"):
         X = X.reset_index(drop=True)
 

@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 
 from .._array._backend import to_numpy
-from .._array._rows import _concatenate
+from .._array._rows import concatenate_rows
 from ._base_scorer import BaseDomainScorer
 
 _MAX_LOG_ODDS = 30.0
@@ -21,7 +21,7 @@ def density_ratio(X_source, X_target, *, random_state=0):
     The odds of a classifier of domains times n_source/n_target, not normalized; each row is
     judged by a classifier that has not seen it.
     """
-    X = _concatenate([X_source, X_target])
+    X = concatenate_rows([X_source, X_target])
     if not sparse.issparse(X) and not hasattr(X, "columns"):
         X = to_numpy(X)
     n_source, n_target = X_source.shape[0], X_target.shape[0]
@@ -141,7 +141,7 @@ class _WeightedScorer(BaseDomainScorer):
 
 
 def _fitted_weights(weighter, source, target):
-    X = _concatenate([source, target])
+    X = concatenate_rows([source, target])
     ids = np.repeat([1, -2], [source.shape[0], target.shape[0]])
     return clone(weighter).fit(X, sample_domain=ids).weights_
 
