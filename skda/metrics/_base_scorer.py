@@ -1,7 +1,7 @@
-"""What all scorers share: finding the rows they need and asking a fitted estimator about them.
+"""What all scorers share: finding the rows they need and calling a fitted estimator on them.
 
-A scorer sees the estimator through its public methods only, and tells it the domain of each row
-where that is possible.
+A scorer uses the estimator through its public methods only, and passes ``sample_domain`` to each
+of them that accepts it.
 """
 
 import inspect
@@ -16,15 +16,16 @@ from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_obje
 
 from .._array._backend import to_numpy
 from .._array._rows import n_rows, take_rows
-from .._core._labels import as_labels, take_labels
+from .._core._labels import as_labels, missing_labels, take_labels
 from .._core._sample_domain import check_sample_domain
 
-_ASKED = ("predict", "predict_proba", "decision_function", "transform")
+# Methods that a scorer calls and whose answer may depend on the domain of the rows.
+_DOMAIN_METHODS = ("predict", "predict_proba", "decision_function", "transform")
 
 
-def fitted_part(estimator):
-    """Return what a search has found: itself for anything that is not a search."""
-    while hasattr(estimator, "best_estimator_"):
+def best_estimator_of(estimator):
+    """Return the model that a search has found; anything that is not a search is returned."""
+    while hasattr(estimator, "best_estimator_"):  # a search may hold another one
         estimator = estimator.best_estimator_
     return estimator
 
@@ -50,7 +51,7 @@ def _consumes(estimator, method):
     return bool(routing.consumes(method, ["sample_domain"]))
 
 
-def can_be_told(estimator, method):
+def accepts_sample_domain(estimator, method):
     """Tell whether ``estimator.method(X, sample_domain=...)`` reaches what needs it."""
     parameters = inspect.signature(getattr(estimator, method)).parameters
     if "sample_domain" in parameters:
@@ -59,11 +60,11 @@ def can_be_told(estimator, method):
 
 
 def depends_on_domain(estimator):
-    """Tell whether the estimator, or one inside it, asks for ``sample_domain`` when it is used."""
+    """Tell whether the estimator, or one inside it, requests ``sample_domain`` to predict."""
     parts = [estimator]
     if hasattr(estimator, "get_params"):
         parts += [part for part in estimator.get_params(deep=True).values() if _is_estimator(part)]
-    return any(_consumes(part, method) for part in parts for method in _ASKED)
+    return any(_consumes(part, method) for part in parts for method in _DOMAIN_METHODS)
 
 
 def _is_estimator(part):
@@ -71,37 +72,40 @@ def _is_estimator(part):
 
 
 @dataclass(frozen=True)
-class ScoredRows:
-    """Rows to score on, with the fitted estimator that is asked about them."""
+class ScoringData:
+    """A fitted estimator and the data to score it on.
+
+    ``rows`` is an array of row indices in every method.
+    """
 
     estimator: Any
     X: Any
     y: np.ndarray | None
-    ids: np.ndarray
-    scorer: str
-    """Name of the scorer, for messages."""
+    sample_domain: np.ndarray
+    scorer_name: str
+    """Class of the scorer, for messages."""
 
     @cached_property
-    def source(self):
+    def source_rows(self):
         """Indices of the source rows."""
-        return np.flatnonzero(self.ids >= 0)
+        return np.flatnonzero(self.sample_domain >= 0)
 
     @cached_property
-    def target(self):
+    def target_rows(self):
         """Indices of the target rows."""
-        return np.flatnonzero(self.ids < 0)
+        return np.flatnonzero(self.sample_domain < 0)
 
     @cached_property
     def y_source(self):
         """Labels of the source rows, of their own type."""
         if self.y is None:
-            raise ValueError(f"{self.scorer} needs the labels of the source rows; y is None.")
-        labels = take_labels(self.y, self.source)
-        missing = labels.dtype.kind == "f" and np.isnan(labels).any()
-        if missing or (labels.dtype == object and any(v is None for v in labels.ravel())):
+            raise ValueError(f"{self.scorer_name} needs the labels of the source rows; y is None.")
+        labels = take_labels(self.y, self.source_rows)
+        # -1 among integers is a class on source rows; only target rows may use it as a mark.
+        if labels.dtype.kind != "i" and missing_labels(labels).any():
             raise ValueError(
-                f"{self.scorer} needs the label of every source row; y has NaN or None there. "
-                "Drop those rows or label them."
+                f"{self.scorer_name} needs the label of every source row; y has NaN or None "
+                "there. Drop those rows or label them."
             )
         return labels
 
@@ -110,13 +114,13 @@ class ScoredRows:
         """Whether the estimator is a regressor."""
         return is_regressor(self.estimator)
 
-    def ask(self, method, rows):
-        """Return what a method of the estimator says about these rows, on the host."""
-        return to_numpy(self._ask(self.estimator, method, rows))
+    def X_of(self, rows):
+        """Return these rows of X, in the container of X."""
+        return take_rows(self.X, rows)
 
     def predict(self, rows):
         """Return predictions for these rows, one-dimensional where ``y`` is."""
-        predicted = take_labels(self._ask(self.estimator, "predict", rows))
+        predicted = take_labels(self.call("predict", rows))
         if predicted.ndim == 2 and predicted.shape[1] == 1:
             predicted = predicted[:, 0]
         return predicted
@@ -125,62 +129,61 @@ class ScoredRows:
         """Return class probabilities (rows, classes) in float64."""
         if getattr(self.estimator, "predict_proba", None) is None:
             raise ValueError(
-                f"{self.scorer} needs class probabilities, and "
+                f"{self.scorer_name} needs class probabilities, and "
                 f"{_predictor_name(self.estimator)} has no predict_proba. Use a probabilistic "
                 "classifier (for example TrainOnSource(CalibratedClassifierCV(...)) as the last "
                 "step), or CircularValidationScorer or MixValScorer, which need predictions only."
             )
-        P = self.ask("predict_proba", rows).astype(np.float64, copy=False)
+        P = to_numpy(self.call("predict_proba", rows)).astype(np.float64, copy=False)
         if P.ndim != 2:
             raise ValueError(
-                f"{self.scorer} needs predict_proba to return an array (rows, classes); got shape "
-                f"{P.shape}."
+                f"{self.scorer_name} needs predict_proba to return an array (rows, classes); got "
+                f"shape {P.shape}."
             )
         if not np.isfinite(P).all():
             raise ValueError(
-                f"{self.scorer} got NaN or infinity from predict_proba of "
+                f"{self.scorer_name} got NaN or infinity from predict_proba of "
                 f"{type(self.estimator).__name__}."
             )
         return P
 
-    def rows_of(self, rows):
-        """Return these rows of X as they came."""
-        return take_rows(self.X, rows)
-
     def features(self, rows):
-        """Return the features that the predictor has learnt or sees; X itself if there are none.
+        """Return the features that the predictor has learnt or is given; X itself if neither.
 
         Those of its own ``transform`` (neural nets, discriminant analysis), else what the last
         step of a pipeline is given.
         """
         if hasattr(self.estimator, "transform"):
-            return self._ask(self.estimator, "transform", rows)
+            return self.call("transform", rows)
         steps = getattr(self.estimator, "steps", None)
         if not steps or len(steps) < 2:
-            return take_rows(self.X, rows)
-        return self._ask(self.estimator[:-1], "transform", rows)
+            return self.X_of(rows)
+        return self._call_on(self.estimator[:-1], "transform", rows)
 
-    def _ask(self, estimator, method, rows):
-        X, ids = take_rows(self.X, rows), self.ids[rows]
-        if can_be_told(estimator, method):
-            return getattr(estimator, method)(X, sample_domain=ids)
-        self._check_told(estimator, method, rows)
-        return getattr(estimator, method)(X)
+    def call(self, method, rows):
+        """Return what a method of the estimator gives for these rows."""
+        return self._call_on(self.estimator, method, rows)
 
-    def _check_told(self, estimator, method, rows):
-        """Refuse source rows (or several targets) where the estimator would mistake them."""
-        ids = self.ids[rows]
-        if (ids < 0).all() or can_be_told(estimator, method) or not depends_on_domain(estimator):
-            return
+    def _call_on(self, estimator, method, rows):
+        if accepts_sample_domain(estimator, method):
+            return getattr(estimator, method)(
+                self.X_of(rows), sample_domain=self.sample_domain[rows]
+            )
+        # Without sample_domain every row is taken as a target row, which is right for those only.
+        if (self.sample_domain[rows] >= 0).any() and depends_on_domain(estimator):
+            self._require_sample_domain(estimator, method)
+        return getattr(estimator, method)(self.X_of(rows))
+
+    def _require_sample_domain(self, estimator, method):
         name = type(estimator).__name__
         raise ValueError(
-            f"{self.scorer} looks at source rows, and {name}.{method} cannot be told which rows "
-            "those are: it would map them as target rows. "
+            f"{self.scorer_name} uses source rows, and {name}.{method} does not accept "
+            "sample_domain, so it would transform source rows as target rows. "
             + (
                 "Switch metadata routing on with sklearn.set_config(enable_metadata_routing=True)."
                 if not sklearn.get_config()["enable_metadata_routing"]
                 else f"{name} does not route sample_domain; put it inside the pipeline "
-                "(skda.TrainOnSource) instead of around it, or use a scorer that looks at target "
+                "(skda.TrainOnSource) instead of around it, or use a scorer that uses target "
                 "rows only, such as InformationMaximizationScorer."
             )
         )
@@ -189,8 +192,9 @@ class ScoredRows:
 class BaseDomainScorer(BaseEstimator):
     """A scorer ``(estimator, X, y, *, sample_domain) -> float``, higher is better.
 
-    A method implements ``_score(rows)`` on :class:`ScoredRows` and says in ``_needs`` which
-    sides must be present.
+    A method implements ``_score(data)`` on :class:`ScoringData`, names in ``_needs`` the sides
+    that must be present, and checks its parameters in ``_check_params``, which runs before any
+    prediction.
     """
 
     _needs = ("target",)
@@ -206,7 +210,7 @@ class BaseDomainScorer(BaseEstimator):
         X : array-like of shape (n_samples, n_features)
             Rows of both domains; the scorer picks those it needs.
         y : array-like of shape (n_samples,), default=None
-            Labels. Those of target rows are not looked at unless the class says so.
+            Labels. Those of target rows are ignored unless the class says otherwise.
         sample_domain : array-like of int of shape (n_samples,)
             Domain of each row: >= 0 a source, < 0 a target.
 
@@ -215,17 +219,31 @@ class BaseDomainScorer(BaseEstimator):
         score : float
             Higher is better.
         """
-        rows = self._rows(estimator, X, y, sample_domain)
-        if self._classification_only and rows.is_regression:
+        self._check_params()
+        data = self._validate(estimator, X, y, sample_domain)
+        if self._classification_only and data.is_regression:
             raise ValueError(
                 f"{type(self).__name__} is defined for classifiers; got the regressor "
-                f"{type(rows.estimator).__name__}. For regression use ImportanceWeightedScorer, "
+                f"{type(data.estimator).__name__}. For regression use ImportanceWeightedScorer, "
                 "DEVScorer or CircularValidationScorer."
             )
-        return float(self._score(rows))
+        return float(self._score(data))
 
-    def _rows(self, estimator, X, y, sample_domain):
+    def _check_params(self):
+        """Raise if a parameter of the scorer is out of range."""
+
+    def _score(self, data):
+        raise NotImplementedError
+
+    def _validate(self, estimator, X, y, sample_domain):
         name = type(self).__name__
+        if not hasattr(estimator, "predict"):
+            raise ValueError(
+                f"{name} scores a fitted classifier, regressor, Pipeline or search; got "
+                f"{estimator!r}, which has no predict."
+            )
+        if X is None:
+            raise ValueError(f"{name} needs rows to score on; X is None.")
         if sample_domain is None:
             raise ValueError(
                 f"{name} needs sample_domain to know which rows are target rows; got None. By "
@@ -234,26 +252,21 @@ class BaseDomainScorer(BaseEstimator):
                 "(to cross_validate: params={'sample_domain': ...})."
             )
         ids = check_sample_domain(sample_domain, n_rows(X))
+        self._check_sides(ids)
+        return ScoringData(best_estimator_of(estimator), X, _checked_labels(y, ids), ids, name)
+
+    def _check_sides(self, ids):
         for side, there in (("source", (ids >= 0).any()), ("target", (ids < 0).any())):
             if side in self._needs and not there:
                 raise ValueError(
-                    f"{name} needs {side} rows, and sample_domain has none among these "
-                    f"{len(ids)} rows; got only {np.unique(ids)[:5].tolist()}. In a "
+                    f"{type(self).__name__} needs {side} rows, and sample_domain has none among "
+                    f"these {len(ids)} rows; got only {np.unique(ids)[:5].tolist()}. In a "
                     "cross-validation, split with skda.model_selection.DomainStratifiedKFold, "
                     "which keeps both domains in every fold."
                 )
-        y = as_labels(y)
-        if y is not None and y.shape[0] != len(ids):
-            raise ValueError(
-                f"y must have one label per row of X; got {y.shape[0]} labels for {len(ids)} rows."
-            )
-        return ScoredRows(fitted_part(estimator), X, y, ids, name)
-
-    def _score(self, rows):
-        raise NotImplementedError
 
     def get_metadata_routing(self):
-        """Say that ``sample_domain`` is wanted.
+        """Return the request for ``sample_domain``.
 
         Returns
         -------
@@ -264,3 +277,17 @@ class BaseDomainScorer(BaseEstimator):
         request = MetadataRequest(owner=type(self).__name__)
         request.score.add_request(param="sample_domain", alias=True)
         return request
+
+
+def _checked_labels(y, ids):
+    """Return y as an array with one real, textual or boolean label per row."""
+    y = as_labels(y)
+    if y is None:
+        return None
+    if y.shape[0] != len(ids):
+        raise ValueError(
+            f"y must have one label per row of X; got {y.shape[0]} labels for {len(ids)} rows."
+        )
+    if y.dtype.kind == "c":  # a metric would drop the imaginary part
+        raise ValueError("y must not be complex. Score the real and imaginary parts apart.")
+    return y

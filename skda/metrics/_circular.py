@@ -5,8 +5,8 @@ from sklearn.base import clone
 from sklearn.metrics import accuracy_score, r2_score
 
 from .._array._rows import take_rows
-from .._core._labels import as_labels, missing_like
-from ._base_scorer import BaseDomainScorer, ScoredRows, can_be_told, depends_on_domain
+from .._core._labels import missing_like, take_labels
+from ._base_scorer import BaseDomainScorer, ScoringData, accepts_sample_domain, depends_on_domain
 
 
 def flip_domains(sample_domain):
@@ -17,9 +17,10 @@ def flip_domains(sample_domain):
 class CircularValidationScorer(BaseDomainScorer):
     """Score by adapting back: from the predicted target labels to the known source labels.
 
-    The estimator labels the target rows; a clone is fitted the other way round, with those rows
-    as source and the source rows as target; the clone's predictions on the source rows are
-    compared with their true labels. Also for regression.
+    If adaptation worked, it also works backwards. The estimator labels the target rows; a clone is
+    fitted the other way round, with those rows as source and the source rows as target; the
+    clone's predictions on the source rows are compared with their true labels. Also for
+    regression.
 
     Parameters
     ----------
@@ -29,15 +30,18 @@ class CircularValidationScorer(BaseDomainScorer):
 
     See Also
     --------
-    MixValScorer : Needs no second fit.
+    MixValScorer : Also needs predictions only, without a second fit.
+    InformationMaximizationScorer : Cheaper, where there are class probabilities.
+    LabeledTargetScorer : Where some target rows have a label.
 
     Notes
     -----
     Both directions use the rows given to the scorer, the held-out rows in a cross-validation.
     Assumes that a map that loses the classes on the way to the target does not find them again on
-    the way back; a model that swaps two classes in both directions goes unpunished. Target labels
-    are not looked at. An estimator that predicts a single class is carried back as that
-    constant, without a fit. Cost: one fit.
+    the way back; a model that swaps two classes in both directions goes unpunished. It misleads
+    under label shift, where the way back starts from other class proportions. Target labels are
+    ignored. An estimator that predicts a single class is carried back as that constant, without a
+    fit. Cost: one fit.
 
     References
     ----------
@@ -65,35 +69,43 @@ class CircularValidationScorer(BaseDomainScorer):
     def __init__(self, metric=None):
         self.metric = metric
 
-    def _score(self, rows):
-        y_source, pseudo = rows.y_source, rows.predict(rows.target)
-        metric = self.metric or (r2_score if rows.is_regression else accuracy_score)
-        if not rows.is_regression and len(np.unique(pseudo)) == 1:
+    def _check_params(self):
+        if self.metric is not None and not callable(self.metric):
+            raise ValueError(
+                "metric must be a function (y_true, y_pred) or None; got "
+                f"{self.metric!r}. Pass for example sklearn.metrics.balanced_accuracy_score."
+            )
+
+    def _score(self, data):
+        y_source, pseudo = data.y_source, data.predict(data.target_rows)
+        metric = self.metric or (r2_score if data.is_regression else accuracy_score)
+        # Most classifiers refuse to fit a single class; that model would predict the constant.
+        if not data.is_regression and len(np.unique(pseudo)) == 1:
             return metric(y_source, np.repeat(pseudo[:1], len(y_source)))
-        ids = flip_domains(rows.ids)
-        back = fit_told(clone(rows.estimator), rows.X, _labels_back(rows, pseudo), ids)
-        there = ScoredRows(back, rows.X, None, ids, rows.scorer)
-        return metric(y_source, there.predict(rows.source))
+        ids = flip_domains(data.sample_domain)
+        back = fit_with_domains(clone(data.estimator), data.X, _labels_back(data, pseudo), ids)
+        on_way_back = ScoringData(back, data.X, None, ids, data.scorer_name)
+        return metric(y_source, on_way_back.predict(data.source_rows))
 
 
-def _labels_back(rows, pseudo):
+def _labels_back(data, pseudo):
     """Return labels for the way back: predictions on target rows, missing on source rows."""
-    missing, pseudo = missing_like(pseudo, (len(rows.source), *pseudo.shape[1:]))
-    y = np.empty((len(rows.ids), *pseudo.shape[1:]), dtype=pseudo.dtype)
-    y[rows.source], y[rows.target] = missing, pseudo
+    missing, pseudo = missing_like(pseudo, (len(data.source_rows), *pseudo.shape[1:]))
+    y = np.empty((len(data.sample_domain), *pseudo.shape[1:]), dtype=pseudo.dtype)
+    y[data.source_rows], y[data.target_rows] = missing, pseudo
     return y
 
 
-def fit_told(estimator, X, y, ids):
-    """Fit with the domains told; an estimator that knows no domains is fitted on source rows."""
-    if can_be_told(estimator, "fit"):
+def fit_with_domains(estimator, X, y, ids):
+    """Fit with ``sample_domain``; an estimator that knows no domains is fitted on source rows."""
+    if accepts_sample_domain(estimator, "fit"):
         return estimator.fit(X, y, sample_domain=ids)
     if depends_on_domain(estimator):
         raise ValueError(
             f"CircularValidationScorer fits {type(estimator).__name__} the other way round, and "
-            "its fit cannot be told which rows are source. Switch metadata routing on with "
+            "its fit does not accept sample_domain. Switch metadata routing on with "
             "sklearn.set_config(enable_metadata_routing=True), and put meta-estimators that do "
             "not route inside the pipeline (skda.TrainOnSource), not around it."
         )
     source = np.flatnonzero(ids >= 0)
-    return estimator.fit(take_rows(X, source), take_rows(as_labels(y), source))
+    return estimator.fit(take_rows(X, source), take_labels(y, source))

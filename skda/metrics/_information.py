@@ -1,8 +1,8 @@
 """Scorers that read the class probabilities of target rows: are they confident and varied?"""
 
-import numpy as np
 from scipy.special import xlogy
 
+from .._core._param_checks import check_real
 from ._base_scorer import BaseDomainScorer
 
 
@@ -14,16 +14,20 @@ def mean_entropy(P):
 class PredictionEntropyScorer(BaseDomainScorer):
     """Score the confidence on target rows: minus the mean entropy of their probabilities.
 
+    A model that has found the classes of the target is sure of most of its rows; one whose
+    boundary cuts through a cluster is unsure of many.
+
     See Also
     --------
-    InformationMaximizationScorer : Also asks that the predictions be varied.
+    InformationMaximizationScorer : Also requires varied predictions.
+    SoftNeighborhoodDensityScorer : Compares the predictions of a row with those of other rows.
 
     Notes
     -----
     The score is (1/n) Σᵢ Σ꜀ pᵢ꜀ log pᵢ꜀ over target rows, in [−log C, 0]. Assumes that target
     rows fall into separated clusters that adaptation puts on the right side; a model that is
-    confidently wrong, or that predicts one class only, gets the best score. Labels are not looked
-    at. Cost O(nC). Computed on the host.
+    confidently wrong, or that predicts one class only, gets the best score. Labels are ignored.
+    Cost O(nC). Computed on the host.
 
     References
     ----------
@@ -44,31 +48,35 @@ class PredictionEntropyScorer(BaseDomainScorer):
 
     _classification_only = True
 
-    def _score(self, rows):
-        return -mean_entropy(rows.predict_proba(rows.target))
+    def _score(self, data):
+        return -mean_entropy(data.predict_proba(data.target_rows))
 
 
 class InformationMaximizationScorer(BaseDomainScorer):
     """Score how confident and how varied the predictions on target rows are.
 
+    Confidence alone rewards a model that puts every row into one class. This score therefore adds
+    the entropy of the mean prediction, which is large when all classes are predicted about equally
+    often. In the units of nats.
+
     Parameters
     ----------
     diversity : float, default=1.0
         Weight of the entropy of the mean prediction. 0 is :class:`PredictionEntropyScorer`;
-        more punishes models that predict few classes. Lower it when the target is known to be
-        unbalanced.
+        raising it punishes models that predict few classes. Lower it when the target is known to
+        be unbalanced.
 
     See Also
     --------
     PredictionEntropyScorer : Confidence alone.
-    BatchNuclearNormScorer : The same two wishes in one matrix norm.
+    BatchNuclearNormScorer : The same two criteria in one matrix norm.
 
     Notes
     -----
     The score is ``diversity`` · H(p̄) − (1/n) Σᵢ H(pᵢ) over target rows, the mutual information
     between row and predicted class for ``diversity=1``, in [0, log C]. Assumes that target rows
-    fall into separated clusters of about equal size, one per class. Labels are not looked at.
-    Cost O(nC). Computed on the host.
+    fall into separated clusters of about equal size, one per class, so it misleads under label
+    shift. Labels are ignored. Cost O(nC). Computed on the host.
 
     References
     ----------
@@ -94,8 +102,9 @@ class InformationMaximizationScorer(BaseDomainScorer):
     def __init__(self, diversity=1.0):
         self.diversity = diversity
 
-    def _score(self, rows):
-        if not np.isscalar(self.diversity) or not self.diversity >= 0:
-            raise ValueError(f"diversity must be a number >= 0; got {self.diversity!r}.")
-        P = rows.predict_proba(rows.target)
+    def _check_params(self):
+        check_real("diversity", self.diversity, low=0)
+
+    def _score(self, data):
+        P = data.predict_proba(data.target_rows)
         return self.diversity * mean_entropy(P.mean(axis=0, keepdims=True)) - mean_entropy(P)

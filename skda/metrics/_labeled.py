@@ -7,46 +7,52 @@ from sklearn.metrics import accuracy_score, get_scorer, r2_score
 
 from .._array._rows import n_rows
 from .._core._labels import labeled_rows, take_labels
-from ._base_scorer import _ASKED, BaseDomainScorer
+from ._base_scorer import _DOMAIN_METHODS, BaseDomainScorer
 
 
-class _Told:
-    """A fitted estimator that is told the domains of the rows that it is asked about."""
+class _WithDomains:
+    """A fitted estimator whose methods get ``sample_domain`` of the rows that are scored.
 
-    def __init__(self, rows, index):
-        self._rows, self._index = rows, index
+    scikit-learn's scorers call ``estimator.predict(X)`` and the like without it.
+    """
+
+    def __init__(self, data, rows):
+        self._data, self._rows = data, rows
 
     def __getattr__(self, name):
-        value = getattr(self._rows.estimator, name)
-        return self._telling(name) if name in _ASKED else value
+        value = getattr(self._data.estimator, name)
+        return self._with_domains(name) if name in _DOMAIN_METHODS else value
 
     def __sklearn_tags__(self):
-        return self._rows.estimator.__sklearn_tags__()
+        return self._data.estimator.__sklearn_tags__()
 
-    def _telling(self, method):
-        def ask(X):
-            if n_rows(X) != len(self._index):
-                raise ValueError(f"{method} must be asked about the rows that are scored.")
-            return self._rows._ask(self._rows.estimator, method, self._index)
+    def _with_domains(self, method):
+        def call(X):
+            if n_rows(X) != len(self._rows):
+                raise ValueError(f"{method} must be called on the rows that are scored.")
+            return self._data.call(method, self._rows)
 
-        ask.__name__ = method  # scikit-learn reads it
-        return ask
+        call.__name__ = method  # scikit-learn reads it
+        return call
 
 
-def measure(metric, rows, index, y):
+def measure(metric, data, rows, y):
     """Return the value of a metric on these rows with their labels."""
     if metric is None:
-        metric = r2_score if rows.is_regression else accuracy_score
+        metric = r2_score if data.is_regression else accuracy_score
     elif isinstance(metric, str):
         metric = get_scorer(metric)
-    elif not callable(metric):
+    if _is_metric(metric):
+        return metric(y, data.predict(rows))
+    return metric(_WithDomains(data, rows), data.X_of(rows), y)
+
+
+def _check_metric(metric):
+    if metric is not None and not isinstance(metric, str) and not callable(metric):
         raise TypeError(
             "metric must be the name of a scikit-learn scorer, a metric (y_true, y_pred), a "
             f"scorer (estimator, X, y) or None; got {metric!r}."
         )
-    if _is_metric(metric):
-        return metric(y, rows.predict(index))
-    return metric(_Told(rows, index), rows.rows_of(index), y)
 
 
 def _is_metric(function):
@@ -61,6 +67,9 @@ def _is_metric(function):
 class SourceScorer(BaseDomainScorer):
     """Score on the source rows, by their labels: the baseline that ignores the shift.
 
+    The usual cross-validation score, in the units of `metric` (by default a proportion in [0, 1]
+    or R²). It says how well the model does on rows like the labeled ones, not on the target.
+
     Parameters
     ----------
     metric : str, callable or None, default=None
@@ -71,11 +80,12 @@ class SourceScorer(BaseDomainScorer):
     See Also
     --------
     ImportanceWeightedScorer : The same with weights that account for the shift.
+    LabeledTargetScorer : On those target rows that have a label.
 
     Notes
     -----
     Source rows are predicted as source rows. Choosing by this score is blind to the target: a map
-    that ruins the target rows goes unnoticed. Target rows and their labels are not looked at.
+    that ruins the target rows goes unnoticed. Target rows and their labels are ignored.
 
     Examples
     --------
@@ -94,30 +104,40 @@ class SourceScorer(BaseDomainScorer):
     def __init__(self, metric=None):
         self.metric = metric
 
-    def _score(self, rows):
-        return measure(self.metric, rows, rows.source, rows.y_source)
+    def _check_params(self):
+        _check_metric(self.metric)
+
+    def _score(self, data):
+        return measure(self.metric, data, data.source_rows, data.y_source)
 
 
 class LabeledTargetScorer(BaseDomainScorer):
     """Score on those target rows that have a label.
 
-    The one scorer that looks at target labels. With a few of them it is hard to beat; with all of
-    them it is the truth that a study compares the others with.
+    The one scorer that uses target labels, in the units of `metric`. With a few of them it is hard
+    to beat; with all of them it is the oracle that a study compares the others with.
 
     Parameters
     ----------
     metric : str, callable or None, default=None
         As in :class:`SourceScorer`.
 
+    Raises
+    ------
+    ValueError
+        If no target row has a label. In a search scikit-learn turns this into NaN for the fold.
+
     See Also
     --------
     SourceScorer : On source rows.
+    CircularValidationScorer : Needs no target label.
 
     Notes
     -----
-    A missing label is NaN, None or NA, or -1 among integers, as `skda.stack_domains` writes it.
-    The standard error of an accuracy from m labels is about 0.5/√m. Note that a search with
-    this scorer has used the labels: keep other ones to report.
+    A missing label is NaN, None or NA, or -1 among integers. The standard error of an accuracy
+    from m labels is about 0.5/√m. A search with this scorer has used the labels: keep other ones
+    to report. :class:`~skda.model_selection.DomainStratifiedKFold` spreads the labeled target rows
+    over the folds.
 
     Examples
     --------
@@ -134,14 +154,18 @@ class LabeledTargetScorer(BaseDomainScorer):
     def __init__(self, metric=None):
         self.metric = metric
 
-    def _score(self, rows):
-        if rows.y is None:
+    def _check_params(self):
+        _check_metric(self.metric)
+
+    def _score(self, data):
+        if data.y is None:
             raise ValueError("LabeledTargetScorer needs labels of target rows; y is None.")
-        index = np.flatnonzero((rows.ids < 0) & labeled_rows(rows.y, rows.ids))
-        if not len(index):
+        is_labeled = labeled_rows(data.y, data.sample_domain)
+        rows = np.flatnonzero((data.sample_domain < 0) & is_labeled)
+        if not len(rows):
             raise ValueError(
                 "LabeledTargetScorer found no target row with a label: all are NaN, None or -1. "
                 "Pass the labels that you have with stack_domains(..., y_target=...), or use a "
                 "scorer that needs none, such as CircularValidationScorer."
             )
-        return measure(self.metric, rows, index, take_labels(rows.y, index))
+        return measure(self.metric, data, rows, take_labels(data.y, rows))

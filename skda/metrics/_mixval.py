@@ -5,8 +5,8 @@ from scipy import sparse
 from sklearn.utils import check_random_state
 
 from .._array._backend import namespace
-from .._array._rows import take_rows
-from ._base_scorer import BaseDomainScorer, ScoredRows
+from .._core._param_checks import check_option, check_real
+from ._base_scorer import BaseDomainScorer, ScoringData
 
 
 def partners(predicted, rng):
@@ -44,29 +44,35 @@ def mix(X, Y, share):
 class MixValScorer(BaseDomainScorer):
     """Score by mixtures of target rows: each should be predicted as its larger part is.
 
+    A boundary that runs between the classes leaves the mixtures of two rows of one class in that
+    class, and those of two rows of different classes with the nearer row. A boundary that cuts
+    through a class does not. The score is the proportion of mixtures predicted so, in [0, 1].
+
     Parameters
     ----------
     share : float, default=0.55
-        Share of the larger part, in (0.5, 1). Nearer to 0.5 probes closer to the boundary.
+        Weight of the larger part of a mixture, in (0.5, 1). Nearer to 0.5 probes closer to the
+        boundary.
     pairs : {"both", "intra", "inter"}, default="both"
-        Which rows to mix: of the same predicted class ("intra", probes whether classes hang
-        together), of different ones ("inter", probes the boundary), or the mean of both.
+        Which rows to mix: of the same predicted class ("intra", probes whether classes are
+        connected), of different ones ("inter", probes the boundary), or the mean of both.
     random_state : int, RandomState instance or None, default=0
         Seed of the pairing.
 
     See Also
     --------
-    ClassClusterScorer : Another one that needs predictions only.
+    ClassClusterScorer : Also needs predictions only.
+    CircularValidationScorer : Also needs predictions only, at the cost of a fit.
 
     Notes
     -----
-    For target rows x, x′ with predictions ŷ, ŷ′ the score is the share of pairs for which the
+    For target rows x, x′ with predictions ŷ, ŷ′ the score is the proportion of pairs for which the
     prediction at share·x + (1 − share)·x′ is ŷ. (The paper then adds the ranks of "intra" and
-    "inter" over the models compared; a scorer sees one model, so "both" is their mean.) A
-    kind without pairs, such as "inter" when one class only is predicted, counts as 0: a
-    collapsed model must not win. Features must be numbers for which a mixture makes sense. Labels
-    are not looked at. Cost: two predictions of as many rows. The pairing depends on the
-    order of the rows.
+    "inter" over the models compared; a scorer sees one model, so "both" is their mean.) A kind
+    without pairs, such as "inter" when one class only is predicted, counts as 0: a collapsed model
+    must not win. Features must be numbers for which a mixture makes sense. Linear models are
+    consistent whatever they predict. Labels are ignored. Cost: two predictions of as many rows. The
+    pairing depends on the order of the rows.
 
     References
     ----------
@@ -93,27 +99,28 @@ class MixValScorer(BaseDomainScorer):
         self.pairs = pairs
         self.random_state = random_state
 
-    def _score(self, rows):
-        if not 0.5 < self.share < 1:
-            raise ValueError(f"share must be in (0.5, 1); got {self.share!r}.")
-        if self.pairs not in ("both", "intra", "inter"):
-            raise ValueError(f"pairs must be 'both', 'intra' or 'inter'; got {self.pairs!r}.")
-        predicted = rows.predict(rows.target)
+    def _check_params(self):
+        check_real("share", self.share, low=0.5, high=1, closed="neither")
+        check_option("pairs", self.pairs, ("both", "intra", "inter"))
+
+    def _score(self, data):
+        predicted = data.predict(data.target_rows)
         same, other = partners(predicted, check_random_state(self.random_state))
         kinds = {"both": (same, other), "intra": (same,), "inter": (other,)}[self.pairs]
-        return np.mean([self._consistency(rows, predicted, partner) for partner in kinds])
+        return np.mean([self._consistency(data, predicted, partner) for partner in kinds])
 
-    def _consistency(self, rows, predicted, partner):
+    def _consistency(self, data, predicted, partner):
         paired = np.flatnonzero(partner >= 0)
         if not len(paired):
-            return 0.0
-        first, second = rows.target[paired], rows.target[partner[paired]]
+            return 0.0  # a collapsed model, which has no "inter" pairs, must not win
+        first, second = data.target_rows[paired], data.target_rows[partner[paired]]
         try:
-            mixed = mix(take_rows(rows.X, first), take_rows(rows.X, second), self.share)
+            mixed = mix(data.X_of(first), data.X_of(second), self.share)
         except TypeError as error:
             raise ValueError(
                 "MixValScorer mixes rows and needs numeric features; X has others. Encode them "
                 "before the pipeline that is scored, or use ClassClusterScorer."
             ) from error
-        probes = ScoredRows(rows.estimator, mixed, None, rows.ids[first], rows.scorer)
+        ids = data.sample_domain[first]
+        probes = ScoringData(data.estimator, mixed, None, ids, data.scorer_name)
         return np.mean(probes.predict(np.arange(len(paired))) == predicted[paired])

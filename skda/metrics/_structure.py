@@ -7,7 +7,11 @@ from sklearn.metrics import adjusted_mutual_info_score, silhouette_score
 
 from .._array._backend import to_numpy
 from .._array._rows import row_tiles
+from .._core._param_checks import check_option, check_real
 from ._base_scorer import BaseDomainScorer
+
+# Of one tile of similarities: large enough for a fast matrix product, small beside the data.
+_TILE_BYTES = 32 * 2**20
 
 
 def soft_neighborhood_density(P, temperature):
@@ -17,9 +21,9 @@ def soft_neighborhood_density(P, temperature):
     """
     unit = P / np.maximum(np.linalg.norm(P, axis=1, keepdims=True), np.finfo(P.dtype).tiny)
     n, total = len(P), 0.0
-    for rows in row_tiles(n, 8 * n, tile_bytes=32 * 2**20, least=1):
-        S = unit[rows] @ unit.T / temperature
-        S[np.arange(len(S)), np.arange(rows.start, rows.stop)] = -np.inf
+    for tile in row_tiles(n, 8 * n, tile_bytes=_TILE_BYTES, least=1):
+        S = unit[tile] @ unit.T / temperature
+        S[np.arange(len(S)), np.arange(tile.start, tile.stop)] = -np.inf  # no neighbor of itself
         log_q = S - logsumexp(S, axis=1, keepdims=True)
         q = np.exp(log_q)
         # −Σ q log q, with 0 log 0 = 0 on the diagonal
@@ -30,14 +34,20 @@ def soft_neighborhood_density(P, temperature):
 class SoftNeighborhoodDensityScorer(BaseDomainScorer):
     """Score how many target rows are predicted alike, row by row.
 
+    Rows of one class should be predicted alike. For every target row this score measures how many
+    others get nearly the same probabilities: many where the boundary runs between dense clusters,
+    few where it cuts through one. In nats.
+
     Parameters
     ----------
     temperature : float, default=0.05
-        Smaller counts only nearly equal predictions as neighbors.
+        Smoothing of the neighborhoods, > 0. Smaller counts only nearly equal predictions as
+        neighbors.
 
     See Also
     --------
-    InformationMaximizationScorer : Also asks that the predictions be varied.
+    InformationMaximizationScorer : Also requires varied predictions.
+    ClassClusterScorer : Looks for clusters among the features instead.
 
     Notes
     -----
@@ -45,7 +55,7 @@ class SoftNeighborhoodDensityScorer(BaseDomainScorer):
     each row has many others with the same prediction: dense clusters that the boundary does not
     cut. A model that predicts one class for all gets the best score, so it cannot tell whether a
     method collapsed. The value grows with the logarithm of the number of target rows: compare
-    folds of one size. Labels are not looked at. Cost O(n² C) in tiles. Computed on the host.
+    folds of one size. Labels are ignored. Cost O(n² C) in tiles. Computed on the host.
 
     References
     ----------
@@ -70,19 +80,16 @@ class SoftNeighborhoodDensityScorer(BaseDomainScorer):
     def __init__(self, temperature=0.05):
         self.temperature = temperature
 
-    def _score(self, rows):
-        if not self.temperature > 0:
-            raise ValueError(f"temperature must be a number > 0; got {self.temperature!r}.")
-        _need_two(rows)
-        return soft_neighborhood_density(rows.predict_proba(rows.target), self.temperature)
+    def _check_params(self):
+        check_real("temperature", self.temperature, low=0, closed="neither")
 
-
-def _need_two(rows):
-    if len(rows.target) < 2:
-        raise ValueError(
-            f"{rows.scorer} compares target rows with each other and needs at least 2; got 1. "
-            "Use fewer folds."
-        )
+    def _score(self, data):
+        if len(data.target_rows) < 2:
+            raise ValueError(
+                "SoftNeighborhoodDensityScorer compares target rows with each other and needs at "
+                "least 2; got 1. Use fewer folds."
+            )
+        return soft_neighborhood_density(data.predict_proba(data.target_rows), self.temperature)
 
 
 def relative_nuclear_norm(P):
@@ -94,16 +101,22 @@ def relative_nuclear_norm(P):
 class BatchNuclearNormScorer(BaseDomainScorer):
     """Score how confident and how varied the predictions on target rows are, by their rank.
 
+    The matrix of target probabilities has a large nuclear norm (the sum of its singular values)
+    when its rows are near to certain predictions and these span all classes. One number thus
+    rewards confidence and variety together.
+
     See Also
     --------
-    InformationMaximizationScorer : The same two wishes as two entropies.
+    InformationMaximizationScorer : The same two criteria, as entropies.
+    PredictionEntropyScorer : Confidence alone.
 
     Notes
     -----
     ‖P‖_* / √(n min(n, C)) for the matrix P of target probabilities: the sum of its singular
     values over its largest possible value, so that 1 means certain predictions spread evenly over
     the classes, and folds of different sizes compare. (The literature does not divide, or divides
-    by n.) Labels are not looked at. Cost O(n C²). Computed on the host.
+    by n.) Like the entropies it misleads when the target's classes differ much in size. Labels
+    are ignored. Cost O(n C²). Computed on the host.
 
     References
     ----------
@@ -127,12 +140,15 @@ class BatchNuclearNormScorer(BaseDomainScorer):
 
     _classification_only = True
 
-    def _score(self, rows):
-        return relative_nuclear_norm(rows.predict_proba(rows.target))
+    def _score(self, data):
+        return relative_nuclear_norm(data.predict_proba(data.target_rows))
 
 
 class ClassClusterScorer(BaseDomainScorer):
     """Score how well predicted classes and clusters of target rows agree.
+
+    Where classes form clusters in the features that the predictor sees, a right model gives every
+    cluster one class. The score compares the predicted classes with those clusters.
 
     Parameters
     ----------
@@ -145,14 +161,15 @@ class ClassClusterScorer(BaseDomainScorer):
 
     See Also
     --------
-    SoftNeighborhoodDensityScorer : Looks at the predictions only.
+    SoftNeighborhoodDensityScorer : Compares the predictions only.
+    MixValScorer : Also needs no probabilities.
 
     Notes
     -----
     Features are those of the predictor's own ``transform`` if it has one (as nets have), else what
     the last step of a Pipeline sees of the target rows, else X. Assumes that classes are clusters
     there. In 1 (agreement) to about 0 (none) for "ami"; in [−1, 1] for "silhouette", −1 if one
-    class only is predicted. Needs predictions, not probabilities; labels are not looked at. Cost:
+    class only is predicted. Needs predictions, not probabilities; labels are ignored. Cost:
     one k-means (O(n C d)), or O(n² d) for "silhouette". Computed on the host.
 
     References
@@ -178,19 +195,21 @@ class ClassClusterScorer(BaseDomainScorer):
         self.measure = measure
         self.random_state = random_state
 
-    def _score(self, rows):
-        if self.measure not in ("ami", "silhouette"):
-            raise ValueError(f"measure must be 'ami' or 'silhouette'; got {self.measure!r}.")
-        predicted = rows.predict(rows.target)
-        features = to_numpy(rows.features(rows.target))
+    def _check_params(self):
+        check_option("measure", self.measure, ("ami", "silhouette"))
+
+    def _score(self, data):
+        predicted = data.predict(data.target_rows)
+        features = to_numpy(data.features(data.target_rows))
         n_predicted = len(np.unique(predicted))
         if self.measure == "silhouette":
+            # undefined for one cluster, and for clusters of one row each
             if not 1 < n_predicted < len(predicted):
                 return -1.0
             return silhouette_score(features, predicted)
         if n_predicted == 1:  # two clusterings of one cluster agree, and that is no merit
             return 0.0
-        n_classes = len(getattr(rows.estimator, "classes_", ())) or n_predicted
-        k = min(n_classes, len(np.unique(features, axis=0)))
+        n_classes = len(getattr(data.estimator, "classes_", ())) or n_predicted
+        k = min(n_classes, len(np.unique(features, axis=0)))  # k-means needs distinct rows
         clusters = KMeans(k, n_init=10, random_state=self.random_state).fit_predict(features)
         return adjusted_mutual_info_score(predicted, clusters)

@@ -10,16 +10,18 @@ from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 
 from .._array._backend import to_numpy
 from .._array._rows import concatenate_rows
+from .._core._param_checks import check_option
 from ._base_scorer import BaseDomainScorer
 
+# exp(30) is 1e13: domains that separate perfectly give weights of any size, which then overflow.
 _MAX_LOG_ODDS = 30.0
 
 
 def density_ratio(X_source, X_target, *, random_state=0):
     """Estimate p_target/p_source at the source rows by a cross-fitted logistic regression.
 
-    The odds of a classifier of domains times n_source/n_target, not normalized; each row is
-    judged by a classifier that has not seen it.
+    The odds of a classifier of domains times n_source/n_target, not normalized; the odds of each
+    row come from a classifier that was not fitted on it.
     """
     X = concatenate_rows([X_source, X_target])
     if not sparse.issparse(X) and not hasattr(X, "columns"):
@@ -52,6 +54,7 @@ def deep_embedded_risk(loss, weights):
     weighted = weights * loss
     centered = weights - weights.mean()
     variance = centered @ centered
+    # equal weights: their mean has no error to correct
     eta = -(centered @ weighted) / variance if variance > 0 else 0.0
     return float(weighted.mean() + eta * (weights.mean() - 1.0))
 
@@ -94,32 +97,39 @@ class _WeightedScorer(BaseDomainScorer):
         self.features = features
         self.random_state = random_state
 
-    def _loss(self, rows):
-        loss = self.loss or ("squared_error" if rows.is_regression else "zero_one")
-        y = rows.y_source
+    def _check_params(self):
+        if self.loss is not None and not callable(self.loss):
+            check_option(
+                "loss",
+                self.loss,
+                [*sorted(_LOSSES), "log_loss"],
+                hint="Or pass None, or a function (y_true, y_pred) that returns one loss per row.",
+            )
+        weighter = self.weighter
+        if weighter is not None and not callable(weighter) and not hasattr(weighter, "fit"):
+            raise ValueError(
+                "weighter must be a weighter of skda, a function of the source rows that returns "
+                f"their weights, or None; got {weighter!r}."
+            )
+        check_option("features", self.features, ("mapped", "input"))
+
+    def _loss(self, data):
+        loss = self.loss or ("squared_error" if data.is_regression else "zero_one")
+        y = data.y_source
         if loss == "log_loss":
-            return _log_loss(y, rows.predict_proba(rows.source), rows.estimator.classes_)
+            return _log_loss(y, data.predict_proba(data.source_rows), data.estimator.classes_)
         if not callable(loss):
-            if loss not in _LOSSES:
-                raise ValueError(
-                    f"loss must be one of {[*sorted(_LOSSES), 'log_loss']}, None or a callable "
-                    f"(y_true, y_pred) -> loss of each row; got {self.loss!r}."
-                )
             loss = _LOSSES[loss]
-        values = np.asarray(loss(y, rows.predict(rows.source)), dtype=np.float64)
+        values = np.asarray(loss(y, data.predict(data.source_rows)), dtype=np.float64)
         if values.shape != (len(y),):
             raise ValueError(
                 f"loss must return one number per row, shape {(len(y),)}; got {values.shape}."
             )
         return values
 
-    def _weights(self, rows):
-        if self.features not in ("mapped", "input"):
-            raise ValueError(f"features must be 'mapped' or 'input'; got {self.features!r}.")
-        if self.features == "mapped":
-            source, target = rows.features(rows.source), rows.features(rows.target)
-        else:
-            source, target = rows.rows_of(rows.source), rows.rows_of(rows.target)
+    def _weights(self, data):
+        features_of = data.features if self.features == "mapped" else data.X_of
+        source, target = features_of(data.source_rows), features_of(data.target_rows)
         if self.weighter is None:
             weights = density_ratio(source, target, random_state=self.random_state)
         elif hasattr(self.weighter, "fit"):
@@ -127,10 +137,10 @@ class _WeightedScorer(BaseDomainScorer):
         else:
             weights = self.weighter(source)
         weights = np.asarray(to_numpy(weights), dtype=np.float64)
-        if weights.shape != (len(rows.source),):
+        if weights.shape != (len(data.source_rows),):
             raise ValueError(
-                f"weighter must give one weight per source row, shape {(len(rows.source),)}; got "
-                f"{weights.shape}."
+                f"weighter must give one weight per source row, shape {(len(data.source_rows),)}; "
+                f"got {weights.shape}."
             )
         if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
             raise ValueError(
@@ -149,7 +159,9 @@ def _fitted_weights(weighter, source, target):
 class ImportanceWeightedScorer(_WeightedScorer):
     """Score by the loss on source rows, each weighted by how likely it is as a target row.
 
-    Importance-weighted cross-validation (IWCV). Also for regression.
+    Importance-weighted cross-validation (IWCV). Source rows that look like target rows count more,
+    so that the weighted loss estimates the loss on the target. In the (negative) units of the loss;
+    0 is perfect. Also for regression.
 
     Parameters
     ----------
@@ -172,14 +184,15 @@ class ImportanceWeightedScorer(_WeightedScorer):
     See Also
     --------
     DEVScorer : Less variance.
-    SourceScorer : The same with equal weights.
+    SourceScorer : Equal weights, and any metric.
+    CircularValidationScorer : Needs no weights.
 
     Notes
     -----
     The score is −Σ wᵢ ℓᵢ / Σ wᵢ over source rows, which are predicted as source rows. It
     converges to minus the target risk when labels given (mapped) features are the same in both
     domains and the source covers the target (covariate shift); its variance grows with that of
-    the weights. Labels of target rows are not looked at. Cost of the default weighter: five
+    the weights. Labels of target rows are ignored. Cost of the default weighter: five
     logistic regressions on the rows given. Computed on the host.
 
     References
@@ -201,14 +214,17 @@ class ImportanceWeightedScorer(_WeightedScorer):
     -0.264
     """
 
-    def _score(self, rows):
-        return -importance_weighted_risk(self._loss(rows), self._weights(rows))
+    def _score(self, data):
+        return -importance_weighted_risk(self._loss(data), self._weights(data))
 
 
 class DEVScorer(_WeightedScorer):
     """Score by the weighted loss on source rows with a control variate against its variance.
 
-    Deep embedded validation (DEV). Also for regression, and for models that are not deep.
+    Deep embedded validation (DEV). The weighted loss of :class:`ImportanceWeightedScorer` varies
+    much when a few rows carry large weights; this score subtracts the part of it that comes from
+    the sample mean of the weights being off its known value, 1. In the (negative) units of the
+    loss. Also for regression, and for models that are not deep.
 
     Parameters
     ----------
@@ -227,14 +243,15 @@ class DEVScorer(_WeightedScorer):
     See Also
     --------
     ImportanceWeightedScorer : Without the control variate.
+    SourceScorer : Equal weights, and any metric.
 
     Notes
     -----
     The score is −[mean(wℓ) + η (mean(w) − 1)] with η = −cov(wℓ, w)/var(w), over source rows,
     which are predicted as source rows. True weights have mean 1, so the second term has mean 0
     and the η chosen gives the sum its least variance; equal weights switch it off. Assumptions
-    and cost as for :class:`ImportanceWeightedScorer`. Labels may be of any kind. Computed on the
-    host.
+    and cost as for :class:`ImportanceWeightedScorer`. With bad weights its values leave the range
+    of the loss. Labels of target rows are ignored. Computed on the host.
 
     References
     ----------
@@ -254,5 +271,5 @@ class DEVScorer(_WeightedScorer):
     -0.413
     """
 
-    def _score(self, rows):
-        return -deep_embedded_risk(self._loss(rows), self._weights(rows))
+    def _score(self, data):
+        return -deep_embedded_risk(self._loss(data), self._weights(data))

@@ -7,9 +7,11 @@ from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from skda import metrics
+from skda import CORALTransformer, make_domain_pipeline, metrics
+from skda._core._labels import missing_labels
 from skda.model_selection import DomainStratifiedKFold
 
 from .conftest import OnSource
@@ -53,6 +55,53 @@ def test_same_value_in_grid_search_cross_validate_and_by_hand(scorer, routing, p
     assert scorer(search, X, y, sample_domain=sample_domain) == pytest.approx(
         scorer(search.best_estimator_, X, y, sample_domain=sample_domain)
     )
+
+
+def masked(y, hide, mark):
+    """Labels in which the hidden ones are missing, in each way to write that."""
+    if mark == "NaN":
+        return np.where(hide, np.nan, y)
+    if mark == "-1":
+        return np.where(hide, -1, y)
+    return np.array([None if hidden else label for hidden, label in zip(hide, y, strict=True)])
+
+
+every_mark = pytest.mark.parametrize("mark", ["NaN", "-1", "None"])
+
+
+@every_scorer
+@every_mark
+def test_every_mark_of_a_missing_label_gives_the_score_of_known_labels(
+    scorer, mark, routing, moved
+):
+    """A third of the target rows keep their label, for the scorer that uses it."""
+    X, y, sample_domain = moved
+    told = {"sample_domain": sample_domain}
+    hide = (sample_domain < 0) & (np.arange(len(y)) % 3 > 0)
+    labels = masked(y, hide, mark)
+    model = make_domain_pipeline(StandardScaler(), CORALTransformer(), LogisticRegression())
+    expected = scorer(clone(model).fit(X, y, **told), X[~hide], y[~hide],
+                      sample_domain=sample_domain[~hide])  # fmt: skip
+    if scorer in LABEL_FREE:
+        expected = scorer(clone(model).fit(X, y, **told), X, y, **told)
+    assert scorer(clone(model).fit(X, labels, **told), X, labels, **told) == expected
+
+
+@every_mark
+def test_circular_validation_hides_the_source_labels_on_the_way_back(mark, moved, routing):
+    """A model that would find source labels among its training labels scores no better."""
+    X, y, sample_domain = moved
+    seen = []
+
+    class Watching(OnSource):
+        def fit(self, X, y, *, sample_domain=None):
+            seen.append(missing_labels(y)[np.asarray(sample_domain) < 0].all())
+            return super().fit(X, y, sample_domain=sample_domain)
+
+    labels = masked(y, sample_domain < 0, mark)
+    model = Watching(LogisticRegression()).fit(X, labels, sample_domain=sample_domain)
+    metrics.CircularValidationScorer()(model, X, labels, sample_domain=sample_domain)
+    assert seen == [True, True]
 
 
 @label_free
@@ -105,6 +154,19 @@ def test_without_sample_domain_the_error_says_what_to_do(scorer, moved):
 
 
 @every_scorer
+def test_what_is_no_estimator_or_no_rows_is_refused_in_words(scorer, moved):
+    X, y, sample_domain = moved
+    model = LogisticRegression().fit(X, y)
+    for estimator in (None, "model", CORALTransformer()):
+        with pytest.raises(ValueError, match="has no predict"):
+            scorer(estimator, X, y, sample_domain=sample_domain)
+    with pytest.raises(ValueError, match="X is None"):
+        scorer(model, None, y, sample_domain=sample_domain)
+    with pytest.raises(ValueError, match="y must not be complex"):
+        scorer(model, X, y * 1j, sample_domain=sample_domain)
+
+
+@every_scorer
 def test_a_fold_without_the_rows_it_needs_is_refused(scorer, moved):
     X, y, _ = moved
     model = LogisticRegression().fit(X, y)
@@ -144,7 +206,7 @@ def test_refuses_a_wrapper_that_does_not_route(scorer, routing, moved):
             raise NotImplementedError
 
     model = Deaf(OnSource(LogisticRegression())).fit(X, y)
-    with pytest.raises(ValueError, match=r"Deaf.*cannot be told"):
+    with pytest.raises(ValueError, match=r"Deaf.*does not accept sample_domain"):
         scorer(model, X, y, sample_domain=sample_domain)
 
 

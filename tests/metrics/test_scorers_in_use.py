@@ -13,6 +13,8 @@ from skda import CORALTransformer, DomainScaler, TrainOnSource, make_domain_pipe
 from skda.datasets import make_subspace_shift
 from skda.model_selection import DomainStratifiedKFold
 
+from .conftest import Recite
+
 SCORERS = {name: getattr(metrics, name)() for name in metrics.__all__ if name.endswith("Scorer")}
 
 
@@ -139,8 +141,8 @@ def test_weights_of_skda_can_be_used(spread):
     assert found == pytest.approx(-np.average(wrong, weights=weights), rel=1e-3)
 
 
-def test_an_ensemble_that_cannot_hear_is_scored_where_that_is_right(spread):
-    """AdaBoost does not route; around plain trees there is nothing to tell it."""
+def test_an_ensemble_that_does_not_route_is_scored_where_that_is_right(spread):
+    """AdaBoost does not route; plain trees inside it need no domains."""
     X, y, sample_domain = spread
     source = sample_domain > 0
     model = AdaBoostClassifier(n_estimators=5, random_state=0).fit(X[source], y[source])
@@ -174,13 +176,34 @@ def test_search_without_a_target_label_finds_the_strength_that_the_shift_needs()
     assert np.mean(gains["SourceScorer"]) < 0.4, "any choice would do: the test shows nothing"
 
 
-def test_scorers_punish_a_model_that_learnt_nothing():
+def prefers_the_better_model(scorer):
+    """Tell whether a scorer puts a model of the classes above one that learnt nothing."""
     X, y, sample_domain = make_subspace_shift(200, 200, random_state=0)
     X[:, :] = np.random.default_rng(0).normal(size=X.shape) + 3.0 * y[:, None]
-    good = make_domain_pipeline(LogisticRegression()).fit(X, y, sample_domain=sample_domain)
     shuffled = np.where(sample_domain > 0, np.random.default_rng(1).permutation(y), y)
-    bad = make_domain_pipeline(LogisticRegression()).fit(X, shuffled, sample_domain=sample_domain)
+    good, bad = (
+        make_domain_pipeline(LogisticRegression()).fit(X, labels, sample_domain=sample_domain)
+        for labels in (y, shuffled)
+    )
     told = {"sample_domain": sample_domain}
-    for name, scorer in SCORERS.items():
-        if name != "SoftNeighborhoodDensityScorer":  # equal predictions are its best case
-            assert scorer(good, X, y, **told) > scorer(bad, X, y, **told), name
+    if isinstance(scorer, metrics.SoftNeighborhoodDensityScorer):
+        # Predictions that are all nearly equal, as those of the bad model, are its best case. It
+        # can tell predictions in two dense clusters from scattered ones.
+        dense, scattered = good.predict_proba(X), np.random.default_rng(0).dirichlet([1, 1], len(X))
+        recite = Recite((0, 1)).fit()
+        return scorer(recite, dense, y, **told) > scorer(recite, scattered, y, **told)
+    return scorer(good, X, y, **told) > scorer(bad, X, y, **told)
+
+
+every_scorer = pytest.mark.parametrize("name", SCORERS)
+
+
+@every_scorer
+def test_scorer_prefers_the_better_model(name):
+    assert prefers_the_better_model(SCORERS[name])
+
+
+@every_scorer
+def test_a_constant_in_place_of_the_scorer_would_be_noticed(name, monkeypatch):
+    monkeypatch.setattr(type(SCORERS[name]), "_score", lambda self, data: 0.5)
+    assert not prefers_the_better_model(SCORERS[name])
