@@ -3,13 +3,13 @@
 The kernel matrix over both samples is visited once, a tile at a time, and never held.
 """
 
-import numbers
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.utils import check_random_state
 
 from .._array._backend import as_like, device_of, namespace, to_numpy
+from .._core._param_checks import check_bool, check_integer, check_real
 from .._numerics._kernels import kernel_tiling, resolve_gamma
 from ._samples import two_samples
 
@@ -35,22 +35,26 @@ def group_sums(Z, A, **kernel_params):
     sums = np.zeros((len(strips), 3, A.shape[1]))
 
     def add(i):
-        rows, parts = strips[i]
-        left = A[rows, :]
+        across, tiles = strips[i]
+        left = A[across, :]
         strip = xp.zeros((3, A.shape[1]), dtype=Z.dtype, device=device_of(Z))
-        for columns in parts:
-            K = tiling.tile(rows, columns)
-            KA = K @ A[columns, :]
+        for down in tiles:
+            K = tiling.tile(across, down)
+            KA = K @ A[down, :]
             inside, touching = xp.sum(left * KA, axis=0), left.T @ KA[:, -1]
-            if rows == columns:
+            if across == down:
                 own = xp.linalg.diagonal(K) @ left
-            else:
+            else:  # the tile's mirror image is not computed
                 inside, touching = 2.0 * inside, touching + xp.sum(KA, axis=0)
                 own = xp.zeros_like(inside)
             strip = strip + xp.stack([inside, touching, own])
         sums[i] = to_numpy(strip)
 
-    tiling.share_out(add, range(len(strips)))
+    def add_quietly(i):  # values that overflow are reported by the caller, in words
+        with np.errstate(over="ignore", invalid="ignore"):
+            add(i)
+
+    tiling.share_out(add_quietly, range(len(strips)))
     return np.sum(sums, axis=0)
 
 
@@ -84,6 +88,9 @@ def _stacked(X, Y, kernel, gamma, degree, coef0, unbiased):
             "kernel='precomputed' is not supported: pass X and Y as feature rows, and as kernel "
             "a function of two arrays of rows that returns their kernel matrix."
         )
+    check_real("degree", degree, low=0, closed="neither")
+    check_real("coef0", coef0)
+    check_bool("unbiased", unbiased)
     X, Y = two_samples(X, Y, min_samples=2 if unbiased else 1)
     Z = namespace(X, Y).concat([X, Y], axis=0)
     # The same seed for everyone: the bandwidth is part of the definition, not of a random draw.
@@ -95,6 +102,11 @@ def _stacked(X, Y, kernel, gamma, degree, coef0, unbiased):
 def mmd(X, Y, *, kernel="rbf", gamma="median", degree=3, coef0=1.0, unbiased=False):
     """Measure the squared maximum mean discrepancy between two samples.
 
+    How far apart the means of the two samples are after a kernel has mapped their rows to a space
+    of many features. There any difference between two distributions becomes a difference of means,
+    so that the value is 0 only for equal distributions. It has no unit; with the rbf kernel it
+    lies in [0, 2].
+
     Parameters
     ----------
     X : array-like of shape (n_samples_X, n_features)
@@ -105,8 +117,9 @@ def mmd(X, Y, *, kernel="rbf", gamma="median", degree=3, coef0=1.0, unbiased=Fal
         "rbf", "laplacian", "linear", "poly", "cosine", "sigmoid", or a function of two arrays of
         rows that returns their kernel matrix.
     gamma : float, "median" or "scale", default="median"
-        Inverse squared bandwidth of the kernel; larger looks at finer detail. "median" is
-        1/(2 median²) of the distances in both samples together (in a fixed draw of 1,000 rows).
+        Inverse squared bandwidth of the kernel, in 1/(unit of X)²; raising it reveals finer detail.
+        "median" is 1/(2 median²) of the distances in both samples together (in a fixed random
+        subset of 1,000 rows).
     degree, coef0 : float, default=3, 1.0
         Of the poly and sigmoid kernels.
     unbiased : bool, default=False
@@ -121,12 +134,14 @@ def mmd(X, Y, *, kernel="rbf", gamma="median", degree=3, coef0=1.0, unbiased=Fal
     Raises
     ------
     ValueError
-        If the numbers of features differ, or a sample has fewer than 2 rows and `unbiased`.
+        If the numbers of features differ, a sample has fewer than 2 rows and `unbiased`, a
+        parameter is out of range, or the values of X and Y overflow when squared.
 
     See Also
     --------
     mmd_test : Tells whether the value could be chance.
     energy_distance : The same idea without a bandwidth.
+    proxy_a_distance : By how well a classifier separates the samples.
 
     Notes
     -----
@@ -149,7 +164,18 @@ def mmd(X, Y, *, kernel="rbf", gamma="median", degree=3, coef0=1.0, unbiased=Fal
     0.2198
     """
     Z, in_X, kernel_params = _stacked(X, Y, kernel, gamma, degree, coef0, unbiased)
-    return float(squared_mmds(Z, in_X[:, None], unbiased=unbiased, **kernel_params)[0])
+    values = squared_mmds(Z, in_X[:, None], unbiased=unbiased, **kernel_params)
+    return float(_finite(values, kernel_params)[0])
+
+
+def _finite(values, kernel_params):
+    """Return the discrepancies if they are finite, or say that the kernel is not."""
+    if not np.isfinite(values).all():
+        raise ValueError(
+            f"The kernel {kernel_params['kernel']!r} has values that are not finite or overflow "
+            "on these rows. Lower gamma or degree, or scale the features first."
+        )
+    return values
 
 
 def mmd_test(
@@ -165,6 +191,9 @@ def mmd_test(
     random_state=None,
 ):
     """Test whether two samples come from one distribution, by permuting the MMD.
+
+    If nothing differs, the rows could as well have been assigned to the samples at random. The test
+    repeats that many times and counts how often the discrepancy becomes as large as the given one.
 
     Parameters
     ----------
@@ -187,12 +216,20 @@ def mmd_test(
     statistic : float
         Squared discrepancy.
     pvalue : float
-        Share of assignments, the given one included, whose discrepancy is as large. Small
-        values speak against one distribution.
+        Proportion of assignments, the given one included, whose discrepancy is as large. Small
+        values are evidence against one distribution.
+
+    Raises
+    ------
+    ValueError
+        If the numbers of features differ, a sample is too small, a parameter is out of range, or
+        the values of X and Y overflow when squared.
 
     See Also
     --------
+    mmd : The statistic alone.
     classifier_two_sample_test : By whether a classifier can tell the samples apart.
+    skda.inspection.feature_shift : Feature by feature.
 
     Notes
     -----
@@ -215,14 +252,11 @@ def mmd_test(
     >>> mmd_test(X, Y, random_state=0).pvalue
     0.005
     """
-    if not isinstance(n_permutations, numbers.Integral) or n_permutations < 1:
-        raise ValueError(
-            f"n_permutations must be an integer of at least 1; got {n_permutations!r}."
-        )
+    check_integer("n_permutations", n_permutations)
     Z, in_X, kernel_params = _stacked(X, Y, kernel, gamma, degree, coef0, unbiased)
     rng = check_random_state(random_state)
     groups = np.stack([in_X, *(rng.permutation(in_X) for _ in range(n_permutations))], axis=1)
-    values = squared_mmds(Z, groups, unbiased=unbiased, **kernel_params)
+    values = _finite(squared_mmds(Z, groups, unbiased=unbiased, **kernel_params), kernel_params)
     # Rounding must not decide between an assignment and its equal.
     slack = 8 * float(namespace(Z).finfo(Z.dtype).eps)
     as_large = int((values[1:] >= values[0] - slack).sum())

@@ -9,6 +9,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict, train_te
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from .._core._param_checks import check_integer, check_real
 from ._mmd import TwoSampleTestResult
 from ._samples import two_samples_on_host
 
@@ -18,8 +19,14 @@ def _labeled(X, Y):
     return np.concatenate([X, Y]), np.repeat([0, 1], [len(X), len(Y)])
 
 
-def _default(estimator):
+def _classifier(estimator):
+    """Return an unfitted classifier of samples."""
     if estimator is not None:
+        if not (hasattr(estimator, "fit") and hasattr(estimator, "predict")):
+            raise ValueError(
+                "estimator must be a classifier with fit and predict, or None for a logistic "
+                f"regression; got {estimator!r}."
+            )
         return clone(estimator)
     return make_pipeline(
         StandardScaler(), LogisticRegression(max_iter=1000, class_weight="balanced")
@@ -29,6 +36,9 @@ def _default(estimator):
 def proxy_a_distance(X, Y, *, estimator=None, cv=5, random_state=None):
     """Measure how well a classifier tells two samples apart.
 
+    If a classifier finds out which sample a held-out row is from, the samples differ; if it can
+    only guess, they do not differ in anything that it can see.
+
     Parameters
     ----------
     X : array-like of shape (n_samples_X, n_features)
@@ -37,7 +47,7 @@ def proxy_a_distance(X, Y, *, estimator=None, cv=5, random_state=None):
         Second sample, at least two rows.
     estimator : classifier or None, default=None
         Classifier that sees labels 0 (X) and 1 (Y). None is a balanced logistic regression on
-        standardized features, which sees differences of the means; take a forest or an SVM for
+        standardized features, which sees differences of the means; pass a forest or an SVM for
         others.
     cv : int, default=5
         Number of folds, at most the size of the smaller sample.
@@ -52,13 +62,14 @@ def proxy_a_distance(X, Y, *, estimator=None, cv=5, random_state=None):
     See Also
     --------
     classifier_two_sample_test : With a p-value.
+    mmd : Without a classifier.
 
     Notes
     -----
     max(0, 2 (1 − 2ε)) with ε the balanced error on held-out rows, so that samples of different
     sizes do not look different. It bounds, up to terms that no sample without labels can
     show, how much the error of a classifier may grow from one domain to the other. Cost: `cv`
-    fits. A NumPy island.
+    fits. Computed on the host.
 
     References
     ----------
@@ -74,19 +85,22 @@ def proxy_a_distance(X, Y, *, estimator=None, cv=5, random_state=None):
     >>> proxy_a_distance(X, X + 100.0, random_state=0)
     2.0
     """
+    check_integer("cv", cv, low=2)
+    model = _classifier(estimator)
     Z, labels = _labeled(X, Y)
-    if cv < 2:
-        raise ValueError(f"cv must be at least 2; got {cv!r}.")
     folds = StratifiedKFold(
         min(cv, int(np.bincount(labels).min())), shuffle=True, random_state=random_state
     )
-    predicted = cross_val_predict(_default(estimator), Z, labels, cv=folds)
+    predicted = cross_val_predict(model, Z, labels, cv=folds)
     error = 1.0 - balanced_accuracy_score(labels, predicted)
     return float(max(0.0, 2.0 * (1.0 - 2.0 * error)))
 
 
 def classifier_two_sample_test(X, Y, *, estimator=None, test_size=0.5, random_state=None):
     """Test whether two samples come from one distribution, by telling held-out rows apart.
+
+    A classifier is fitted to separate a part of the rows by sample. If the samples do not differ,
+    it is right on the other rows as often as a guess.
 
     Parameters
     ----------
@@ -97,7 +111,8 @@ def classifier_two_sample_test(X, Y, *, estimator=None, test_size=0.5, random_st
     estimator : classifier or None, default=None
         As in :func:`proxy_a_distance`.
     test_size : float, default=0.5
-        Share of the rows of each sample that is held out.
+        Proportion of the rows of each sample that is held out, in (0, 1). Raising it leaves fewer
+        rows to fit the classifier on and makes its accuracy more certain.
     random_state : int, RandomState instance or None, default=None
         Seed of the split.
 
@@ -111,12 +126,15 @@ def classifier_two_sample_test(X, Y, *, estimator=None, test_size=0.5, random_st
     See Also
     --------
     mmd_test : Uses all rows; no classifier to choose.
+    proxy_a_distance : A distance in place of a test.
+    skda.inspection.feature_shift : Feature by feature.
 
     Notes
     -----
-    Given what the classifier says of the held-out rows, every assignment of their labels is as
-    likely if nothing differs. The number of Y rows found is then hypergeometric, and the p-value
-    is exact (one-sided Fisher). Cost: one fit. A NumPy island.
+    Given the predictions for the held-out rows, every assignment of their labels is as likely if
+    nothing differs. The number of Y rows found is then hypergeometric, and the p-value is exact
+    (one-sided Fisher). It takes few values when few rows are held out, so that the test rejects
+    less often than its level allows. Cost: one fit. Computed on the host.
 
     References
     ----------
@@ -132,11 +150,13 @@ def classifier_two_sample_test(X, Y, *, estimator=None, test_size=0.5, random_st
     >>> result.statistic, round(result.pvalue, 6)
     (1.0, 5e-06)
     """
+    check_real("test_size", test_size, low=0, high=1, closed="neither")
+    model = _classifier(estimator)
     Z, labels = _labeled(X, Y)
     Z_fit, Z_test, y_fit, y_test = train_test_split(
         Z, labels, test_size=test_size, stratify=labels, random_state=random_state
     )
-    predicted = _default(estimator).fit(Z_fit, y_fit).predict(Z_test)
+    predicted = model.fit(Z_fit, y_fit).predict(Z_test)
     found = int(((predicted == 1) & (y_test == 1)).sum())
     null = hypergeom(len(y_test), int((y_test == 1).sum()), int((predicted == 1).sum()))
     return TwoSampleTestResult(

@@ -1,5 +1,8 @@
 """Discrepancies between two samples: references, invariances, level and power of the tests."""
 
+import sys
+import types
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -214,11 +217,70 @@ def test_too_few_rows_for_the_unbiased_estimate_are_refused(samples):
         (lambda X, Y: metrics.wasserstein_distance(X, Y, p=0.5), "p must be"),
         (lambda X, Y: metrics.sliced_wasserstein_distance(X, Y, n_projections=0), "n_projections"),
         (lambda X, Y: metrics.proxy_a_distance(X, Y, cv=1), "cv must be"),
+        (lambda X, Y: metrics.proxy_a_distance(X, Y, cv=2.5), "cv must be"),
+        (lambda X, Y: metrics.proxy_a_distance(X, Y, estimator="x"), "estimator must be a class"),
+        (
+            lambda X, Y: metrics.classifier_two_sample_test(X, Y, estimator=3),
+            "estimator must be a classifier",
+        ),
+        (lambda X, Y: metrics.classifier_two_sample_test(X, Y, test_size=0), "test_size must be"),
+        (lambda X, Y: metrics.classifier_two_sample_test(X, Y, test_size="a"), "test_size must"),
+        (lambda X, Y: metrics.mmd_test(X, Y, n_permutations=9.5), "n_permutations"),
+        (lambda X, Y: metrics.mmd(X, Y, unbiased="no"), "unbiased must be True or False"),
+        (lambda X, Y: metrics.mmd(X, Y, kernel="poly", degree=0), "degree must be"),
+        (lambda X, Y: metrics.mmd(X, Y, kernel="poly", coef0=np.nan), "coef0 must be"),
+        (lambda X, Y: metrics.wasserstein_distance(X, Y, p="one"), "p must be"),
+        (lambda X, Y: metrics.sliced_wasserstein_distance(X, Y, p=np.inf), "p must be"),
+        (lambda X, Y: metrics.sliced_wasserstein_distance(X, Y, n_projections=2.5), "n_proj"),
     ],
 )
 def test_bad_parameters_are_refused_in_words(call, message, samples):
     with pytest.raises(ValueError, match=message):
         call(*samples)
+
+
+@pytest.mark.parametrize("function", [*DISTANCES.values(), metrics.mmd_test])
+@pytest.mark.parametrize("scale", [1e200, 1e160, 1e-200])
+def test_values_whose_squares_leave_the_range_are_refused(function, scale, samples):
+    """A permutation test of NaN called these significant, or shifted samples equal."""
+    X, Y = samples
+    size = "large" if scale > 1 else "small"
+    with pytest.raises(ValueError, match=rf"too {size} for sums of its power.*Scale the features"):
+        function(X * scale, (Y + 1.0) * scale)
+
+
+def test_values_just_inside_the_range_are_measured(samples):
+    X, Y = samples
+    for distance, factor in (
+        (metrics.energy_distance, 1e70),
+        (metrics.wasserstein_distance, 1e140),
+    ):
+        assert_allclose(distance(X * 1e140, Y * 1e140), factor * distance(X, Y), rtol=1e-6)
+    assert metrics.mmd_test(X * 1e140, (Y + 5) * 1e140, random_state=0).pvalue == 0.005
+    assert metrics.mmd_test(X * 1e140, X * 1e140, random_state=0).pvalue > 0.5
+
+
+@pytest.mark.parametrize("function", [metrics.mmd, metrics.mmd_test])
+def test_a_kernel_that_is_not_finite_is_refused(function, samples):
+    X, Y = samples
+    with pytest.raises(ValueError, match="not finite"):
+        function(X, Y, kernel=lambda A, B: np.full((len(A), len(B)), np.inf))
+
+
+def test_wasserstein_names_the_memory_that_it_needs(samples, monkeypatch):
+    X, Y = samples
+    monkeypatch.setattr(_distances, "_WARN_BYTES", 16 * 30 * 23 - 1)
+    with pytest.warns(UserWarning, match=r"30 and 23 rows needs about 0\.0 GiB.*sliced_wasser"):
+        metrics.wasserstein_distance(X, Y)
+    monkeypatch.setattr(_distances, "_WARN_BYTES", 16 * 30 * 23)
+    metrics.wasserstein_distance(X, Y)  # warnings are errors here
+
+    def too_large(*arguments, **options):
+        raise MemoryError
+
+    monkeypatch.setitem(sys.modules, "ot", types.SimpleNamespace(emd2=too_large))
+    with pytest.raises(MemoryError, match=r"needs about .* GiB of memory.*random part"):
+        metrics.wasserstein_distance(X, Y)
 
 
 def test_unbiased_mmd_has_mean_zero_and_the_test_its_level():
