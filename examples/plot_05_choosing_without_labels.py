@@ -101,7 +101,7 @@ search = GridSearchCV(
     },
     scoring=scoring,
     refit="information",
-    cv=DomainStratifiedKFold(n_splits=3, random_state=0),
+    cv=DomainStratifiedKFold(n_splits=3, shuffle=True, random_state=0),
 ).fit(X, y, sample_domain=sample_domain)
 
 # %%

@@ -106,7 +106,7 @@ def compare(
         source score, and "target" if some target rows have a label.
     cv : splitter, int or None, default=None
         How to split; every candidate gets the same parts. An integer k, or None for 5, is
-        ``DomainStratifiedKFold(k, random_state=0)``.
+        ``DomainStratifiedKFold(k, shuffle=True, random_state=0)``.
     source_only : estimator or None, default=None
         The model that does not adapt, the first row of the table. None takes the first candidate
         without the steps that ask for ``sample_domain``.
@@ -155,7 +155,7 @@ def compare(
     pandas = _pandas("compare")
     candidates = _candidates(estimators, source_only)
     if isinstance(cv, int) or cv is None:
-        cv = DomainStratifiedKFold(5 if cv is None else cv, random_state=0)
+        cv = DomainStratifiedKFold(5 if cv is None else cv, shuffle=True, random_state=0)
     told = {"scoring": scoring, "cv": cv, "n_jobs": n_jobs, "pandas": pandas}
     if not _is_several(sample_domain):
         return _table(candidates, X, y, sample_domain, **told)

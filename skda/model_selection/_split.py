@@ -1,34 +1,45 @@
 """Splitters that keep both domains in every part, and leaving one domain out."""
 
-import numbers
-
 import numpy as np
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import type_of_target
 
 from .._array._rows import n_rows
-from .._core._labels import as_labels
+from .._core._labels import as_labels, missing_labels
+from .._core._param_checks import check_bool, check_integer, check_real
 from .._core._sample_domain import check_both_sides, check_sample_domain
 from .._core._stack import encode_domains
 
-_N_BINS = 10  # of regression targets
+# Of regression targets: deciles balance a fold well, and hold enough rows to be spread over folds.
+_N_BINS = 10
 
 
 def strata(y, ids, *, min_size=2):
-    """Return an integer per row: its domain and, on source rows, its class.
+    """Return an integer per row: its domain, its class (source) or whether it is labeled (target).
 
-    Continuous `y` is cut into quantile bins of at least `min_size` source rows. Labels of target
-    rows are not looked at.
+    Continuous `y` is cut into quantile bins of at least `min_size` source rows. Of target rows it
+    counts whether they have a label, so that the few that have one do not all fall into one fold;
+    which label that is has no influence.
     """
     classes = np.zeros(len(ids), dtype=np.int64)
-    source = ids >= 0
     if y is not None:
-        classes[source] = _classes(as_labels(y)[source], min_size)
+        y, source = as_labels(y), ids >= 0
+        classes[source] = _classes(y[source], min_size)
+        classes[~source] = _has_label(y, source)[~source]
     return np.unique(np.stack([ids, classes]), axis=1, return_inverse=True)[1].ravel()
 
 
+def _has_label(y, source):
+    missing = missing_labels(y)
+    # Where -1 is a class of the source it cannot mark missing labels on target rows.
+    if y.dtype.kind == "i" and missing[source].any():
+        return np.ones(len(y), dtype=bool)
+    return ~missing
+
+
 def _classes(y, min_size):
+    """Return a code per source row for its class, or for its bin of continuous values."""
     if y.ndim > 1:
         y = y[:, 0] if y.shape[1] == 1 else np.unique(y, axis=0, return_inverse=True)[1].ravel()
     known = y[np.isfinite(y)] if y.dtype.kind == "f" else y
@@ -41,12 +52,26 @@ def _classes(y, min_size):
     return np.unique(y, return_inverse=True)[1]
 
 
+def interleaved(rows, stratum, rng):
+    """Return rows in an order in which every stratum is spread evenly from first to last.
+
+    :func:`sklearn.model_selection.learning_curve` fits on the first rows of a train part; in
+    sorted order these would be of one domain. `rng` is None to keep the order within a stratum.
+    """
+    rows = np.sort(rows) if rng is None else rng.permutation(rows)
+    _, codes, sizes = np.unique(stratum[rows], return_inverse=True, return_counts=True)
+    by_stratum = np.argsort(codes, kind="stable")
+    rank = np.empty(len(rows))
+    rank[by_stratum] = np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return rows[np.lexsort((codes, (rank + 0.5) / sizes[codes]))]
+
+
 class _DomainSplitter(BaseCrossValidator):
-    """Splitter that asks for ``sample_domain``."""
+    """Splitter that requests ``sample_domain``."""
 
     __metadata_request__split = {"sample_domain": True}
 
-    def _ids(self, X, sample_domain):
+    def _check_domains(self, X, sample_domain):
         name = type(self).__name__
         if sample_domain is None:
             raise ValueError(
@@ -65,7 +90,7 @@ class _DomainSplitter(BaseCrossValidator):
         Parameters
         ----------
         X, y, groups, sample_domain : object, default=None
-            Not looked at.
+            Ignored.
 
         Returns
         -------
@@ -76,27 +101,45 @@ class _DomainSplitter(BaseCrossValidator):
 
 
 class DomainStratifiedKFold(_DomainSplitter):
-    """Cut the rows into folds that hold every domain, and every source class, in its share.
+    """Cut the rows into folds that hold every domain, and every source class, in proportion.
+
+    The domain-aware counterpart of :class:`sklearn.model_selection.StratifiedKFold`. A plain K-fold
+    on stacked rows would put the domains into different folds, so that a fold could neither be
+    adapted nor scored.
 
     Parameters
     ----------
     n_splits : int, default=5
-        Number of folds, at least 2.
+        Number of folds, at least 2. More folds leave more rows to fit on and cost more fits.
+    shuffle : bool, default=False
+        Whether to shuffle rows within their domain and class first. Without it they are assigned
+        to the folds in turn, in the order of the data, and every call gives the same folds.
     random_state : int, RandomState instance or None, default=None
-        Seed of the shuffling. Rows are always shuffled within their domain and class.
+        Seed of the shuffling; only with ``shuffle=True``. With None every call gives other folds.
+
+    Raises
+    ------
+    ValueError
+        In ``split``, if a domain is missing, a side has fewer rows than folds, or `random_state`
+        is given without `shuffle`.
 
     See Also
     --------
     DomainShuffleSplit : Random parts of a given size.
     iter_target_domains : Each domain in turn as the target.
+    compare : Puts several candidates through the same folds.
 
     Notes
     -----
-    Strata are the domains and, within source domains, the classes of `y` (quantile bins of
-    continuous `y`). Each stratum is spread over the folds to within one row, and so are the rows
-    as a whole. Labels of target rows are not looked at. ``sample_domain`` is requested by default,
-    so that with metadata routing on ``GridSearchCV(...).fit(X, y, sample_domain=...)`` hands it
-    over. A plain K-fold on stacked rows would put the domains into different folds.
+    Strata are the domains; within source domains, the classes of `y` (quantile bins of continuous
+    `y`); within target domains, the rows with and those without a label. Each stratum is spread
+    over the folds to within one row, and so are the rows as a whole. What the labels of target rows
+    are is ignored. ``sample_domain`` is requested by default, so that with metadata routing on
+    ``GridSearchCV(...).fit(X, y, sample_domain=...)`` passes it on.
+
+    Rows of the train part come in an order that interleaves the strata, so that the first rows that
+    :func:`sklearn.model_selection.learning_curve` fits on are of both domains and of all
+    classes. Cost O(n log n).
 
     Examples
     --------
@@ -104,15 +147,16 @@ class DomainStratifiedKFold(_DomainSplitter):
     >>> from skda.model_selection import DomainStratifiedKFold
     >>> sample_domain = np.repeat([1, -2], [8, 4])
     >>> y = np.array([0, 1] * 4 + [-1] * 4)
-    >>> cv = DomainStratifiedKFold(n_splits=2, random_state=0)
+    >>> cv = DomainStratifiedKFold(n_splits=2)
     >>> for train, test in cv.split(np.zeros((12, 1)), y, sample_domain=sample_domain):
     ...     print(np.unique(sample_domain[test], return_counts=True)[1])
     [2 4]
     [2 4]
     """
 
-    def __init__(self, n_splits=5, *, random_state=None):
+    def __init__(self, n_splits=5, *, shuffle=False, random_state=None):
         self.n_splits = n_splits
+        self.shuffle = shuffle
         self.random_state = random_state
 
     def split(self, X, y=None, groups=None, *, sample_domain=None):
@@ -123,62 +167,81 @@ class DomainStratifiedKFold(_DomainSplitter):
         X : array-like of shape (n_samples, n_features)
             Rows of all domains.
         y : array-like of shape (n_samples,), default=None
-            Labels or values; those of target rows are not looked at.
+            Labels or values; of target rows it counts only whether they have one.
         groups : object, default=None
-            Not looked at.
+            Ignored.
         sample_domain : array-like of int of shape (n_samples,)
             Domain of each row.
 
         Yields
         ------
         train : ndarray of int
-            Sorted indices of the rows to fit on.
+            Indices of the rows to fit on, domains and classes interleaved.
         test : ndarray of int
             Sorted indices of the rows to score on.
         """
-        ids = self._ids(X, sample_domain)
-        k = self.n_splits
-        if not isinstance(k, numbers.Integral) or k < 2:
-            raise ValueError(f"n_splits must be an integer of at least 2; got {k!r}.")
+        self._check_params()
+        ids, k = self._check_domains(X, sample_domain), self.n_splits
         for side, size in (("source", int((ids >= 0).sum())), ("target", int((ids < 0).sum()))):
             if size < k:
                 raise ValueError(
                     f"n_splits={k} needs at least {k} {side} rows, one for each fold; got {size}. "
                     "Lower n_splits."
                 )
-        rng = check_random_state(self.random_state)
+        stratum = strata(y, ids, min_size=k)
+        rng = check_random_state(self.random_state) if self.shuffle else None
+        within = np.arange(len(ids)) if rng is None else rng.permutation(len(ids))
         # Dealing out the rows stratum by stratum spreads each one, and the whole, evenly.
-        order = np.lexsort((rng.permutation(len(ids)), strata(y, ids, min_size=k)))
+        order = np.lexsort((within, stratum))
         fold = np.empty(len(ids), dtype=np.int64)
         fold[order] = np.arange(len(ids)) % k
         for i in range(k):
-            yield np.flatnonzero(fold != i), np.flatnonzero(fold == i)
+            yield interleaved(np.flatnonzero(fold != i), stratum, rng), np.flatnonzero(fold == i)
+
+    def _check_params(self):
+        check_integer("n_splits", self.n_splits, low=2)
+        if not check_bool("shuffle", self.shuffle) and self.random_state is not None:
+            raise ValueError(
+                f"random_state={self.random_state!r} has no effect without shuffling. Pass "
+                "shuffle=True as well, or leave random_state out: the folds are then the same in "
+                "every call."
+            )
 
 
 class DomainShuffleSplit(_DomainSplitter):
-    """Draw random parts that hold every domain, and every source class, in its share.
+    """Choose random parts that hold every domain, and every source class, in proportion.
+
+    The domain-aware counterpart of :class:`sklearn.model_selection.StratifiedShuffleSplit`: parts
+    of any size, as many as wanted, which may overlap.
 
     Parameters
     ----------
     n_splits : int, default=10
-        Number of draws.
+        Number of random splits.
     test_size : float, default=0.2
-        Share of the rows of each domain to score on, in (0, 1).
+        Proportion of the rows of each domain to score on, in (0, 1).
     train_size : float or None, default=None
-        Share of the rows of each domain to fit on. None is all that are not in the test part.
+        Proportion of the rows of each domain to fit on. None is all that are not in the test part.
     random_state : int, RandomState instance or None, default=None
-        Seed of the draws.
+        Seed of the splits. With None every call gives other ones.
+
+    Raises
+    ------
+    ValueError
+        In ``split``, if a domain is missing, a side has a single row, or a size is out of range.
 
     See Also
     --------
     DomainStratifiedKFold : Each row is in one test part exactly.
+    iter_target_domains : Each domain in turn as the target.
 
     Notes
     -----
     Every domain of two rows or more has at least one row in each part; a domain of one row is in
-    the train part. Within a source domain each class (quantile bin of continuous `y`) has its
-    share to within one row. Labels of target rows are not looked at. ``sample_domain`` is
-    requested by default.
+    the train part. Within a domain each stratum has its proportion to within one row: of a source
+    domain the classes (quantile bins of continuous `y`), of a target domain the rows with and
+    those without a label. What the labels of target rows are is ignored. ``sample_domain`` is
+    requested by default. Rows of the train part interleave the strata. Cost O(n log n) per split.
 
     Examples
     --------
@@ -205,56 +268,55 @@ class DomainShuffleSplit(_DomainSplitter):
         X : array-like of shape (n_samples, n_features)
             Rows of all domains.
         y : array-like of shape (n_samples,), default=None
-            Labels or values; those of target rows are not looked at.
+            Labels or values; of target rows it counts only whether they have one.
         groups : object, default=None
-            Not looked at.
+            Ignored.
         sample_domain : array-like of int of shape (n_samples,)
             Domain of each row.
 
         Yields
         ------
         train : ndarray of int
-            Sorted indices of the rows to fit on.
+            Indices of the rows to fit on, domains and classes interleaved.
         test : ndarray of int
             Sorted indices of the rows to score on.
         """
-        ids = self._ids(X, sample_domain)
-        self._check_sizes()
+        self._check_params()
+        ids = self._check_domains(X, sample_domain)
         for side, size in (("source", int((ids >= 0).sum())), ("target", int((ids < 0).sum()))):
             if size < 2:
                 raise ValueError(
                     f"DomainShuffleSplit needs at least 2 {side} rows, one for each part; got 1."
                 )
-        train_size = 1 - self.test_size if self.train_size is None else self.train_size
         stratum = strata(y, ids)
         rng = check_random_state(self.random_state)
-        for _ in range(self.n_splits):
-            parts = [
-                _two_parts(np.flatnonzero(ids == domain), stratum, self.test_size, train_size, rng)
-                for domain in np.unique(ids)
-            ]
-            train, test = (np.sort(np.concatenate(part)) for part in zip(*parts, strict=True))
-            for side, mask in (("source", ids[test] >= 0), ("target", ids[test] < 0)):
-                if not mask.any():
+        # All parts come first: the order within a train part must not change the next one's rows.
+        parts = [self._random_parts(ids, stratum, rng) for _ in range(self.n_splits)]
+        for train, test in parts:
+            for side, there in (("source", ids[test] >= 0), ("target", ids[test] < 0)):
+                if not there.any():
                     raise ValueError(
                         f"No {side} row can be held out: every {side} domain has a single row. "
                         "Give rows of one kind one id."
                     )
-            yield train, test
+            yield interleaved(train, stratum, rng), test
 
-    def _check_sizes(self):
-        if not isinstance(self.n_splits, numbers.Integral) or self.n_splits < 1:
-            raise ValueError(f"n_splits must be an integer of at least 1; got {self.n_splits!r}.")
-        for name in ("test_size", "train_size"):
-            size = getattr(self, name)
-            if size is None and name == "train_size":
-                continue
-            if not isinstance(size, numbers.Real) or not 0 < size < 1:
-                raise ValueError(
-                    f"{name} must be a share of the rows, in (0, 1); got {size!r}. For a number "
-                    "of rows divide it by the size of the domain."
-                )
-        if self.train_size is not None and self.train_size + self.test_size > 1:
+    def _random_parts(self, ids, stratum, rng):
+        """Return train and test rows of all domains, sorted."""
+        train_size = 1 - self.test_size if self.train_size is None else self.train_size
+        parts = [
+            _two_parts(np.flatnonzero(ids == domain), stratum, self.test_size, train_size, rng)
+            for domain in np.unique(ids)
+        ]
+        return tuple(np.sort(np.concatenate(part)) for part in zip(*parts, strict=True))
+
+    def _check_params(self):
+        check_integer("n_splits", self.n_splits)
+        hint = "It is a proportion: for a number of rows divide it by the size of the domain."
+        bounds = {"low": 0, "high": 1, "closed": "neither", "hint": hint}
+        test_size = check_real("test_size", self.test_size, **bounds)
+        train_size = check_real("train_size", self.train_size, none=True, **bounds)
+        if train_size is not None and train_size + test_size > 1:
             raise ValueError(
                 "train_size + test_size must not be more than 1; got "
                 f"{self.train_size} + {self.test_size}."
@@ -262,19 +324,19 @@ class DomainShuffleSplit(_DomainSplitter):
 
 
 def _two_parts(rows, stratum, test_size, train_size, rng):
-    """Return train and test rows of one domain, each stratum in its share."""
+    """Return train and test rows of one domain, each stratum in proportion."""
     n = len(rows)
     if n == 1:
         return rows, rows[:0]
     n_test = min(max(1, round(test_size * n)), n - 1)
     n_train = min(max(1, round(train_size * n)), n - n_test)
     order = rows[np.lexsort((rng.permutation(n), stratum[rows]))]
-    test = _spread(n, n_test, rng)
+    test = _evenly_spaced(n, n_test, rng)
     rest = np.delete(order, test)
-    return rest[_spread(n - n_test, n_train, rng)], order[test]
+    return rest[_evenly_spaced(n - n_test, n_train, rng)], order[test]
 
 
-def _spread(n, k, rng):
+def _evenly_spaced(n, k, rng):
     """Return k of n positions, evenly spaced from a random start."""
     return np.floor((np.arange(k) + rng.uniform()) * n / k).astype(np.int64)
 
@@ -282,7 +344,8 @@ def _spread(n, k, rng):
 def iter_target_domains(domains):
     """Take each domain in turn as the target, all others as sources.
 
-    A splitter cannot do this: it chooses rows, and what makes a row a target is its id.
+    With labels in several domains this shows how a method does on a domain whose labels it has not
+    seen. A splitter cannot do it: it chooses rows, and what makes a row a target is its id.
 
     Parameters
     ----------
@@ -304,6 +367,8 @@ def iter_target_domains(domains):
     See Also
     --------
     skda.encode_domains : The same for one chosen target.
+    compare : Takes what this yields in place of `sample_domain`.
+    DomainStratifiedKFold : Folds that hold all domains.
 
     Examples
     --------
@@ -313,6 +378,10 @@ def iter_target_domains(domains):
     Bonn [-2  1 -2]
     Lyon [ 1 -2  1]
     """
+    if domains is None or isinstance(domains, str):
+        raise ValueError(
+            f"domains must hold the name or number of the domain of each row; got {domains!r}."
+        )
     names = as_labels(domains)
     if names.ndim != 1:
         raise ValueError(f"domains must be one-dimensional; got shape {names.shape}.")

@@ -29,7 +29,7 @@ label_free = pytest.mark.parametrize("scorer", LABEL_FREE, ids=lambda s: type(s)
 @every_scorer
 def test_same_value_in_grid_search_cross_validate_and_by_hand(scorer, routing, pipeline, moved):
     X, y, sample_domain = moved
-    cv = DomainStratifiedKFold(3, random_state=0)
+    cv = DomainStratifiedKFold(3, shuffle=True, random_state=0)
     by_hand = []
     for train, test in cv.split(X, y, sample_domain=sample_domain):
         fitted = clone(pipeline).fit(X[train], y[train], sample_domain=sample_domain[train])

@@ -50,19 +50,19 @@ def models():
             make_domain_pipeline(CORALTransformer(), plain),
             {"coraltransformer__strength": [0.0, 1.0]},
             scoring=metrics.InformationMaximizationScorer(),
-            cv=DomainStratifiedKFold(2, random_state=0),
+            cv=DomainStratifiedKFold(2, shuffle=True, random_state=0),
         ),
         "search in search": RandomizedSearchCV(
             GridSearchCV(
                 make_domain_pipeline(CORALTransformer(), plain),
                 {"coraltransformer__strength": [1.0]},
                 scoring=metrics.InformationMaximizationScorer(),
-                cv=DomainStratifiedKFold(2, random_state=0),
+                cv=DomainStratifiedKFold(2, shuffle=True, random_state=0),
             ),
             {"estimator__coraltransformer__reg": [0.1, 1.0]},
             n_iter=2,
             scoring=metrics.SourceScorer(),
-            cv=DomainStratifiedKFold(2, random_state=0),
+            cv=DomainStratifiedKFold(2, shuffle=True, random_state=0),
         ),
     }
 
@@ -75,7 +75,8 @@ with sklearn.config_context(enable_metadata_routing=True):
 def test_all_scorers_at_once_in_cross_validate(name, spread):
     X, y, sample_domain = spread
     found = cross_validate(
-        models()[name], X, y, scoring=SCORERS, cv=DomainStratifiedKFold(2, random_state=0),
+        models()[name], X, y, scoring=SCORERS,
+        cv=DomainStratifiedKFold(2, shuffle=True, random_state=0),
         params={"sample_domain": sample_domain}, error_score="raise",
     )  # fmt: skip
     for scorer in SCORERS:
@@ -109,7 +110,7 @@ def test_all_scorers_at_once_in_a_search_with_two_processes(spread):
         make_domain_pipeline(CORALTransformer(), LogisticRegression()),
         {"coraltransformer__strength": [0.0, 1.0]},
         scoring=SCORERS, refit="DEVScorer", n_jobs=2, error_score="raise",
-        cv=DomainStratifiedKFold(2, random_state=0),
+        cv=DomainStratifiedKFold(2, shuffle=True, random_state=0),
     ).fit(X, y, sample_domain=sample_domain)  # fmt: skip
     assert search.best_index_ == np.argmax(search.cv_results_["mean_test_DEVScorer"])
 
@@ -121,8 +122,8 @@ def test_regressors_in_a_pipeline(spread):
     names = ("ImportanceWeightedScorer", "DEVScorer", "CircularValidationScorer", "SourceScorer")
     found = cross_validate(
         model, X, y, scoring={name: SCORERS[name] for name in names},
-        cv=DomainStratifiedKFold(2, random_state=0), params={"sample_domain": sample_domain},
-        error_score="raise",
+        cv=DomainStratifiedKFold(2, shuffle=True, random_state=0),
+        params={"sample_domain": sample_domain}, error_score="raise",
     )  # fmt: skip
     assert all(np.isfinite(found[f"test_{name}"]).all() for name in names)
 
@@ -169,8 +170,11 @@ def test_search_without_a_target_label_finds_the_strength_that_the_shift_needs()
         unadapted = np.mean(plain.predict(X[n:]) == y[n:])
         for name, found in gains.items():
             search = GridSearchCV(
-                model, grid, scoring=SCORERS[name], cv=DomainStratifiedKFold(3, random_state=0)
-            ).fit(X, np.where(sample_domain < 0, -1, y), sample_domain=sample_domain)
+                model,
+                grid,
+                scoring=SCORERS[name],
+                cv=DomainStratifiedKFold(3, shuffle=True, random_state=0),
+            ).fit(X, np.where(sample_domain < 0, -1, y), sample_domain=sample_domain)  # fmt: skip
             found.append(np.mean(search.predict(X[n:]) == y[n:]) - unadapted)
     assert all(min(gains[name]) > 0.5 for name in label_free)
     assert np.mean(gains["SourceScorer"]) < 0.4, "any choice would do: the test shows nothing"

@@ -156,7 +156,7 @@ def test_several_metrics_and_refit_by_name(turned):
     }
     search = GridSearchCV(
         coral(), {"coraltransformer__strength": [0.0, 0.5, 1.0]}, scoring=scoring, refit="im",
-        cv=DomainStratifiedKFold(3, random_state=0), error_score="raise",
+        cv=DomainStratifiedKFold(3, shuffle=True, random_state=0), error_score="raise",
     ).fit(X, y, sample_domain=sample_domain)  # fmt: skip
     assert search.best_index_ == np.argmax(search.cv_results_["mean_test_im"])
     table = compare({"searched": search}, X, y, sample_domain, scoring=scoring, cv=2,

@@ -1,15 +1,28 @@
 """Splitters keep both domains, and every source class, in every part."""
 
+from copy import copy
+
 import numpy as np
 import pytest
 import sklearn
+from sklearn.base import BaseEstimator
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.model_selection import (
+    GridSearchCV,
+    HalvingGridSearchCV,
+    cross_validate,
+    learning_curve,
+)
 
-from skda import stack_domains
+from skda import CORALTransformer, make_domain_pipeline, stack_domains
+from skda.metrics import InformationMaximizationScorer, LabeledTargetScorer
 from skda.model_selection import DomainShuffleSplit, DomainStratifiedKFold, iter_target_domains
 
-SPLITTERS = [DomainStratifiedKFold(4, random_state=0), DomainShuffleSplit(4, random_state=0)]
+SPLITTERS = [
+    DomainStratifiedKFold(4, shuffle=True, random_state=0),
+    DomainShuffleSplit(4, random_state=0),
+]
 
 
 @pytest.fixture
@@ -68,7 +81,9 @@ def test_same_seed_same_split_and_another_seed_another(cv, stacked):
     X, y, sample_domain = stacked
     split = lambda cv: next(cv.split(X, y, sample_domain=sample_domain))[1].tolist()  # noqa: E731
     assert split(cv) == split(cv)
-    assert split(cv) != split(type(cv)(4, random_state=1))
+    other = copy(cv)
+    other.random_state = 1
+    assert split(cv) != split(other)
 
 
 @pytest.mark.parametrize("cv", SPLITTERS, ids=lambda cv: type(cv).__name__)
@@ -150,9 +165,14 @@ def test_a_domain_of_one_row_stays_in_the_train_part():
     [
         (DomainStratifiedKFold(1), "n_splits must be an integer of at least 2"),
         (DomainStratifiedKFold(2.5), "n_splits must be an integer"),
+        (DomainStratifiedKFold(True), "n_splits must be an integer"),
+        (DomainStratifiedKFold(shuffle="no"), "shuffle must be True or False"),
+        (DomainStratifiedKFold(random_state=0), "no effect without shuffling. Pass shuffle=True"),
+        (DomainShuffleSplit(True), "n_splits must be an integer of at least 1"),
         (DomainShuffleSplit(0), "n_splits must be an integer of at least 1"),
-        (DomainShuffleSplit(test_size=1.5), "test_size must be a share"),
-        (DomainShuffleSplit(test_size=3), "test_size must be a share"),
+        (DomainShuffleSplit(test_size=1.5), r"test_size must be a number in \(0, 1\).*proportion"),
+        (DomainShuffleSplit(test_size=3), "test_size must be a number in"),
+        (DomainShuffleSplit(train_size="a"), "train_size must be a number in"),
         (DomainShuffleSplit(test_size=0.5, train_size=0.6), "must not be more than 1"),
     ],
 )
@@ -180,3 +200,108 @@ def test_leave_one_domain_out_makes_each_domain_the_only_target():
 def test_leave_one_domain_out_refuses_a_single_domain():
     with pytest.raises(ValueError, match="at least two domains"):
         next(iter_target_domains(["Bonn", "Bonn"]))
+    for domains in (None, "Bonn"):
+        with pytest.raises(ValueError, match="domains must hold the name"):
+            next(iter_target_domains(domains))
+
+
+def test_folds_without_shuffling_are_the_same_in_every_call(stacked):
+    X, y, sample_domain = stacked
+    told = {"cv": DomainStratifiedKFold(3), "params": {"sample_domain": sample_domain}}
+    model = make_domain_pipeline(CORALTransformer(), LogisticRegression())
+    with sklearn.config_context(enable_metadata_routing=True):
+        once, again = (cross_validate(model, X, y, **told)["test_score"] for _ in range(2))
+    np.testing.assert_array_equal(once, again)
+    shuffled = DomainStratifiedKFold(3, shuffle=True)
+    first, second = (
+        [test.tolist() for _, test in shuffled.split(X, y, sample_domain=sample_domain)]
+        for _ in range(2)
+    )
+    assert first != second
+
+
+def test_halving_search_accepts_the_folds(stacked):
+    X, y, sample_domain = stacked
+    with sklearn.config_context(enable_metadata_routing=True):
+        search = HalvingGridSearchCV(
+            make_domain_pipeline(CORALTransformer(), LogisticRegression()),
+            {"coraltransformer__strength": [0.0, 0.5, 1.0]},
+            scoring=InformationMaximizationScorer(),
+            cv=DomainStratifiedKFold(2),
+            resource="logisticregression__estimator__max_iter",
+            max_resources=90,
+            min_resources=30,
+            error_score="raise",
+        ).fit(X, y, sample_domain=sample_domain)
+    assert search.n_iterations_ >= 2
+
+
+@pytest.mark.parametrize(
+    "cv", [DomainStratifiedKFold(3), *SPLITTERS], ids=["in order", "folds", "parts"]
+)
+def test_every_size_of_a_learning_curve_has_both_domains_and_all_classes(cv, stacked):
+    X, y, sample_domain = stacked
+    seen = []
+
+    class Watching(BaseEstimator):
+        __metadata_request__fit = {"sample_domain": True}
+
+        def fit(self, X, y, *, sample_domain=None):
+            seen.append((len(y), set(sample_domain.tolist()), set(y[sample_domain >= 0].tolist())))
+            return self
+
+        def score(self, X, y):
+            return 0.0
+
+    with sklearn.config_context(enable_metadata_routing=True):
+        learning_curve(
+            Watching(), X, y, cv=cv, train_sizes=[0.3, 0.6, 1.0], error_score="raise",
+            params={"sample_domain": sample_domain},
+        )  # fmt: skip
+    assert len({size for size, _, _ in seen}) == 3
+    assert all(ids == {0, 3, -2} and classes == {0, 1, 2} for _, ids, classes in seen)
+
+
+@pytest.mark.parametrize("cv", SPLITTERS, ids=lambda cv: type(cv).__name__)
+def test_train_parts_spread_every_domain_evenly(cv, stacked):
+    X, y, sample_domain = stacked
+    for train, _ in cv.split(X, y, sample_domain=sample_domain):
+        for domain in (0, 3, -2):
+            counted = np.cumsum(sample_domain[train] == domain)
+            expected = np.arange(1, len(train) + 1) * counted[-1] / len(train)
+            assert np.abs(counted - expected).max() <= 2
+
+
+@pytest.mark.parametrize("mark", [np.nan, -1, None])
+@pytest.mark.parametrize("cv", SPLITTERS, ids=lambda cv: type(cv).__name__)
+def test_few_labeled_target_rows_are_spread_over_the_parts(cv, mark):
+    """8 of 200 target rows have a label, whichever way the others are marked."""
+    rng = np.random.default_rng(0)
+    sample_domain, y = np.repeat([1, -2], [100, 200]), rng.integers(0, 2, 300)
+    labeled = 100 + rng.choice(200, 8, replace=False)
+    hide = (sample_domain < 0) & ~np.isin(np.arange(300), labeled)
+    marked = y.astype(object if mark is None else type(mark))
+    marked[hide] = mark
+    parts = list(cv.split(np.zeros((300, 1)), marked, sample_domain=sample_domain))
+    assert all(np.isin(test, labeled).sum() in (1, 2, 3) for _, test in parts)
+    assert all(np.isin(train, labeled).sum() >= 5 for train, _ in parts)
+
+    other = marked.copy()  # what the labels are does not count
+    other[labeled] = 1 - other[labeled]
+    again = cv.split(np.zeros((300, 1)), other, sample_domain=sample_domain)
+    for (_, test), (_, test_again) in zip(parts, again, strict=True):
+        np.testing.assert_array_equal(test, test_again)
+
+
+def test_every_fold_can_be_scored_with_few_labeled_target_rows():
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        y = np.concatenate([rng.integers(0, 2, 100), rng.permutation([0, 1] * 3 + [-1] * 194)])
+        sample_domain = np.repeat([1, -2], [100, 200])
+        with sklearn.config_context(enable_metadata_routing=True):
+            found = cross_validate(
+                make_domain_pipeline(LogisticRegression()), rng.normal(size=(300, 2)), y,
+                cv=DomainStratifiedKFold(), scoring=LabeledTargetScorer(),
+                params={"sample_domain": sample_domain}, error_score="raise",
+            )  # fmt: skip
+        assert np.isfinite(found["test_score"]).all()
