@@ -200,7 +200,7 @@ TASKS = {
 
 def study(X, y, sample_domain, models, *, seed, n_splits=3):
     """Return the mean score of each candidate (row) under each scorer (column)."""
-    cv = DomainStratifiedKFold(n_splits, random_state=seed)
+    cv = DomainStratifiedKFold(n_splits, shuffle=True, random_state=seed)
     scores = np.full((len(models), len(SCORERS)), np.nan)
     with sklearn.config_context(enable_metadata_routing=True), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # solvers that stop early, on purpose, in weak candidates

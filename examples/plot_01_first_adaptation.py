@@ -64,7 +64,7 @@ search = GridSearchCV(
         "coraltransformer__reg": [0.01, 0.1, 1.0, 10.0],
     },
     scoring=InformationMaximizationScorer(),
-    cv=DomainStratifiedKFold(n_splits=3, random_state=0),
+    cv=DomainStratifiedKFold(n_splits=3, shuffle=True, random_state=0),
 )
 
 # %%

@@ -139,7 +139,7 @@ search = GridSearchCV(
         ]
     },
     scoring=ImportanceWeightedScorer(),
-    cv=DomainStratifiedKFold(5, random_state=0),
+    cv=DomainStratifiedKFold(5, shuffle=True, random_state=0),
 )
 search.fit(X, hidden, sample_domain=sample_domain)
 print(search.best_params_["importanceweightedestimator__weighter"])

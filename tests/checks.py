@@ -372,7 +372,7 @@ def check_plain_pipeline_and_searches(estimator):
     if not hasattr(estimator, "predict"):
         steps.append(("model", TrainOnSource(LogisticRegression())))
     pipe = Pipeline(steps)
-    cv = DomainStratifiedKFold(2, random_state=0)
+    cv = DomainStratifiedKFold(2, shuffle=True, random_state=0)
     with sklearn.config_context(enable_metadata_routing=True):
         pipe.fit(X, y, sample_domain=d)
         alone = pipe.predict(X, sample_domain=d)

@@ -379,7 +379,7 @@ def test_grid_search_tunes_the_alignment(n_jobs, routing):
             "coraltransformer__strength": [0.0, 1.0],
             "logisticregression__estimator__C": [0.1, 1.0],
         },
-        cv=DomainStratifiedKFold(3, random_state=0),
+        cv=DomainStratifiedKFold(3, shuffle=True, random_state=0),
         n_jobs=n_jobs,
         error_score="raise",
     )
@@ -390,7 +390,7 @@ def test_grid_search_tunes_the_alignment(n_jobs, routing):
 
 def test_other_tools_around_a_pipeline(routing):
     frame, y, d = mixed_frame()
-    cv = DomainStratifiedKFold(3, random_state=0)
+    cv = DomainStratifiedKFold(3, shuffle=True, random_state=0)
     pipe = mixed_pipeline()
     search = RandomizedSearchCV(
         pipe, {"coraltransformer__reg": [0.1, 1.0, 10.0]}, n_iter=2, cv=cv, random_state=0

@@ -235,7 +235,7 @@ def test_grid_search_over_parameters_and_over_whole_weighters():
         {"model__weighter": [None, GaussianWeighter(), RuLSIFWeighter(gamma=1.0, reg=0.1)]},
     ]
     with sklearn.config_context(enable_metadata_routing=True):
-        search = GridSearchCV(pipe, grid, cv=DomainStratifiedKFold(2, random_state=0))
+        search = GridSearchCV(pipe, grid, cv=DomainStratifiedKFold(2, shuffle=True, random_state=0))
         search.fit(X, y, sample_domain=d)
     assert len(search.cv_results_["params"]) == 7
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()

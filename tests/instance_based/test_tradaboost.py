@@ -538,7 +538,7 @@ def test_weights_and_domains_reach_it_through_a_pipeline_and_a_search():
                 "tradaboostclassifier__estimator__max_depth": [1, 3],
                 "tradaboostclassifier__error": ["hard", "soft"],
             },
-            cv=DomainStratifiedKFold(2, random_state=0),
+            cv=DomainStratifiedKFold(2, shuffle=True, random_state=0),
             scoring=LabeledTargetScorer("accuracy"),
             error_score="raise",
         )
