@@ -1,6 +1,7 @@
 """Splitting, searching and comparing when target rows have no labels."""
 
-from ._compare import compare, plot_comparison
+from ._compare import compare
+from ._plot import plot_comparison
 from ._split import DomainShuffleSplit, DomainStratifiedKFold, iter_target_domains
 
 __all__ = [

@@ -2,16 +2,21 @@
 
 from collections.abc import Iterable
 from inspect import signature
+from numbers import Integral, Real
+from typing import NamedTuple
 
 import numpy as np
 import sklearn
 from sklearn.base import clone, is_classifier
-from sklearn.model_selection import cross_validate
-from sklearn.pipeline import Pipeline
+from sklearn.exceptions import FitFailedWarning
+from sklearn.utils.metadata_routing import get_routing_for_object
+from sklearn.utils.parallel import Parallel, delayed
 
-from .._array._rows import n_rows
+from .._array._rows import n_rows, take_rows
+from .._array._warnings import warn_user
 from .._core._labels import as_labels, labeled_rows
-from .._core._sample_domain import check_both_sides, check_sample_domain
+from .._core._param_checks import check_integer
+from .._core._sample_domain import DomainWarning, check_both_sides, check_sample_domain
 from ..metrics import (
     CircularValidationScorer,
     DEVScorer,
@@ -21,47 +26,14 @@ from ..metrics import (
     MixValScorer,
     SourceScorer,
 )
-from ..pipeline import TrainOnSource
-from ..pipeline._make_domain_pipeline import asks_for_domain, needs_wrapping
+from ._source_only import hide_target_labels, source_only_of
 from ._split import DomainStratifiedKFold
 
 SOURCE_ONLY = "source only"
 
 
-def hide_target_labels(estimator):
-    """Return the estimator with TrainOnSource around whatever would see target labels."""
-    if isinstance(estimator, Pipeline):
-        steps = [
-            (name, TrainOnSource(step) if needs_wrapping(step) else step)
-            for name, step in estimator.steps
-        ]
-        return clone(estimator).set_params(steps=steps)
-    return TrainOnSource(estimator) if needs_wrapping(estimator) else estimator
-
-
-def source_only_of(estimator):
-    """Return the estimator without its adapting parts, or None where what is left is unknown.
-
-    Steps of a pipeline that ask for ``sample_domain`` are left out; a predictor that wraps
-    another gives way to that one, trained on the source rows.
-    """
-    if isinstance(estimator, Pipeline):
-        *first, (name, last) = estimator.steps
-        last = source_only_of(last)
-        if last is None:
-            return None
-        kept = [s for s in first if isinstance(s[1], TrainOnSource) or not asks_for_domain(s[1])]
-        return clone(estimator).set_params(steps=[*kept, (name, last)])
-    if isinstance(estimator, TrainOnSource):
-        return TrainOnSource(estimator.estimator)
-    if not asks_for_domain(estimator):
-        return hide_target_labels(estimator)
-    inner = getattr(estimator, "estimator", None)
-    return None if inner is None or asks_for_domain(inner) else TrainOnSource(inner)
-
-
 def default_scoring(estimators, y, sample_domain):
-    """Return scorers that all candidates can be given, the truth last if there are labels."""
+    """Return scorers that all candidates can be given, target labels last if there are any."""
     scoring = {"source": SourceScorer(), "importance weighted": ImportanceWeightedScorer()}
     if all(is_classifier(e) for e in estimators):
         if all(hasattr(e, "predict_proba") for e in estimators):
@@ -85,8 +57,13 @@ def compare(
     cv=None,
     source_only=None,
     n_jobs=None,
+    error_score=np.nan,
 ):
     """Cross-validate candidates under several scorers and rank them under each.
+
+    Every candidate is fitted on the same folds and scored by the same scorers, next to the model
+    that does not adapt. One row per candidate shows whether adapting pays, and whether scorers
+    that need no target labels agree on it.
 
     Parameters
     ----------
@@ -97,46 +74,65 @@ def compare(
     X : array-like of shape (n_samples, n_features)
         Rows of all domains.
     y : array-like of shape (n_samples,)
-        Labels. Those of target rows are seen by :class:`~skda.metrics.LabeledTargetScorer` only.
+        Labels. Those of target rows are used by :class:`~skda.metrics.LabeledTargetScorer`, and by
+        candidates that are made for it or ask for it by name, such as
+        :class:`~skda.TrAdaBoostClassifier` or ``TrainOnSource(..., use_target_labels=True)``. All
+        other scorers and candidates ignore them.
     sample_domain : array-like of int of shape (n_samples,), or iterable of (name, such an array)
         Domain of each row; or what :func:`iter_target_domains` yields, to take each domain in
         turn as the target.
     scoring : dict of str to scorer, or None, default=None
-        Scorers by name. None is a choice of label-free ones that all candidates can be given, the
-        source score, and "target" if some target rows have a label.
-    cv : splitter, int or None, default=None
+        Scorers by name, those of :mod:`skda.metrics` or functions ``(estimator, X, y) -> float``.
+        None is a choice of label-free ones that all candidates can be given, the source score, and
+        "target" if some target rows have a label. Names of scikit-learn scorers such as "accuracy"
+        are refused, since these would use the labels of target rows: write
+        ``SourceScorer("accuracy")`` or ``LabeledTargetScorer("accuracy")``.
+    cv : splitter, int, iterable of (train, test) or None, default=None
         How to split; every candidate gets the same parts. An integer k, or None for 5, is
         ``DomainStratifiedKFold(k, shuffle=True, random_state=0)``.
     source_only : estimator or None, default=None
-        The model that does not adapt, the first row of the table. None takes the first candidate
-        without the steps that ask for ``sample_domain``.
+        The model that does not adapt, the first row of the table. None derives it from the first
+        candidate for which that is possible: adapting steps are left out, scalers and other
+        transformers are fitted on source rows, and the predictor is trained on source rows.
     n_jobs : int or None, default=None
-        Number of processes, as in :func:`sklearn.model_selection.cross_validate`.
+        Number of processes over candidates and parts, as in
+        :func:`sklearn.model_selection.cross_validate`.
+    error_score : "raise" or numpy.nan, default=numpy.nan
+        What a candidate gets in a part in which its fit or a scorer fails: NaN, with a warning that
+        carries the error, or the error itself.
 
     Returns
     -------
     table : pandas.DataFrame
         One row per candidate, "source only" first (with several targets, one row per
         target and candidate). Columns (scorer, "mean"), (scorer, "std") over the parts and
-        (scorer, "rank"), 1 being the best; higher scores are better.
+        (scorer, "rank"), 1 being the best; higher scores are better. Means are in the units of the
+        scorer. A candidate that failed has NaN.
 
     Raises
     ------
     ImportError
         If pandas is not installed.
     ValueError
-        If no source-only model can be told from the candidates, or a scorer cannot apply; the
-        message says why.
+        If no source-only model can be derived from the candidates, a parameter is of no use, or
+        every candidate fails in every part; the message says why.
 
     See Also
     --------
     plot_comparison : Draws the table.
+    DomainStratifiedKFold : The folds.
+    skda.metrics.LabeledTargetScorer : The scorer named "target".
 
     Notes
     -----
-    Metadata routing is switched on inside, whatever its setting outside. Choosing the winner under
-    "target" has used those labels: report other ones. Cost: one cross-validation per
-    candidate (and target).
+    The source-only row replaces ``PerDomain(T)`` by T and ``DomainScaler`` by a StandardScaler (or
+    RobustScaler), both fitted on source rows. Where a step that is left out makes features of its
+    own, such as components, a :class:`~skda.DomainWarning` says so.
+
+    A part in which a scorer is undefined for every candidate, such as one without a labeled target
+    row, is left out of that scorer's means, with a warning. Metadata routing is switched on inside,
+    whatever its setting outside. Choosing the winner under "target" has used those labels: report
+    other ones. Cost: one fit per candidate and part (and target), and those of the scorers.
 
     Examples
     --------
@@ -153,22 +149,78 @@ def compare(
     ['source only', 'coral']
     """
     pandas = _pandas("compare")
+    _check_scoring(scoring)
+    _check_error_score(error_score)
+    options = {
+        "scoring": scoring,
+        "cv": _check_cv(cv),
+        "n_jobs": n_jobs,
+        "error_score": error_score,
+        "pandas": pandas,
+    }
     candidates = _candidates(estimators, source_only)
-    if isinstance(cv, int) or cv is None:
-        cv = DomainStratifiedKFold(5 if cv is None else cv, shuffle=True, random_state=0)
-    told = {"scoring": scoring, "cv": cv, "n_jobs": n_jobs, "pandas": pandas}
-    if not _is_several(sample_domain):
-        return _table(candidates, X, y, sample_domain, **told)
-    tables = {name: _table(candidates, X, y, ids, **told) for name, ids in sample_domain}
+    if not _names_targets(sample_domain):
+        return _table(candidates, X, y, sample_domain, **options)
+    tables = {name: _table(candidates, X, y, ids, **options) for name, ids in sample_domain}
     return pandas.concat(tables, names=["target", "candidate"])
 
 
+def _check_scoring(scoring):
+    if scoring is None:
+        return
+    if not isinstance(scoring, dict) or not scoring:
+        raise ValueError(
+            "scoring must be a dict of names to scorers, with at least one, or None; got "
+            f"{scoring!r}. {_SCORER_HINT}"
+        )
+    for name, scorer in scoring.items():
+        # Scorers of scikit-learn know no domains: they compare all rows with y.
+        of_sklearn = type(scorer).__module__.startswith("sklearn.metrics")
+        if of_sklearn or not callable(scorer):
+            raise ValueError(
+                f"scoring[{name!r}] must be a scorer of skda.metrics or a function (estimator, X, "
+                f"y); got {scorer!r}, which would use the labels of target rows. {_SCORER_HINT}"
+            )
+
+
+_SCORER_HINT = (
+    "Write for example {'source': SourceScorer('accuracy')}, or "
+    "{'target': LabeledTargetScorer('accuracy')} to score labeled target rows."
+)
+
+
+def _check_error_score(error_score):
+    is_nan = isinstance(error_score, Real) and np.isnan(error_score)
+    if not is_nan and not (isinstance(error_score, str) and error_score == "raise"):
+        raise ValueError(f"error_score must be 'raise' or numpy.nan; got {error_score!r}.")
+
+
+def _check_cv(cv):
+    """Return a splitter, or a list of parts."""
+    if cv is None or isinstance(cv, Integral):
+        k = 5 if cv is None else check_integer("cv", cv, low=2)
+        return DomainStratifiedKFold(k, shuffle=True, random_state=0)
+    if hasattr(cv, "split") and not isinstance(cv, str):
+        return cv
+    parts = list(cv) if isinstance(cv, Iterable) and not isinstance(cv, str) else []
+    if not parts or not all(isinstance(part, tuple | list) and len(part) == 2 for part in parts):
+        raise ValueError(
+            "cv must be a splitter, a number of folds, an iterable of (train, test) indices or "
+            f"None; got {cv!r}."
+        )
+    return parts
+
+
 def _candidates(estimators, source_only):
+    """Return all models by name, the source-only one first."""
     if not isinstance(estimators, dict) or not estimators:
         raise ValueError(
             "estimators must be a dict of names to estimators, with at least one; got "
             f"{estimators!r}."
         )
+    for name, estimator in estimators.items():
+        if not hasattr(estimator, "fit") or isinstance(estimator, type):
+            raise ValueError(f"estimators[{name!r}] must be an estimator; got {estimator!r}.")
     given = {name: hide_target_labels(estimator) for name, estimator in estimators.items()}
     if SOURCE_ONLY in given:
         return {SOURCE_ONLY: given.pop(SOURCE_ONLY), **given}
@@ -178,13 +230,14 @@ def _candidates(estimators, source_only):
     if source_only is None:
         raise ValueError(
             "compare shows a source-only model beside the candidates, and none of "
-            f"{list(estimators)} says which one that is. Pass source_only=, for example the "
+            f"{list(estimators)} shows which one that is. Pass source_only=, for example the "
             "classifier that they should beat."
         )
     return {SOURCE_ONLY: hide_target_labels(source_only), **given}
 
 
-def _is_several(sample_domain):
+def _names_targets(sample_domain):
+    """Tell pairs (name, sample_domain), as iter_target_domains yields, from one sample_domain."""
     if hasattr(sample_domain, "shape") or not isinstance(sample_domain, Iterable):
         return False
     return not isinstance(sample_domain, list | tuple) or (
@@ -192,100 +245,144 @@ def _is_several(sample_domain):
     )
 
 
-def _table(candidates, X, y, sample_domain, *, scoring, cv, n_jobs, pandas):
+def _table(candidates, X, y, sample_domain, *, scoring, cv, n_jobs, error_score, pandas):
     ids = check_sample_domain(sample_domain, n_rows(X))
     check_both_sides(ids)
+    y = as_labels(y)
     scoring = scoring or default_scoring(candidates.values(), y, ids)
-    told = {"params": {"sample_domain": ids}, "n_jobs": n_jobs, "error_score": "raise"}
-    rows = {}
     with sklearn.config_context(enable_metadata_routing=True):
         parts = _parts(cv, X, y, ids)
-        for name, estimator in candidates.items():
-            found = cross_validate(clone(estimator), X, y, scoring=scoring, cv=parts, **told)
-            scores = {scorer: found[f"test_{scorer}"] for scorer in scoring}
-            rows[name] = {
-                (scorer, of): float(value)
-                for scorer, values in scores.items()
-                for of, value in (("mean", values.mean()), ("std", values.std()))
-            }
-    table = pandas.DataFrame.from_dict(rows, orient="index")
+        done = Parallel(n_jobs=n_jobs)(
+            delayed(_score_part)(estimator, X, y, ids, part, scoring, error_score)
+            for estimator in candidates.values()
+            for part in parts
+        )
+    n = len(parts)
+    results = {name: done[i * n : (i + 1) * n] for i, name in enumerate(candidates)}
+    scores = {
+        scorer: np.array([[part.scores[scorer] for part in of] for of in results.values()])
+        for scorer in scoring
+    }
+    _report_fits(results)
+    for scorer, values in scores.items():
+        _report_scorer(scorer, values, results)
+    return _summary(scores, list(candidates), pandas)
+
+
+def _summary(scores, names, pandas):
+    """Return the table from arrays (candidates, parts) by scorer."""
+    table = pandas.DataFrame(index=names)
+    for scorer, values in scores.items():
+        defined = values[:, ~_undefined(values)]
+        for of, summary in (("mean", np.mean), ("std", np.std)):
+            table[scorer, of] = summary(defined, axis=1) if defined.size else np.nan
+        ranks = table[scorer, "mean"].rank(ascending=False, method="min")
+        table[scorer, "rank"] = ranks.astype(int) if ranks.notna().all() else ranks
     table.columns = pandas.MultiIndex.from_tuples(table.columns, names=["scorer", None])
-    for scorer in scoring:
-        ranks = table[scorer, "mean"].rank(ascending=False, method="min").astype(int)
-        table[scorer, "rank"] = ranks
-    return table[[(scorer, of) for scorer in scoring for of in ("mean", "std", "rank")]]
+    return table
+
+
+def _undefined(values):
+    """Tell in which parts a scorer has no value for any candidate, for want of labels say."""
+    return np.isnan(values).all(axis=0)
 
 
 def _parts(cv, X, y, ids):
-    """Return the parts as a list, so that all candidates get the same ones."""
+    """Return the parts as a list of row indices, so that all candidates get the same ones."""
     if not hasattr(cv, "split"):
-        return list(cv)
-    if "sample_domain" in signature(cv.split).parameters:
-        return list(cv.split(X, y, sample_domain=ids))
-    return list(cv.split(X, y))
-
-
-def plot_comparison(table, *, scorers=None, ax=None):
-    """Draw what :func:`compare` returned: one panel per scorer, one bar per candidate.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        What :func:`compare` returned. Several targets are averaged; the bar then spreads over
-        the targets.
-    scorers : list of str or None, default=None
-        Scorers to draw, in this order. None is all.
-    ax : list of matplotlib.axes.Axes or None, default=None
-        One axes per scorer. None makes a figure.
-
-    Returns
-    -------
-    ax : ndarray of matplotlib.axes.Axes
-        The axes, one per scorer.
-
-    Raises
-    ------
-    ImportError
-        If matplotlib is not installed: ``pip install 'skda[plot]'``.
-
-    See Also
-    --------
-    compare : Makes the table.
-
-    Notes
-    -----
-    The dashed line is the source-only model; the winner under each scorer is dark.
-    """
-    try:
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise ImportError("plot_comparison needs matplotlib: pip install 'skda[plot]'") from error
-    scorers = list(table.columns.get_level_values(0).unique()) if scorers is None else scorers
-    if table.index.nlevels > 1:
-        by_name = table.groupby(level=-1, sort=False)
-        mean = by_name.mean()
-        spread = by_name.std(ddof=0)
-        spreads = {s: spread[s, "mean"] for s in scorers}
+        parts = cv
+    elif "sample_domain" in signature(cv.split).parameters:
+        parts = cv.split(X, y, sample_domain=ids)
     else:
-        mean, spreads = table, {s: table[s, "std"] for s in scorers}
-    if ax is None:
-        height = 1.2 + 0.3 * len(mean)
-        _, ax = pyplot.subplots(
-            1, len(scorers), figsize=(2.6 * len(scorers) + 1, height), sharey=True,
-            squeeze=False, layout="constrained",
-        )  # fmt: skip
-        ax[0, 0].invert_yaxis()
-    axes = np.ravel(np.asarray(ax, dtype=object))
-    if len(axes) != len(scorers):
-        raise ValueError(f"ax must hold one axes per scorer, {len(scorers)}; got {len(axes)}.")
-    for panel, scorer in zip(axes, scorers, strict=True):
-        values = mean[scorer, "mean"]
-        colors = np.where(values == values.max(), "tab:blue", "lightsteelblue")
-        panel.barh(list(mean.index), values, xerr=spreads[scorer], color=colors)
-        if SOURCE_ONLY in mean.index:
-            panel.axvline(values[SOURCE_ONLY], color="black", linestyle="--", linewidth=1)
-        panel.set_title(scorer)
-    return axes
+        parts = cv.split(X, y)
+    every = np.arange(len(ids))
+    return [(every[train], every[test]) for train, test in parts]
+
+
+class PartResult(NamedTuple):
+    """Scores of one candidate in one part, and the texts of what failed."""
+
+    scores: dict
+    scorer_errors: dict
+    fit_error: str | None = None
+
+
+def _score_part(estimator, X, y, ids, part, scoring, error_score):
+    """Fit a candidate on one train part and score it on the test part.
+
+    An error of one scorer leaves the others their values. Errors come back as texts, since a
+    warning in another process would be lost.
+    """
+    train, test = part
+    result = PartResult(dict.fromkeys(scoring, np.nan), {})
+    model = clone(estimator)
+    try:
+        model.fit(take_rows(X, train), take_rows(y, train), sample_domain=ids[train])
+    except Exception as error:
+        if error_score == "raise":
+            raise
+        return result._replace(fit_error=f"{type(error).__name__}: {error}")
+    X_test, y_test = take_rows(X, test), take_rows(y, test)
+    for name, scorer in scoring.items():
+        try:
+            result.scores[name] = float(_call_scorer(scorer, model, X_test, y_test, ids[test]))
+        except Exception as error:
+            if error_score == "raise":
+                raise
+            result.scorer_errors[name] = f"{type(error).__name__}: {error}"
+    return result
+
+
+def _call_scorer(scorer, model, X, y, ids):
+    if get_routing_for_object(scorer).consumes("score", ["sample_domain"]):
+        return scorer(model, X, y, sample_domain=ids)
+    return scorer(model, X, y)
+
+
+def _report_fits(results):
+    """Warn once for each candidate that could not be fitted in some part."""
+    n_parts = len(next(iter(results.values())))
+    errors = {
+        name: [part.fit_error for part in parts if part.fit_error]
+        for name, parts in results.items()
+    }
+    if all(len(texts) == n_parts for texts in errors.values()):
+        first = next(iter(errors.values()))[0]
+        raise ValueError(f"Every candidate failed in every part; the first error: {first}")
+    for name, texts in errors.items():
+        _warn_failed(f"The fit of candidate {name!r}", texts, n_parts, FitFailedWarning)
+
+
+def _report_scorer(scorer, values, results):
+    """Warn of parts in which a scorer is undefined, and of candidates on which it fails."""
+    undefined = _undefined(values)
+    errors = {
+        name: {
+            i: part.scorer_errors[scorer]
+            for i, part in enumerate(parts)
+            if scorer in part.scorer_errors
+        }
+        for name, parts in results.items()
+    }
+    if undefined.any():
+        first = [text for texts in errors.values() for text in texts.values()][:1]
+        warn_user(
+            f"Scorer {scorer!r} has no value for any candidate in {undefined.sum()} of "
+            f"{len(undefined)} parts, which are left out of its mean. {' '.join(first)}",
+            DomainWarning,
+        )
+    for name, texts in errors.items():
+        others = [text for i, text in texts.items() if not undefined[i]]
+        _warn_failed(f"Scorer {scorer!r} on candidate {name!r}", others, len(undefined))
+
+
+def _warn_failed(what, texts, n_parts, category=UserWarning):
+    if texts:
+        warn_user(
+            f"{what} failed in {len(texts)} of {n_parts} parts, so that its mean is NaN; pass "
+            f"error_score='raise' to stop instead. {texts[0]}",
+            category,
+        )
 
 
 def _pandas(function):

@@ -1,18 +1,32 @@
 """compare puts candidates and the source-only model through the same parts and scorers."""
 
+import re
+import warnings
+
 import numpy as np
 import pytest
 import sklearn
 from numpy.testing import assert_allclose
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.compose import ColumnTransformer
+from sklearn.exceptions import FitFailedWarning
 from sklearn.feature_selection import SelectKBest
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import accuracy_score, get_scorer, make_scorer
 from sklearn.model_selection import GridSearchCV, cross_validate
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import LinearSVC
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
+from sklearn.svm import SVC, LinearSVC
 
-from skda import CORALTransformer, TrainOnSource, make_domain_pipeline
+from skda import (
+    CORALTransformer,
+    DomainScaler,
+    DomainWarning,
+    PerDomain,
+    TCATransformer,
+    TrainOnSource,
+    make_domain_pipeline,
+)
 from skda._core._routing import DomainRouting
 from skda.metrics import InformationMaximizationScorer, LabeledTargetScorer, SourceScorer
 from skda.model_selection import (
@@ -22,7 +36,11 @@ from skda.model_selection import (
     iter_target_domains,
     plot_comparison,
 )
-from skda.model_selection._compare import hide_target_labels, source_only_of
+from skda.model_selection._source_only import (
+    hide_target_labels,
+    source_only_of,
+    without_adaptation,
+)
 
 pd = pytest.importorskip("pandas")
 
@@ -86,12 +104,79 @@ def test_plain_candidates_do_not_see_target_labels(turned):
     pd.testing.assert_frame_equal(known, masked)
 
 
+def inside(step):
+    return type(step.estimator) if isinstance(step, TrainOnSource) else type(step)
+
+
 def test_source_only_is_the_first_candidate_without_its_adapting_steps():
     plain = source_only_of(coral())
-    assert [type(step) for _, step in plain.steps] == [StandardScaler, TrainOnSource]
+    assert [inside(step) for _, step in plain.steps] == [StandardScaler, LogisticRegression]
+    assert all(isinstance(step, TrainOnSource) for _, step in plain.steps)
     assert isinstance(source_only_of(LogisticRegression()), TrainOnSource)
     assert source_only_of(CORALTransformer()) is None
     assert hide_target_labels(coral()).steps[0][0] == "standardscaler"
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [
+        (PerDomain(MinMaxScaler()), MinMaxScaler()),
+        (DomainScaler(), StandardScaler()),
+        (DomainScaler(with_std=False), StandardScaler(with_std=False)),
+        (DomainScaler(robust=True), RobustScaler(unit_variance=True)),
+        (TrainOnSource(SelectKBest(k=2), use_target_labels=True), SelectKBest(k=2)),
+        (StandardScaler(), StandardScaler()),
+        (Pipeline([("a", DomainScaler()), ("b", CORALTransformer())]),
+         Pipeline([("a", StandardScaler())])),
+        (FeatureUnion([("a", DomainScaler()), ("b", StandardScaler())]),
+         FeatureUnion([("a", StandardScaler()), ("b", StandardScaler())])),
+        (ColumnTransformer([("a", PerDomain(MinMaxScaler()), [0]), ("b", CORALTransformer(), [1])]),
+         ColumnTransformer([("a", MinMaxScaler(), [0]), ("b", "passthrough", [1])])),
+    ],
+    ids=lambda step: type(step).__name__,
+)  # fmt: skip
+def test_a_step_gives_way_to_its_counterpart_without_domains(step, expected):
+    assert repr(without_adaptation(step)) == repr(expected)
+    plain = source_only_of(make_domain_pipeline(step, SVC()))
+    assert repr(plain[0]) == repr(TrainOnSource(expected))
+
+
+def test_a_step_that_is_left_out_and_makes_features_of_its_own_is_reported():
+    model = make_domain_pipeline(StandardScaler(), TCATransformer(2), SVC())
+    with pytest.warns(DomainWarning, match=r"leaves out TCATransformer.*Pass source_only="):
+        assert len(source_only_of(model).steps) == 2
+    assert without_adaptation(CORALTransformer()) == "passthrough"  # warnings are errors here
+
+
+def target_accuracy(model, X, y, sample_domain):
+    told = {"scoring": {"t": LabeledTargetScorer()}, "cv": 3}
+    return compare({"it": model}, X, y, sample_domain, **told)["t", "mean"]
+
+
+@pytest.mark.parametrize("scaler", [PerDomain(StandardScaler()), DomainScaler()])
+def test_without_a_shift_scaling_per_domain_shows_no_gain(scaler):
+    """Features of very different units: without a scaler the source-only row would be chance."""
+    rng = np.random.default_rng(0)
+    y, sample_domain = rng.integers(0, 2, 300), np.repeat([1, -2], 150)
+    X = (rng.normal(size=(300, 4)) + 1.5 * y[:, None] * [1, 1, 0, 0]) * [1, 1, 1000, 1000]
+    found = target_accuracy(make_domain_pipeline(scaler, SVC()), X, y, sample_domain)
+    assert found["source only"] > 0.8
+    assert abs(found["it"] - found["source only"]) < 0.05
+
+
+def test_source_only_scales_by_the_source_rows_alone():
+    """One target feature in other units must not change what the baseline does on the source."""
+    rng = np.random.default_rng(0)
+    y, sample_domain = rng.integers(0, 2, 300), np.repeat([1, -2], 150)
+    X = rng.normal(size=(300, 4)) + 1.5 * y[:, None] * [1, 1, 0, 0]
+    model = make_domain_pipeline(StandardScaler(), CORALTransformer(), SVC())
+    told = {"scoring": {"s": SourceScorer()}, "cv": 3}
+    values = []
+    for factor in (1.0, 100.0):
+        Z = X.copy()
+        Z[150:, 0] *= factor
+        values.append(compare({"it": model}, Z, y, sample_domain, **told).loc["source only"])
+    assert values[0]["s", "mean"] == values[1]["s", "mean"]
 
 
 def test_source_only_can_be_given_and_must_be_where_it_is_unknown(turned):
@@ -141,9 +226,158 @@ def test_default_scorers_fit_the_candidates(turned):
 
 def test_a_scorer_that_cannot_apply_says_why(turned):
     X, y, sample_domain = turned
-    scoring = {"im": InformationMaximizationScorer()}
+    scoring = {"im": InformationMaximizationScorer(), "source": SourceScorer()}
+    told = {"scoring": scoring, "cv": 3}
     with pytest.raises(ValueError, match="LinearSVC has no predict_proba"):
-        compare({"svm": LinearSVC()}, X, y, sample_domain, scoring=scoring, cv=3)
+        compare({"svm": LinearSVC()}, X, y, sample_domain, error_score="raise", **told)
+    with pytest.warns(DomainWarning, match=r"'im' has no value for any.*3 of 3.*no predict_proba"):
+        table = compare({"svm": LinearSVC()}, X, y, sample_domain, **told)
+    assert table["im"].isna().all(axis=None) and table["source"].notna().all(axis=None)
+
+
+class FailsOnOddRows(ClassifierMixin, BaseEstimator):
+    """Cannot be fitted when the first row is marked."""
+
+    def fit(self, X, y):
+        if (X[:, 0] > 1e6).any():
+            raise RuntimeError("the marked row is there")
+        self.inner_ = LogisticRegression().fit(X, y)
+        self.classes_ = self.inner_.classes_
+        return self
+
+    def predict(self, X):
+        return self.inner_.predict(X)
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_a_candidate_that_fails_does_not_stop_the_others(turned, n_jobs):
+    X, y, sample_domain = turned
+    X = X.copy()
+    X[0, 0] = 1e7
+    candidates = {"coral": make_domain_pipeline(LogisticRegression()), "odd": FailsOnOddRows()}
+    told = {"scoring": {"source": SourceScorer()}, "cv": 3, "n_jobs": n_jobs}
+    with pytest.warns(FitFailedWarning, match=r"candidate 'odd' failed in 2 of 3.*the marked row"):
+        table = compare(candidates, X, y, sample_domain, **told)
+    assert np.isnan(table.loc["odd"].to_numpy(dtype=float)).all()
+    assert table.loc[["source only", "coral"], ("source", "rank")].tolist() == [1, 1]
+    with pytest.raises(RuntimeError, match="the marked row"):
+        compare(candidates, X, y, sample_domain, error_score="raise", **told)
+    told["source_only"] = FailsOnOddRows()
+    X[:, 0] = 1e7
+    with pytest.raises(ValueError, match=r"Every candidate failed.*the marked row"):
+        compare({"odd": FailsOnOddRows()}, X, y, sample_domain, **told)
+
+
+def test_a_scorer_that_fails_on_one_candidate_leaves_the_others_their_values(turned):
+    X, y, sample_domain = turned
+    candidates = {"plain": LogisticRegression(), "svm": LinearSVC()}
+    scoring = {"im": InformationMaximizationScorer(), "source": SourceScorer()}
+    with pytest.warns(UserWarning, match=r"Scorer 'im' on candidate 'svm' failed in 3 of 3"):
+        table = compare(candidates, X, y, sample_domain, scoring=scoring, cv=3)
+    assert table["im", "mean"].isna().tolist() == [False, False, True]
+    assert table["source"].notna().all(axis=None)
+
+
+def test_an_interrupt_stops_the_comparison(turned):
+    X, y, sample_domain = turned
+
+    class Interrupted(FailsOnOddRows):
+        def fit(self, X, y):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        compare({"it": Interrupted()}, X, y, sample_domain, cv=3)
+
+
+every_mark = pytest.mark.parametrize("mark", [np.nan, -1, None], ids=str)
+
+
+@every_mark
+@pytest.mark.parametrize("n_labeled", [2, 5, 10])
+def test_few_labeled_target_rows_are_enough_for_the_default_scorers(turned, mark, n_labeled):
+    """With 2 labels in 5 folds three folds have none, and are left out of the mean."""
+    X, y, sample_domain = turned
+    hide = (sample_domain < 0) & ~np.isin(np.arange(240), 120 + 7 * np.arange(n_labeled))
+    labels = y.astype(object if mark is None else type(mark))
+    labels[hide] = mark
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        table = compare({"coral": coral()}, X, labels, sample_domain)
+    assert np.isfinite(table.to_numpy(dtype=float)).all()
+    texts = [str(w.message) for w in caught if issubclass(w.category, DomainWarning)]
+    if n_labeled >= 5:
+        assert not texts
+    else:
+        assert len(texts) == 1
+        assert re.search(r"'target' has no value.*in 3 of 5 parts.*no target row", texts[0])
+
+
+@every_mark
+def test_every_mark_of_a_missing_label_gives_the_same_table(turned, mark):
+    X, y, sample_domain = turned
+    labels = y.astype(object if mark is None else type(mark))
+    labels[sample_domain < 0] = mark
+    table = compare({"coral": coral()}, X, labels, sample_domain, cv=3)
+    known = compare({"coral": coral()}, X, y, sample_domain, cv=3)
+    pd.testing.assert_frame_equal(table, known[table.columns], check_exact=True)
+
+
+@pytest.mark.parametrize(
+    "scoring",
+    [
+        "accuracy",
+        ["accuracy"],
+        {},
+        {"accuracy": "accuracy"},
+        {"accuracy": get_scorer("accuracy")},
+        {"im": InformationMaximizationScorer(), "accuracy": make_scorer(accuracy_score)},
+        InformationMaximizationScorer(),
+    ],
+    ids=str,
+)
+def test_scoring_that_would_use_target_labels_is_refused(turned, scoring):
+    X, y, sample_domain = turned
+    with pytest.raises(ValueError, match=r"scoring.*LabeledTargetScorer\('accuracy'\)"):
+        compare({"coral": coral()}, X, y, sample_domain, scoring=scoring)
+
+
+def test_functions_can_score(turned):
+    X, y, sample_domain = turned
+    scoring = {"rows": lambda estimator, X, y: len(X)}
+    table = compare({"coral": coral()}, X, y, sample_domain, scoring=scoring, cv=3)
+    assert table["rows", "mean"].tolist() == [80, 80]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"cv": "a"}, "cv must be a splitter"),
+        ({"cv": 1}, "cv must be an integer of at least 2"),
+        ({"cv": True}, "cv must be an integer"),
+        ({"cv": []}, "cv must be a splitter"),
+        ({"error_score": "warn"}, "error_score must be 'raise' or numpy.nan"),
+        ({"error_score": 0.0}, "error_score must be 'raise' or numpy.nan"),
+    ],
+)
+def test_bad_parameters_are_refused_in_words(turned, options, message):
+    X, y, sample_domain = turned
+    with pytest.raises(ValueError, match=message):
+        compare({"coral": coral()}, X, y, sample_domain, **options)
+    with pytest.raises(ValueError, match=r"estimators\['it'\] must be an estimator"):
+        compare({"it": LogisticRegression}, X, y, sample_domain)
+
+
+def test_parts_can_be_given_as_indices_or_masks(turned):
+    X, y, sample_domain = turned
+    told = {"scoring": {"source": SourceScorer()}}
+    parts = list(DomainStratifiedKFold(2).split(X, y, sample_domain=sample_domain))
+    masks = [tuple(np.isin(np.arange(240), rows) for rows in part) for part in parts]
+    tables = [
+        compare({"coral": coral()}, X, y, sample_domain, cv=cv, **told)
+        for cv in (DomainStratifiedKFold(2), iter(parts), masks)
+    ]
+    pd.testing.assert_frame_equal(tables[0], tables[1])
+    pd.testing.assert_frame_equal(tables[0], tables[2], rtol=1e-6)
 
 
 def test_several_metrics_and_refit_by_name(turned):
@@ -178,4 +412,11 @@ def test_plot_shows_every_candidate_under_every_scorer(turned):
         plot_comparison(table, ax=axes[:1])
     both = pd.concat({"a": table, "b": table}, names=["target", "candidate"])
     assert len(plot_comparison(both, scorers=["im"])[0].patches) == 2
+    assert [ax.get_title() for ax in plot_comparison(table, scorers="source")] == ["source"]
+    for scorers in ([], ["target"], "i"):
+        with pytest.raises(ValueError, match=r"scorers must name some of \['im', 'source'\]"):
+            plot_comparison(table, scorers=scorers)
+    for no_table in (None, {}, table["im"]):
+        with pytest.raises(ValueError, match="table must be what compare returned"):
+            plot_comparison(no_table)
     pyplot.close("all")
