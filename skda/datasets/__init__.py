@@ -1,4 +1,4 @@
-"""Data with a known shift: drawn, or real and seen a second time through a simulated instrument."""
+"""Data with a known shift: simulated, or real and seen through a simulated second instrument."""
 
 from ._digits import load_digits_scanners
 from ._shifts import (

@@ -15,7 +15,7 @@ def second_scanner(images, rng):
 
     The sheet moves while a line is exposed (blur along the rows), the lamp is dimmer on the right,
     the contrast is low and black is gray; each line has an offset error of its own, and each pixel
-    a little noise. The result is digitised again to the levels 0 to 16.
+    a little noise. The result is digitized again to the levels 0 to 16.
     """
     seen = gaussian_filter1d(images / WHITE, sigma=1.5, axis=2)
     lamp = np.linspace(1.0, 0.5, images.shape[2])
@@ -29,7 +29,7 @@ def load_digits_scanners(*, random_state=0):
     """Load scikit-learn's digits, half of the images seen by a second, simulated scanner.
 
     The images are real: 1797 handwritten digits of 8 by 8 pixels. **The second scanner is
-    simulated.** Half of the images, drawn at random, keep their pixels and are the source. The
+    simulated.** Half of the images, chosen at random, keep their pixels and are the source. The
     others go through a documented degradation and are the target; no image is in both domains.
 
     Parameters
@@ -48,13 +48,15 @@ def load_digits_scanners(*, random_state=0):
 
     See Also
     --------
-    make_covariate_shift : Drawn data in which P(X) differs.
+    make_covariate_shift : Simulated data in which P(X) differs.
+    make_conditional_shift : Simulated data in which P(y | X) differs.
+    sklearn.datasets.load_digits : The images without a second scanner.
 
     Notes
     -----
     With gray levels scaled to [0, 1], a target image is blurred along its rows by a Gaussian of
     1.5 pixels, dimmed linearly from 1 at the left edge to 0.5 at the right, and compressed to
-    0.15 + 0.7 times itself. Every line of the image gets an offset drawn from N(0, 0.03²), every
+    0.15 + 0.7 times itself. Every line of the image gets a random offset from N(0, 0.03²), every
     pixel one from N(0, 0.02²); the result is clipped and rounded to 17 gray levels. All but the
     noise, the clipping and the rounding is one affine map of the pixels, so that a map that matches
     means and covariances, such as :class:`~skda.CORALTransformer`, can undo a good part of it.

@@ -2,8 +2,8 @@
 
 The geometry is that of the field's simulated benchmark [1]_: a wide uniform ellipse of one class,
 with four small clusters of the other class on its rim; for the subspace shift, one Gaussian between
-two small clusters. With `shuffle` off the draws come in the benchmark's order, so that a seed gives
-the benchmark's rows (in the subspace shift, after the draws that the benchmark throws away there).
+two small clusters. With `shuffle` off random numbers are drawn in the benchmark's order, so that a
+seed gives the benchmark's rows (in the subspace shift, after those that the benchmark discards).
 
 References
 ----------
@@ -14,9 +14,18 @@ References
 import numpy as np
 from sklearn.utils import check_random_state
 
+from .._core._param_checks import check_bool, check_integer, check_option, check_real
 from .._core._stack import stack_domains
 
-# Linear map and center of each group of rows, the share of the rows it has, and its class.
+# More than data of two features serve for, so that a larger number is a typing error.
+_MAX_SAMPLES = 10**7
+_GROUP_HINT = "Each group of the simulation needs a row."
+
+# The target of a shift is chosen among so many times its rows. Weights are steep, and a class may
+# be asked for up to all rows.
+_CANDIDATES_COVARIATE, _CANDIDATES_LABEL = 100, 3
+
+# Linear map and center of each group of rows, the weight of its size, and its class.
 RIM = (
     ([[2.0, -0.5], [-0.5, 2.0]], [2.0, 2.0], 4, 0),
     ([[0.15, 0.0], [0.0, 0.3]], [-1.5, 3.0], 1, 1),
@@ -36,32 +45,30 @@ OUTSIDE = (
 )
 
 
-def _check_task(task):
-    tasks = ("binary", "multiclass", "regression")
-    if task not in tasks:
-        raise ValueError(f"task must be one of {tasks}; got {task!r}.")
+def _check_options(task, shuffle, n_samples_source, n_samples_target, groups):
+    """Raise unless the parameters that all generators share are of use."""
+    check_option("task", task, ("binary", "multiclass", "regression"))
+    check_bool("shuffle", shuffle)
+    least = sum(weight for _, _, weight, _ in groups)
+    for name, n_samples in (
+        ("n_samples_source", n_samples_source),
+        ("n_samples_target", n_samples_target),
+    ):
+        check_integer(name, n_samples, low=least, high=_MAX_SAMPLES, hint=_GROUP_HINT)
 
 
-def _noise_of_each(noise):
-    """Standard deviations for source and target from one number or two."""
-    scales = np.asarray(noise, dtype=float)
-    if scales.shape not in {(), (2,)} or not np.all(scales >= 0):
-        raise ValueError(
-            "noise must be a standard deviation >= 0, or one for the source and one for the "
-            f"target; got {noise!r}."
-        )
-    return np.broadcast_to(scales, 2)
+def _check_pair(name, value, *, low=None):
+    """Return one number or two as an array of shape (2,), finite and at least `low`."""
+    values = [value, value] if np.ndim(value) == 0 else list(value)
+    if len(values) != 2:
+        raise ValueError(f"{name} must be a number or two; got {value!r}.")
+    return np.array([check_real(name, one, low=low) for one in values])
 
 
 def _group_sizes(groups, n_samples):
-    """Split `n_samples` by the groups' shares; what does not divide goes to the first."""
-    shares = np.array([share for _, _, share, _ in groups])
-    sizes = n_samples * shares // shares.sum()
-    if sizes.min() < 1:
-        raise ValueError(
-            f"n_samples_source and n_samples_target must be at least {shares.sum()}, one row for "
-            f"each group of the drawing; got {n_samples}."
-        )
+    """Split `n_samples` by the groups' weights; what does not divide goes to the first."""
+    weights = np.array([weight for _, _, weight, _ in groups])
+    sizes = n_samples * weights // weights.sum()
     sizes[0] += n_samples - sizes.sum()
     return sizes
 
@@ -72,7 +79,7 @@ def _unit_disc(n_samples, rng):
     return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
 
 
-def _draw_groups(groups, n_samples, rng, *, disc_first=False):
+def _simulate_groups(groups, n_samples, rng, *, disc_first=False):
     """Rows of all groups, and the class of each."""
     sizes = _group_sizes(groups, n_samples)
     rows = [
@@ -84,17 +91,17 @@ def _draw_groups(groups, n_samples, rng, *, disc_first=False):
     return np.concatenate(rows), np.repeat([group[3] for group in groups], sizes)
 
 
-def _draw_rim(n_samples, task, rng):
+def _simulate_rim(n_samples, task, rng):
     """Ellipse and rim; in regression, the height of a bump over the lower left of the plane."""
-    X, classes = _draw_groups(RIM, n_samples, rng, disc_first=True)
+    X, classes = _simulate_groups(RIM, n_samples, rng, disc_first=True)
     if task == "regression":
         return X, 10 * np.exp(-0.25 * np.sum(X**2, axis=1))
     return X, np.minimum(classes, 1) if task == "binary" else classes
 
 
-def _draw_between(n_samples, task, rng):
-    """Groups told apart by the distance from the line x₁ + x₂ = 0, whatever their sign."""
-    X, classes = _draw_groups(BETWEEN + OUTSIDE * (task == "multiclass"), n_samples, rng)
+def _simulate_between(n_samples, task, rng):
+    """Groups separated by the distance from the line x₁ + x₂ = 0, whatever their sign."""
+    X, classes = _simulate_groups(BETWEEN + OUTSIDE * (task == "multiclass"), n_samples, rng)
     if task == "regression":
         return X, 10 * np.exp(-0.125 * np.sum(X, axis=1) ** 2)
     return X, classes
@@ -103,7 +110,8 @@ def _draw_between(n_samples, task, rng):
 def _finish(source, target, noise, shuffle, rng):
     """Blur both domains, mix the rows within each, and stack them."""
     domains = []
-    for (X, y), scale in zip((source, target), _noise_of_each(noise), strict=True):
+    for (X, y), scale in zip((source, target), noise, strict=True):
+        # Random numbers that are not needed are not drawn: a seed gives the benchmark's rows.
         domains.append((X + rng.normal(scale=scale, size=X.shape) if scale else X, y))
     if shuffle:
         orders = [rng.permutation(len(y)) for _, y in domains]
@@ -123,15 +131,16 @@ def make_covariate_shift(
     shuffle=True,
     random_state=None,
 ):
-    """Draw target rows from one corner of the source: P(X) differs, P(y | X) does not.
+    """Take target rows from one corner of the source: P(X) differs, P(y | X) does not.
 
-    Source rows lie in an ellipse of one class with four clusters of the other on its rim. Target
-    rows come from the same drawing, seen through a Gaussian window.
+    Covariate shift: rows lie elsewhere, and a row at a given place has the same label in both
+    domains. Source rows lie in an ellipse of one class with four clusters of the other on its rim.
+    Target rows are simulated likewise and chosen through a Gaussian window.
 
     Parameters
     ----------
     n_samples_source, n_samples_target : int, default=800
-        Number of rows of each domain, at least 8.
+        Number of rows of each domain, from 8 to 10⁷.
     task : {"binary", "multiclass", "regression"}, default="binary"
         Ellipse against clusters; ellipse and each cluster a class of its own (0 to 4); or a smooth
         function of the features.
@@ -146,7 +155,7 @@ def make_covariate_shift(
     shuffle : bool, default=True
         Whether to mix the rows within each domain. They are in the order of the groups otherwise.
     random_state : int, RandomState instance or None, default=None
-        Seed of the drawing.
+        Seed of the simulation.
 
     Returns
     -------
@@ -160,8 +169,8 @@ def make_covariate_shift(
     Raises
     ------
     ValueError
-        If `task` is unknown, `noise` is negative, a domain has fewer rows than groups, or the
-        window is so far out or so narrow that it holds too few rows.
+        If a parameter is out of range, a domain has fewer rows than groups, or the window is so far
+        out or so narrow that it holds too few rows.
 
     See Also
     --------
@@ -171,7 +180,8 @@ def make_covariate_shift(
 
     Notes
     -----
-    The settings of the published benchmark [1]_ are ``noise=0.6``, ``center=(-0.4, 3)``, seeds 0
+    A hundred rows are simulated for each target row, to choose from. The settings of the published
+    benchmark [1]_ are ``noise=0.6``, ``center=(-0.4, 3)``, seeds 0
     to 4.
 
     References
@@ -186,11 +196,13 @@ def make_covariate_shift(
     >>> X[sample_domain > 0].mean(axis=0).round(1), X[sample_domain < 0].mean(axis=0).round(1)
     (array([1.3, 1.3]), array([0.2, 1.9]))
     """
-    _check_task(task)
+    _check_options(task, shuffle, n_samples_source, n_samples_target, RIM)
+    check_real("gamma", gamma, low=0)
+    window, noise = _check_pair("center", center), _check_pair("noise", noise, low=0)
     rng = check_random_state(random_state)
-    source = _draw_rim(n_samples_source, task, rng)
-    X, y = _draw_rim(100 * n_samples_target, task, rng)
-    weights = np.exp(-gamma * np.sum((X - np.asarray(center)) ** 2, axis=1))
+    source = _simulate_rim(n_samples_source, task, rng)
+    X, y = _simulate_rim(_CANDIDATES_COVARIATE * n_samples_target, task, rng)
+    weights = np.exp(-gamma * np.sum((X - window) ** 2, axis=1))
     if np.count_nonzero(weights) < n_samples_target:
         raise ValueError(
             f"gamma={gamma!r} and center={center!r} leave fewer than n_samples_target="
@@ -213,25 +225,26 @@ def make_label_shift(
 ):
     """Change how common the first class is: P(y) differs, P(X | y) does not.
 
-    Half of the source rows are of class 0, the ellipse. In the target it is a share `ratio`.
+    Label shift: class proportions change, and rows of a class look the same in both domains. Half
+    of the source rows are of class 0, the ellipse; in the target its proportion is `ratio`.
 
     Parameters
     ----------
     n_samples_source, n_samples_target : int, default=800
-        Number of rows of each domain, at least 8.
+        Number of rows of each domain, from 8 to 10⁷.
     task : {"binary", "multiclass", "regression"}, default="binary"
         Ellipse against clusters; ellipse and each cluster a class of its own (0 to 4); or a smooth
         function of the features.
     ratio : float, default=0.9
-        Share of class 0 among the target rows, in [0, 1]; 0.5 leaves no shift. In regression, the
-        share of rows with a label below the median.
+        Proportion of class 0 among the target rows, in [0, 1]; 0.5 leaves no shift. In regression,
+        the proportion of rows with a label below the median.
     noise : float or pair of floats, default=0.0
         Standard deviation of Gaussian noise on the features, after the labels are fixed; a pair
         is for source and target.
     shuffle : bool, default=True
         Whether to mix the rows within each domain. They are in the order of the groups otherwise.
     random_state : int, RandomState instance or None, default=None
-        Seed of the drawing.
+        Seed of the simulation.
 
     Returns
     -------
@@ -245,8 +258,7 @@ def make_label_shift(
     Raises
     ------
     ValueError
-        If `task` is unknown, `ratio` is outside [0, 1], `noise` is negative or a domain has fewer
-        rows than groups.
+        If a parameter is out of range or a domain has fewer rows than groups.
 
     See Also
     --------
@@ -270,12 +282,12 @@ def make_label_shift(
     >>> float((y[sample_domain > 0] == 0).mean()), float((y[sample_domain < 0] == 0).mean())
     (0.5, 0.9)
     """
-    _check_task(task)
-    if not 0 <= ratio <= 1:
-        raise ValueError(f"ratio must lie in [0, 1]; got {ratio!r}.")
+    _check_options(task, shuffle, n_samples_source, n_samples_target, RIM)
+    check_real("ratio", ratio, low=0, high=1)
+    noise = _check_pair("noise", noise, low=0)
     rng = check_random_state(random_state)
-    source = _draw_rim(n_samples_source, task, rng)
-    X, y = _draw_rim(3 * n_samples_target, task, rng)
+    source = _simulate_rim(n_samples_source, task, rng)
+    X, y = _simulate_rim(_CANDIDATES_LABEL * n_samples_target, task, rng)
     first = y < np.median(y) if task == "regression" else y == 0
     n_first = int(n_samples_target * ratio)
     chosen = np.concatenate(
@@ -300,12 +312,13 @@ def make_conditional_shift(
 ):
     """Shrink and move the target's rows, labels and all: P(y | X) differs.
 
-    A target row is ``scale * x + offset`` of a row x drawn as the source's are, with x's label.
+    Conditional (concept) shift: the label at a given place changes. A target row is
+    ``scale * x + offset`` of a row x simulated as the source's are, with x's label.
 
     Parameters
     ----------
     n_samples_source, n_samples_target : int, default=800
-        Number of rows of each domain, at least 8.
+        Number of rows of each domain, from 8 to 10⁷.
     task : {"binary", "multiclass", "regression"}, default="binary"
         Ellipse against clusters; ellipse and each cluster a class of its own (0 to 4); or a smooth
         function of the features.
@@ -319,7 +332,7 @@ def make_conditional_shift(
     shuffle : bool, default=True
         Whether to mix the rows within each domain. They are in the order of the groups otherwise.
     random_state : int, RandomState instance or None, default=None
-        Seed of the drawing.
+        Seed of the simulation.
 
     Returns
     -------
@@ -333,7 +346,7 @@ def make_conditional_shift(
     Raises
     ------
     ValueError
-        If `task` is unknown, `noise` is negative or a domain has fewer rows than groups.
+        If a parameter is out of range or a domain has fewer rows than groups.
 
     See Also
     --------
@@ -358,10 +371,12 @@ def make_conditional_shift(
     >>> (X[sample_domain < 0].std(axis=0) / X[sample_domain > 0].std(axis=0)).round(1)
     array([0.5, 0.5])
     """
-    _check_task(task)
+    _check_options(task, shuffle, n_samples_source, n_samples_target, RIM)
+    scale, offset = _check_pair("scale", scale), _check_pair("offset", offset)
+    noise = _check_pair("noise", noise, low=0)
     rng = check_random_state(random_state)
-    source = _draw_rim(n_samples_source, task, rng)
-    X, y = _draw_rim(n_samples_target, task, rng)
+    source = _simulate_rim(n_samples_source, task, rng)
+    X, y = _simulate_rim(n_samples_target, task, rng)
     return _finish(source, (X * scale + offset, y), noise, shuffle, rng)
 
 
@@ -377,13 +392,14 @@ def make_subspace_shift(
     """Turn the target by half a turn: only distances along one direction keep their meaning.
 
     The classes differ in the size of ``x[0] + x[1]``, whose sign means nothing. A target row is
-    ``-x`` of a row x drawn as the source's are, with x's label: a model of ``abs(x[0] + x[1])``
-    holds in both domains, and one that learnt the groups' places does worse than chance.
+    ``-x`` of a row x simulated as the source's are, with x's label: a model of
+    ``abs(x[0] + x[1])`` holds in both domains, and one that learnt the groups' places does worse
+    than chance.
 
     Parameters
     ----------
     n_samples_source, n_samples_target : int, default=1200
-        Number of rows of each domain, at least 4, with three classes 6.
+        Number of rows of each domain, from 4 (with three classes 6) to 10⁷.
     task : {"binary", "multiclass", "regression"}, default="binary"
         Two classes, three, or a smooth function of ``x[0] + x[1]``.
     noise : float or pair of floats, default=0.0
@@ -392,7 +408,7 @@ def make_subspace_shift(
     shuffle : bool, default=True
         Whether to mix the rows within each domain. They are in the order of the groups otherwise.
     random_state : int, RandomState instance or None, default=None
-        Seed of the drawing.
+        Seed of the simulation.
 
     Returns
     -------
@@ -406,7 +422,7 @@ def make_subspace_shift(
     Raises
     ------
     ValueError
-        If `task` is unknown, `noise` is negative or a domain has fewer rows than groups.
+        If a parameter is out of range or a domain has fewer rows than groups.
 
     See Also
     --------
@@ -435,8 +451,10 @@ def make_subspace_shift(
     >>> round(SVC().fit(size[source], y[source]).score(size[target], y[target]), 2)
     0.97
     """
-    _check_task(task)
+    groups = BETWEEN + OUTSIDE * (task == "multiclass")
+    _check_options(task, shuffle, n_samples_source, n_samples_target, groups)
+    noise = _check_pair("noise", noise, low=0)
     rng = check_random_state(random_state)
-    source = _draw_between(n_samples_source, task, rng)
-    X, y = _draw_between(n_samples_target, task, rng)
+    source = _simulate_between(n_samples_source, task, rng)
+    X, y = _simulate_between(n_samples_target, task, rng)
     return _finish(source, (-X, y), noise, shuffle, rng)

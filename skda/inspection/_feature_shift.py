@@ -8,6 +8,7 @@ from scipy import sparse, stats
 from .._array._backend import is_foreign_array, to_numpy
 from .._array._rows import n_rows
 from .._core._labels import is_missing
+from .._core._param_checks import check_integer, check_option
 from .._core._sample_domain import check_both_sides, check_sample_domain
 
 _CORRECTIONS = ("holm", "fdr", None)
@@ -16,14 +17,12 @@ _CORRECTIONS = ("holm", "fdr", None)
 def adjust_pvalues(pvalues, correction):
     """Return p-values adjusted for being many.
 
-    "holm" bounds the chance of any false alarm (Holm 1979), "fdr" the expected share of false
+    "holm" bounds the chance of any false alarm (Holm 1979), "fdr" the expected proportion of false
     alarms among the alarms (Benjamini & Hochberg 1995).
     """
     p, m = np.asarray(pvalues, dtype=np.float64), len(pvalues)
-    if correction is None:
+    if check_option("correction", correction, _CORRECTIONS) is None:
         return p
-    if correction not in _CORRECTIONS:
-        raise ValueError(f"correction must be one of {list(_CORRECTIONS)}; got {correction!r}.")
     order = np.argsort(p, kind="stable")
     if correction == "holm":
         adjusted = np.maximum.accumulate(p[order] * np.arange(m, 0, -1))
@@ -63,7 +62,7 @@ def _numbers(source, target, n_bins):
     ]
     if not any(missing):
         counts = [c[:-1] for c in counts]
-    spread = s.std()
+    spread = s.std()  # the unit of "wasserstein"; a constant feature has none
     moved = stats.wasserstein_distance(s, t)
     return {
         "ks": float(ks.statistic),
@@ -79,10 +78,10 @@ def _categories(source, target):
     counts = np.stack(
         [np.bincount(part, minlength=len(names)) for part in np.split(codes, [len(source)])]
     )
-    shares = counts / counts.sum(axis=1, keepdims=True)
+    proportions = counts / counts.sum(axis=1, keepdims=True)
     many = len(names) > 1
     return {
-        "ks": float(np.abs(shares[0] - shares[1]).sum() / 2),
+        "ks": float(np.abs(proportions[0] - proportions[1]).sum() / 2),
         "pvalue": float(stats.chi2_contingency(counts).pvalue) if many else 1.0,
         "wasserstein": np.nan,
         "psi": population_stability_index(*counts),
@@ -91,6 +90,9 @@ def _categories(source, target):
 
 def feature_shift(X, sample_domain, *, correction="holm", n_bins=10):
     """Tabulate, feature by feature, how far the target is from the source.
+
+    The first thing to look at before adapting: which features are distributed differently, by how
+    much, and which of the differences are more than chance.
 
     Parameters
     ----------
@@ -101,10 +103,11 @@ def feature_shift(X, sample_domain, *, correction="holm", n_bins=10):
         Domain of each row: >= 0 a source, < 0 a target. Several sources (targets) are pooled.
     correction : {"holm", "fdr"} or None, default="holm"
         How p-values are adjusted for there being many features: so that the chance of any false
-        alarm keeps the level ("holm"), or the expected share of false ones among the alarms
-        ("fdr", Benjamini and Hochberg).
+        alarm keeps the level ("holm"), or the expected proportion of false ones among the alarms
+        ("fdr", Benjamini and Hochberg). None leaves them as they are.
     n_bins : int, default=10
-        Bins of equal source mass for the population stability index.
+        Number of bins of equal source mass for the population stability index, at least 2. More
+        bins show finer changes and make the index noisier.
 
     Returns
     -------
@@ -117,25 +120,28 @@ def feature_shift(X, sample_domain, *, correction="holm", n_bins=10):
         ``adjusted_pvalue`` : corrected for the number of features;
         ``wasserstein`` : mean distance that a value moves, in standard deviations of the source;
         ``psi`` : population stability index (below 0.1 is called stable, above 0.25 shifted);
-        ``missing_source``, ``missing_target`` : share of missing values.
+        ``missing_source``, ``missing_target`` : proportion of missing values.
 
     Raises
     ------
     ImportError
         If pandas is not installed.
     ValueError
-        If rows of one side are missing.
+        If rows of one side are missing, X is not two-dimensional or a parameter is out of range.
+    TypeError
+        If X is sparse.
 
     See Also
     --------
     skda.metrics.mmd_test : Sees shifts in several features together.
-    skda.metrics.proxy_a_distance : How well the domains can be told apart.
+    skda.metrics.classifier_two_sample_test : Whether a classifier can tell the domains apart.
+    skda.metrics.proxy_a_distance : How well it can.
 
     Notes
     -----
     Sees one feature at a time: a change of correlation alone shows nowhere. Missing values are a
     bin of their own in ``psi`` and a category of their own among categories, and are left out of
-    the other measures. Cost O(n log n) per feature. A NumPy island.
+    the other measures. Cost O(n log n) per feature. Computed on the host.
 
     References
     ----------
@@ -161,11 +167,12 @@ def feature_shift(X, sample_domain, *, correction="holm", n_bins=10):
         raise ImportError(
             "feature_shift returns a data frame and needs pandas: pip install pandas"
         ) from error
-    if not isinstance(n_bins, int) or n_bins < 2:
-        raise ValueError(f"n_bins must be an integer of at least 2; got {n_bins!r}.")
+    check_option("correction", correction, _CORRECTIONS)
+    check_integer("n_bins", n_bins, low=2)
+    _check_table(X)
     ids = check_sample_domain(sample_domain, n_rows(X))
     check_both_sides(ids)
-    rows = {}
+    measured = {}
     for name, column in _columns(X):
         source, target = column[ids >= 0], column[ids < 0]
         if column.dtype.kind == "f":
@@ -174,8 +181,8 @@ def feature_shift(X, sample_domain, *, correction="holm", n_bins=10):
         else:
             gone = [float((part == _MISSING).mean()) for part in (source, target)]
             measures = _categories(source, target)
-        rows[name] = {**measures, "missing_source": gone[0], "missing_target": gone[1]}
-    table = pandas.DataFrame.from_dict(rows, orient="index")
+        measured[name] = {**measures, "missing_source": gone[0], "missing_target": gone[1]}
+    table = pandas.DataFrame.from_dict(measured, orient="index")
     tested = table["pvalue"].notna().to_numpy()
     adjusted = np.full(len(table), np.nan)
     adjusted[tested] = adjust_pvalues(table["pvalue"].to_numpy()[tested], correction)
@@ -186,14 +193,19 @@ def feature_shift(X, sample_domain, *, correction="holm", n_bins=10):
 _MISSING = "(missing)"
 
 
+def _check_table(X):
+    if X is None or isinstance(X, str):
+        raise ValueError(f"X must be two-dimensional (rows, features); got {X!r}.")
+    if sparse.issparse(X):
+        raise TypeError("X is sparse. Pass X.toarray(), or the columns that you want to see.")
+
+
 def _columns(X):
     """Yield the name and values of each feature, numbers as float64 and the rest as text."""
     if hasattr(X, "columns"):
         for name in X.columns:
             yield str(name), _values(X[name].to_numpy())
         return
-    if sparse.issparse(X):
-        raise TypeError("X is sparse. Pass X.toarray(), or the columns that you want to see.")
     X = to_numpy(X) if is_foreign_array(X) else np.asarray(X)
     if X.ndim != 2:
         raise ValueError(f"X must be two-dimensional (rows, features); got shape {X.shape}.")

@@ -57,7 +57,7 @@ def proxy_a_distance(X, Y, *, estimator=None, cv=5, random_state=None):
     Returns
     -------
     distance : float
-        Between 0 (not told apart) and 2 (told apart without an error).
+        Between 0 (no better than a guess) and 2 (separated without an error).
 
     See Also
     --------

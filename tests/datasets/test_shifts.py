@@ -132,11 +132,26 @@ def test_noise_of_each_domain_is_its_own():
     ("make", "options", "message"),
     [
         (make_label_shift, {"task": "ordinal"}, r"task must be one of .*; got 'ordinal'"),
-        (make_label_shift, {"ratio": 1.5}, r"ratio must lie in \[0, 1\]; got 1.5"),
-        (make_label_shift, {"noise": -1}, "noise must be a standard deviation >= 0.*; got -1"),
-        (make_label_shift, {"noise": (1, 2, 3)}, "noise must be a standard deviation >= 0"),
-        (make_covariate_shift, {"n_samples_source": 7}, "must be at least 8.*; got 7"),
-        (make_subspace_shift, {"n_samples_target": 3}, "must be at least 4.*; got 3"),
+        (make_label_shift, {"ratio": 1.5}, r"ratio must be a number in \[0, 1\]; got 1.5"),
+        (make_label_shift, {"noise": -1}, "noise must be a non-negative number; got -1"),
+        (make_label_shift, {"noise": (1, 2, 3)}, r"noise must be a number or two; got \(1, 2, 3\)"),
+        *[(make, {"noise": np.inf}, "noise must be .*; got inf") for make in GENERATORS],
+        *[(make, {"shuffle": "no"}, "shuffle must be True or False") for make in GENERATORS],
+        *[
+            (make, {"n_samples_target": bad}, "n_samples_target must be an integer from")
+            for make in GENERATORS
+            for bad in (np.nan, 1e300, 10**300, "many", None, True)
+        ],
+        *[
+            (make_conditional_shift, {name: bad}, f"{name} must be a ")
+            for name in ("scale", "offset")
+            for bad in (np.nan, np.inf, "bogus", (1, np.nan), None, [[1, 2]])
+        ],
+        (make_covariate_shift, {"gamma": np.nan}, "gamma must be a non-negative number"),
+        (make_covariate_shift, {"center": (0, np.inf)}, "center must be a finite number"),
+        (make_label_shift, {"ratio": "half"}, "ratio must be a number"),
+        (make_covariate_shift, {"n_samples_source": 7}, "must be an integer from 8 .*; got 7"),
+        (make_subspace_shift, {"n_samples_target": 3}, "must be an integer from 4 .*; got 3"),
         (make_covariate_shift, {"center": (99, 99)}, r"center=\(99, 99\) leave fewer than"),
     ],
 )

@@ -41,7 +41,7 @@ def test_what_moved_comes_first_and_is_significant(shifted):
     assert (table["psi"][:2] > 0.2).all() and (table["psi"][2:] < 0.15).all()
 
 
-def test_psi_is_zero_for_equal_shares_and_finite_for_empty_bins():
+def test_psi_is_zero_for_equal_proportions_and_finite_for_empty_bins():
     assert population_stability_index([10, 30], [10, 30]) == 0
     p, q = np.array([10.5, 0.5]) / 11, np.array([0.5, 10.5]) / 11
     assert_allclose(population_stability_index([10, 0], [0, 10]), np.sum((q - p) * np.log(q / p)))
@@ -111,8 +111,14 @@ def test_bad_input_is_refused_in_words(shifted):
         feature_shift(X, np.ones(500))
     with pytest.raises(ValueError, match="correction must be one of"):
         feature_shift(X, sample_domain, correction="bonferroni")
-    with pytest.raises(ValueError, match="n_bins"):
-        feature_shift(X, sample_domain, n_bins=1)
+    with pytest.raises(ValueError, match="correction must be one of"):
+        feature_shift(X, sample_domain, correction=True)
+    for n_bins in (1, 2.5, True, None):
+        with pytest.raises(ValueError, match="n_bins must be an integer"):
+            feature_shift(X, sample_domain, n_bins=n_bins)
+    for no_table in (None, "data"):
+        with pytest.raises(ValueError, match="two-dimensional"):
+            feature_shift(no_table, sample_domain)
     with pytest.raises(ValueError, match="two-dimensional"):
         feature_shift(X[:, 0], sample_domain)
     with pytest.raises(TypeError, match="sparse"):
