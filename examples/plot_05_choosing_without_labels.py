@@ -3,9 +3,9 @@ Choosing without target labels
 ==============================
 
 Which method, how strong, and can the answer be believed? The usual way to choose, the score on
-held-out rows with labels, is gone: the rows that matter have none. This lesson looks at what
-shifted, lets several label-free scorers judge a grid of candidates, and in the end opens the
-envelope with the target labels to see which scorer deserved its trust.
+held-out rows with labels, is not available: the rows that matter have none. This lesson looks at
+what shifted, scores a grid of candidates with several label-free scorers, and in the end uses the
+target labels to see which of the scorers chose well.
 
 The images are the handwritten digits that scikit-learn ships; the second scanner is simulated, as
 :func:`skda.datasets.load_digits_scanners` documents.
@@ -40,14 +40,14 @@ sklearn.set_config(enable_metadata_routing=True)
 
 X, y, sample_domain = load_digits_scanners(random_state=0)
 source, target = sample_domain > 0, sample_domain < 0
-hidden = np.where(target, -1, y)  # what we know when we choose
+hidden = np.where(target, np.nan, y)  # what we know when we choose
 
 # %%
 # Is there a shift, and where?
 # ----------------------------
-# The permutation test says whether the two sets of images could come from one distribution; the
-# proxy A-distance says how easily a classifier tells them apart, from 0 to 2. The table goes
-# feature by feature, here pixel by pixel, and corrects the p-values for there being 64 of them.
+# The permutation test shows whether the two sets of images could come from one distribution; the
+# proxy A-distance, from 0 to 2, how easily a classifier separates them. The table goes feature by
+# feature, here pixel by pixel, and corrects the p-values for their number, 64.
 
 test = mmd_test(X[source], X[target], random_state=0)
 print(f"squared MMD {test.statistic:.3f}, p-value {test.pvalue:.3f}")
@@ -61,8 +61,8 @@ print(f"\n{(shift['adjusted_pvalue'] < 0.01).sum()} of {len(shift)} pixels shift
 # Several methods side by side
 # ----------------------------
 # :func:`~skda.model_selection.compare` cross-validates candidates on the same folds and ranks them
-# under every scorer. The source-only model is always among them: a method that no scorer puts
-# above it is not worth its trouble.
+# under every scorer. The source-only model, here a scaler and a classifier fitted on the source
+# rows, is always among them: a method that no scorer puts above it is not worth its trouble.
 
 classifier = LogisticRegression(max_iter=1000)
 candidates = {
@@ -80,8 +80,9 @@ plot_comparison(table)
 # All scorers in one search
 # -------------------------
 # Scorers are plain scikit-learn scorers, so a grid search takes a dictionary of them. ``refit``
-# names the one that decides. The last one looks at the target labels; it is there for this lesson
-# only, and ``y`` must hold them for it. The other scorers get the same ``y`` and do not look.
+# names the one that decides. The last one uses the target labels; it is there for this lesson
+# only, and ``y`` must hold them for it. The other scorers get the same ``y`` and ignore them. A
+# name such as ``"accuracy"`` would not do: scikit-learn's scorers compare all rows with ``y``.
 
 scoring = {
     "source": SourceScorer(),
@@ -91,7 +92,7 @@ scoring = {
     "nuclear norm": BatchNuclearNormScorer(),
     "MixVal": MixValScorer(),
     "circular": CircularValidationScorer(),
-    "truth": LabeledTargetScorer(),
+    "target": LabeledTargetScorer(),
 }
 search = GridSearchCV(
     candidates["CORAL"],
@@ -105,13 +106,13 @@ search = GridSearchCV(
 ).fit(X, y, sample_domain=sample_domain)
 
 # %%
-# Opening the envelope
-# --------------------
+# What the target labels show
+# ---------------------------
 # Each point is a candidate. A scorer is useful when its best candidate, marked, is high, whatever
 # its scale; the correlation says how well it orders them all.
 
 results = search.cv_results_
-truth = results["mean_test_truth"]
+truth = results["mean_test_target"]
 unadapted = truth[results["param_coraltransformer__strength"] == 0.0].max()
 
 fig, axes = plt.subplots(2, 4, figsize=(11, 5), sharey=True, layout="constrained")
@@ -130,10 +131,10 @@ print(f"\nsource only {unadapted:.3f}, best candidate {truth.max():.3f}")
 
 # %%
 # On this shift the information, the nuclear norm and the circular score order the candidates well.
-# What they choose is right on more than 20 points more of the new images than the source-only
-# model (dashed). The source score is nearly flat: it cannot see the target. The weighted scores
-# choose from the middle of the field, since hardly a source row looks like a target row, so that
-# few rows carry all the weight. MixVal stays with a model that hardly adapts.
+# The accuracy of what they choose on the new images is more than 20 points above that of the
+# source-only model (dashed). The source score is nearly flat: it cannot see the target. The
+# weighted scores choose from the middle of the field, since hardly a source row looks like a target
+# row, so that few rows carry all the weight. MixVal stays with a model that hardly adapts.
 #
 # Another shift gives another order. The user guide has a table over thirteen tasks, and every
 # scorer fails somewhere in it: a label-free score is evidence, to be read beside others.
