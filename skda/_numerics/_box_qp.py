@@ -1,9 +1,17 @@
 """Convex quadratic programs over a box cut by a slab, to the accuracy of their KKT conditions.
 
 A proximal-point method with a shrinking ridge; each of its subproblems is solved by a primal-dual
-active set (semismooth Newton) method: guess which bounds hold, solve one linear system on the free
-entries, correct the guess. A handful of systems replaces thousands of gradient steps where the
-matrix is nearly singular, as kernel matrices are at wide bandwidths.
+active set (semismooth Newton) method: assume which bounds hold, solve one linear system on the
+free entries, correct the assumption. A handful of systems replaces thousands of gradient steps
+where the matrix is nearly singular, as kernel matrices are at wide bandwidths.
+
+Why not an off-the-shelf solver: general ones (OSQP, Clarabel) are further dependencies, run on
+NumPy arrays on the host only, and are made for sparse programs: of a dense kernel matrix they keep
+copies and factors of a larger system, while here one matrix of n x n is held. First-order methods
+(projected gradients, SMO) need little memory, but many steps where the matrix is ill-conditioned.
+This solver needs only products with the matrix and solutions of positive definite systems, which
+every array library has, and stops on the optimality conditions. The tests hold it to Clarabel's
+optimum.
 """
 
 import math
@@ -16,10 +24,45 @@ from .._array._rows import row_tiles, take_rows
 from ._linalg import spd_solve, symmetric_times
 from ._threads import limit_blas_threads
 
-_MAX_GUESSES = 40
-_PATIENCE = 3
-_ROUGH = 1e-6  # residual of the free entries, relative to c, while the guess still changes
-_FEW = 1024  # free entries up to which a Cholesky factor is cheap
+# The ridge of the proximal steps. All of these are relative to the largest row sum of |Q|, a cheap
+# bound on the largest eigenvalue.
+_FIRST_RIDGE = 1e-8  # small enough for few proximal steps, large enough for a Cholesky factor
+_LEAST_RIDGE_EPS = 100.0  # times machine epsilon: below it rounding makes Q + ridge I indefinite
+_NEGLIGIBLE_RIDGE = 1e-10  # a step with so small a ridge has solved the program itself
+_RIDGE_AFTER_GRADIENT_STEP = 1e-2  # start again from well-conditioned subproblems
+
+# How the ridge changes from one proximal step to the next.
+_LOWER_FAST = 1e-3  # after a subproblem that took few systems: the next may be harder
+_LOWER = 1e-2  # after one that took more
+_FEW_SYSTEMS = 3  # linear systems up to which a subproblem counts as easy
+_RAISE_UNSETTLED = 2.0  # the active set did not settle, yet the objective fell: slightly easier
+_RAISE_FAILED = 10.0  # no factor, or no descent: much easier
+_FORGET_FAILURE = 0.3  # lowers the floor that a failure left: it may settle from a better start
+
+# Accuracies.
+_GRADIENT_EPS = 8.0  # times epsilon and max|c|: rounding of the gradient, no residual is below it
+_SYSTEM_EPS = 4.0  # the same for the residual of one linear system
+_SYSTEM_TOL = 1e-4  # residual of a linear system relative to tol: far below what is tested
+_POLISHED = 1e-3  # residual relative to tol below which further steps change nothing visible
+_DESCENT_SLACK = 1e-12  # relative rise of the objective that rounding explains
+_PRESSURE_SLACK = 1e-14  # relative pressure against a bound that rounding explains
+_ROUGH_TOL = 1e-6  # residual of the free entries, relative to c, while the active set changes
+
+# The active set.
+_MAX_ACTIVE_SETS = 40  # sets that settle did so within 32 on kernel programs of 120 to 1,400 rows
+_PATIENCE = 3  # sets in a row without fewer wrong entries before the changes become cautious
+_DIVERGED = 2  # times the fewest wrong entries so far: it runs away from the solution
+_CAUTIOUS_PART = 4  # change the worst quarter: also the part of all entries that may be wrong
+
+# Conjugate gradients (CG) or a Cholesky factor: a step of CG costs one product, k² operations, a
+# factor k³/3, so that k/24 to k/48 steps, at the lower speed of products, cost as much.
+_CHEAP_FACTOR_SIZE = 1024  # free entries up to which a Cholesky factor is cheap
+_STEPS_PER_ENTRY_MANY = 24  # CG steps: one per 24 free entries, where most are free
+_STEPS_PER_ENTRY_FEW = 48  # where few are, since the product still takes all of Q
+_N_ROUGH_SETS = 2  # first sets of most entries left unsolved: their factors would cost the most
+_PACE_WINDOW = 8  # steps over which the pace of CG is measured
+_N_UNBOUNDED_STEPS = 8  # CG steps without bounds that show which bounds hold, and the pace
+_FAST_CG = 0.01  # fall of the residual in these steps from which CG is fast enough alone
 
 
 class BoxSlab(NamedTuple):
@@ -76,13 +119,13 @@ def _shift_to_sum(z, upper, total):
 class Start(NamedTuple):
     """Where to start, and whether conjugate gradients are known to be slow.
 
-    The bounds that hold at the projection of the hint are the first guess of those that will hold
-    in the end; without a hint it is a gradient step from x.
+    The bounds that hold at the projection of `warm_start_point` are the first active set; without
+    it that point is a gradient step from x.
     """
 
     x: Any
-    hint: Any = None
-    slow: bool = False
+    warm_start_point: Any = None
+    cg_is_slow: bool = False
 
 
 class BoxQPSolution(NamedTuple):
@@ -121,75 +164,127 @@ def solve_box_qp(
     max_iter : int
         Largest number of proximal steps.
     refill : callable, default=None
-        Fills its argument with Q. Large factors are then worked out in the memory of Q itself, and
+        Fills its argument with Q. Large factors are then computed in the memory of Q itself, and
         Q is filled again.
 
     Returns
     -------
     solution : BoxQPSolution
     """
-    xp = namespace(Q, c)
-
-    def gradient_at(x):
-        return symmetric_times(Q, x) + x * reg - c
-
-    eps = float(xp.finfo(c.dtype).eps)
-    if start is None:
-        start, _ = _without_bounds(Q, c, reg)
-    x, hint = feasible.project(start.x), start.hint
-    solver = _FreeSolver(Q, x, n_least=math.inf if start.slow else _FEW, refill=refill)
-    gradient = gradient_at(x)
-    if start.slow:
-        hint = _half_freed(x, x - gradient)
-    scale = _largest_row_sum(Q) + reg
-    tol = max(tol, 8.0 * eps * float(xp.max(xp.abs(c))))
-    least = 100.0 * eps * scale
-    ridge, floor = max(1e-8 * scale, least), least
-    value = _objective(x, gradient, c)
-    residual = feasible.residual(x, gradient)
-    accuracy = max(1e-4 * tol, 4.0 * eps * float(xp.max(xp.abs(c))))
-    n_systems = n_iter = 0
-    n_polish = 0
-    while n_iter < max_iter and (residual > tol or n_polish < polish):
+    start = start or _without_bounds(Q, c, reg)[0]
+    steps = _ProximalSteps(Q, c, feasible, reg=reg, start=start, tol=tol, refill=refill)
+    n_iter = n_polish = 0
+    while n_iter < max_iter and (steps.at.residual > steps.tol or n_polish < polish):
         n_iter += 1
-        n_polish += residual <= tol
-        hint = x - gradient if hint is None else hint
-        pull = c + x * ridge
+        n_polish += steps.at.residual <= steps.tol
+        if not steps.advance():
+            n_polish = polish
+    x, residual = steps.at.x, steps.at.residual
+    return BoxQPSolution(x, residual, residual <= steps.tol, n_iter, steps.n_systems)
+
+
+class _Point(NamedTuple):
+    """A feasible point with the gradient, the objective and the KKT residual there."""
+
+    x: Any
+    gradient: Any
+    value: float
+    residual: float
+
+
+class _ProximalSteps:
+    """The course of the proximal-point method: the point reached, and the ridge of the next step.
+
+    A step minimizes the objective plus ``ridge ‖x - point‖²/2``. The ridge is lowered after each
+    success, for fewer steps, and raised after a failure, for easier ones; `floor` remembers which
+    ridge failed.
+    """
+
+    def __init__(self, Q, c, feasible, *, reg, start, tol, refill):
+        xp = namespace(Q, c)
+        self.Q, self.c, self.feasible, self.reg = Q, c, feasible, reg
+        eps, size = float(xp.finfo(c.dtype).eps), float(xp.max(xp.abs(c)))
+        self.tol = max(tol, _GRADIENT_EPS * eps * size)
+        self.accuracy = max(_SYSTEM_TOL * self.tol, _SYSTEM_EPS * eps * size)
+        self.at = self._evaluate(feasible.project(start.x))
+        self.warm_start_point = start.warm_start_point
+        if start.cg_is_slow:
+            stepped = self.at.x - self.at.gradient
+            self.warm_start_point = _half_freed(self.at.x, stepped)
+        max_factor_size = math.inf if start.cg_is_slow else _CHEAP_FACTOR_SIZE
+        self.solver = _FreeSolver(Q, self.at.x, max_factor_size=max_factor_size, refill=refill)
+        self.scale = _largest_row_sum(Q) + reg
+        self.least_ridge = self.floor = _LEAST_RIDGE_EPS * eps * self.scale
+        self.ridge = max(_FIRST_RIDGE * self.scale, self.least_ridge)
+        self.n_systems = 0
+
+    def advance(self):
+        """Take one proximal step; return False if there is nothing more to gain."""
+        if self.warm_start_point is None:
+            self.warm_start_point = self.at.x - self.at.gradient
         try:
-            guess = _prox_by_active_set(Q, pull, reg + ridge, hint, feasible, solver, accuracy)
+            found = self._minimize()
         except ValueError:  # not definite with this ridge, to working precision
-            if ridge > scale:
+            if self.ridge > self.scale:
                 raise
-            ridge = floor = ridge * 10.0
-            continue
-        hint = None
-        n_systems += guess.n_systems
-        moved = feasible.project(guess.x)
-        gradient_moved = gradient_at(moved)
-        value_moved = _objective(moved, gradient_moved, c)
-        step = moved - x
-        if value_moved + 0.5 * ridge * float(xp.sum(step * step)) > value + 1e-12 * abs(value):
-            if ridge > scale:  # the set does not settle: a gradient step always descends
-                x = feasible.project(x - gradient / scale)
-                gradient = gradient_at(x)
-                value, residual = _objective(x, gradient, c), feasible.residual(x, gradient)
-                ridge = 1e-2 * scale
+            self._raise_ridge(_RAISE_FAILED)
+            return True
+        self.warm_start_point = None
+        self.n_systems += found.n_systems
+        moved = self._evaluate(self.feasible.project(found.x))
+        if not self._descends(moved):
+            if self.ridge > self.scale:
+                self._gradient_step()
             else:
-                ridge = floor = ridge * 10.0
-            continue
-        x, gradient, value = moved, gradient_moved, value_moved
-        residual = feasible.residual(x, gradient)
-        if not guess.settled:
-            ridge = floor = ridge * 2.0
-        else:
-            if ridge <= 1e-10 * scale or residual <= 1e-3 * tol:
-                n_polish = polish  # nothing more to gain
-            floor = max(0.3 * floor, least)  # what failed may settle from a better start
-            ridge = max(ridge * (1e-3 if guess.n_systems <= 3 else 1e-2), floor)
-    return BoxQPSolution(x, residual, residual <= tol, n_iter, n_systems)
+                self._raise_ridge(_RAISE_FAILED)
+            return True
+        self.at = moved
+        if not found.settled:
+            self._raise_ridge(_RAISE_UNSETTLED)
+            return True
+        done = (
+            self.ridge <= _NEGLIGIBLE_RIDGE * self.scale or moved.residual <= _POLISHED * self.tol
+        )
+        self._lower_ridge(found.n_systems)
+        return not done
+
+    def _evaluate(self, x):
+        gradient = symmetric_times(self.Q, x) + x * self.reg - self.c
+        value = 0.5 * float(namespace(x).sum(x * (gradient - self.c)))
+        return _Point(x, gradient, value, self.feasible.residual(x, gradient))
+
+    def _minimize(self):
+        return _prox_by_active_set(
+            self.Q,
+            self.c + self.at.x * self.ridge,
+            self.reg + self.ridge,
+            self.warm_start_point,
+            self.feasible,
+            self.solver,
+            self.accuracy,
+        )
+
+    def _descends(self, moved):
+        """Tell whether the subproblem's objective has not risen, but for rounding."""
+        step = moved.x - self.at.x
+        proximal = 0.5 * self.ridge * float(namespace(step).sum(step * step))
+        return moved.value + proximal <= self.at.value + _DESCENT_SLACK * abs(self.at.value)
+
+    def _gradient_step(self):
+        """Step along the gradient, which always descends, where no active set ever settles."""
+        self.at = self._evaluate(self.feasible.project(self.at.x - self.at.gradient / self.scale))
+        self.ridge = _RIDGE_AFTER_GRADIENT_STEP * self.scale
+
+    def _raise_ridge(self, factor):
+        self.ridge = self.floor = self.ridge * factor
+
+    def _lower_ridge(self, n_systems):
+        self.floor = max(_FORGET_FAILURE * self.floor, self.least_ridge)
+        factor = _LOWER_FAST if n_systems <= _FEW_SYSTEMS else _LOWER
+        self.ridge = max(self.ridge * factor, self.floor)
 
 
-def start_from_halves(matrix, c, feasible, *, fewest, reg=0.0):
+def start_from_halves(matrix, c, feasible, *, min_size, reg=0.0):
     """Find a start from the solution on every second entry, where conjugate gradients are slow.
 
     Each of these entries stands for itself and its neighbor. Their program in turn starts from
@@ -203,7 +298,7 @@ def start_from_halves(matrix, c, feasible, *, fewest, reg=0.0):
         Linear term.
     feasible, reg
         Of :func:`solve_box_qp`.
-    fewest : int
+    min_size : int
         Entries up to which nothing is to be gained, nor by threads of the linear algebra.
 
     Returns
@@ -212,28 +307,31 @@ def start_from_halves(matrix, c, feasible, *, fewest, reg=0.0):
         None for so few entries, and where gradients are fast.
     """
     n = c.shape[0]
-    if n <= fewest:
+    if n <= min_size:
         return None
     rows = np.arange(0, n, 2)
-    share = len(rows) / n
-    pull, reg = take_rows(c, rows), reg * share
-    bounds = feasible._replace(upper=feasible.upper / share)
-    start = start_from_halves(lambda some: matrix(rows[some]), pull, bounds, fewest=fewest, reg=reg)
+    kept = len(rows) / n
+    linear_term, reg = take_rows(c, rows), reg * kept
+    bounds = feasible._replace(upper=feasible.upper / kept)
+    start = start_from_halves(
+        lambda some: matrix(rows[some]), linear_term, bounds, min_size=min_size, reg=reg
+    )
     part = matrix(rows)
-    with limit_blas_threads(len(rows) <= fewest):
-        plain, residuals = _without_bounds(part, pull, reg)
-        if residuals[-1] <= 0.01 * residuals[min(2, len(residuals) - 1)]:
+    with limit_blas_threads(len(rows) <= min_size):
+        unbounded, residuals = _without_bounds(part, linear_term, reg)
+        # The first two steps fall fast on any kernel matrix, so the pace is taken after them.
+        if residuals[-1] <= _FAST_CG * residuals[min(2, len(residuals) - 1)]:
             return None
-        tol = _ROUGH * float(namespace(c).max(namespace(c).abs(c)))
-        found = solve_box_qp(part, pull, bounds, reg=reg, start=start or plain, tol=tol)
-    return Start(_spread(found.x, rows, n), slow=True)
+        tol = _ROUGH_TOL * float(namespace(c).max(namespace(c).abs(c)))
+        found = solve_box_qp(part, linear_term, bounds, reg=reg, start=start or unbounded, tol=tol)
+    return Start(_spread(found.x, rows, n), cg_is_slow=True)
 
 
 def _without_bounds(Q, c, ridge):
-    """Start from eight steps without any bound, which say roughly those that hold; residuals."""
+    """Start from some steps without any bound, which show roughly those that hold; residuals."""
     x = namespace(Q).ones_like(c)
-    x, residuals = _conjugate_gradient(Q, c, x=x, ridge=ridge, n_steps=8)
-    return Start(x, hint=x), residuals
+    x, residuals = _conjugate_gradient(Q, c, x=x, ridge=ridge, n_steps=_N_UNBOUNDED_STEPS)
+    return Start(x, warm_start_point=x), residuals
 
 
 def _half_freed(x, stepped):
@@ -255,21 +353,11 @@ def _largest_row_sum(Q):
     return max(float(xp.max(xp.sum(xp.abs(Q[rows, :]), axis=1))) for rows in tiles)
 
 
-def _objective(x, gradient, c):
-    return 0.5 * float(namespace(x).sum(x * (gradient - c)))
-
-
-class _Guess(NamedTuple):
-    x: Any
-    settled: bool
-    n_systems: int
-
-
 def _conjugate_gradient(Q, c, *, x, n_steps, ridge=0.0, mask=1.0, wanted=0.0):
     """Steps from x towards ``(Q + ridge I) x = c`` on the entries where the mask is 1.
 
     They end at a largest residual of `wanted`, after `n_steps`, or as soon as the pace of the last
-    eight would take more than those. Returns x and the residual before and after each step.
+    ones would take more than those. Returns x and the residual before and after each step.
     """
     xp = namespace(Q)
     x = x * mask
@@ -279,126 +367,168 @@ def _conjugate_gradient(Q, c, *, x, n_steps, ridge=0.0, mask=1.0, wanted=0.0):
     for n_done in range(n_steps):
         if residuals[-1] <= wanted:
             break
-        if wanted and n_done and n_done % 8 == 0:
-            gained = math.log(residuals[-9] / residuals[-1])
-            if gained * (n_steps - n_done) < math.log(residuals[-1] / wanted) * 8:
+        if wanted and n_done and n_done % _PACE_WINDOW == 0:
+            gained = math.log(residuals[-1 - _PACE_WINDOW] / residuals[-1])
+            missing = math.log(residuals[-1] / wanted)
+            if gained * (n_steps - n_done) < missing * _PACE_WINDOW:
                 break
-        pull = (symmetric_times(Q, direction) + direction * ridge) * mask
-        curvature = float(xp.sum(direction * pull))
-        if curvature <= 0:
+        image = (symmetric_times(Q, direction) + direction * ridge) * mask
+        curvature = float(xp.sum(direction * image))
+        if curvature <= 0:  # Q is singular along it, to working precision
             break
         x = x + direction * (size / curvature)
-        rest = rest - pull * (size / curvature)
+        rest = rest - image * (size / curvature)
         old, size = size, float(xp.sum(rest * rest))
         direction = rest + direction * (size / old)
         residuals.append(float(xp.max(xp.abs(rest))))
     return x, residuals
 
 
-def _prox_by_active_set(Q, c, ridge, hint, feasible, solver, accuracy):
-    """Minimize ``xᵀ(Q + ridge I)x/2 - cᵀx`` by guessing which bounds hold, until they agree.
+class _ProxResult(NamedTuple):
+    """Minimizer of a subproblem, whether its active set settled, and the systems it took."""
 
-    The first guess is what holds at the projection of the hint. A guess lives on the host as -1
-    (at 0), 0 (free), 1 (at upper) for each entry, and as -1, 0, 1 for the slab; x may be
-    infeasible if the guesses did not settle. While they change the free entries are found roughly
-    where that is cheaper, and to `accuracy` once they agree.
+    x: Any
+    settled: bool
+    n_systems: int
+
+
+class _ActiveSet(NamedTuple):
+    """The bounds that are assumed to hold: of the box, -1 (at 0), 0 (free), 1 (at upper) for each
+    entry, on the host; of the slab, -1 (the sum is held up at low), 0, 1 (down at high)."""
+
+    box: Any
+    slab: int
+
+    @classmethod
+    def at_projection(cls, z, feasible):
+        """Return the bounds that hold at the projection of a point."""
+        nu = feasible.shift(z)
+        z = to_numpy(z) - nu
+        box = np.where(z <= 0, -1, np.where(z >= feasible.upper, 1, 0))
+        return cls(box, int(np.sign(nu)))
+
+    def solve(self, Q, c, ridge, feasible, solver, wanted):
+        """Solve for the free entries; return x, the slab's multiplier nu and the residual."""
+        xp, upper, at_upper = namespace(Q), feasible.upper, self.box == 1
+        fixed = np.where(at_upper, upper if at_upper.any() else 0.0, 0.0)
+        fixed = backend_of(Q).asarray(fixed, c.dtype)
+        linear_term = c - symmetric_times(Q, fixed) if at_upper.any() else c
+        required_sum = None
+        if self.slab:
+            bound = feasible.low if self.slab < 0 else feasible.high
+            required_sum = bound - float(xp.sum(fixed))
+        free, nu, reached = solver.solve(
+            linear_term, self.box == 0, ridge, required_sum=required_sum, wanted=wanted
+        )
+        return fixed + free, nu, reached
+
+    def flipped(self, wrong, values, slab):
+        """Return the set with these entries changed: to the bound they passed, or to free."""
+        beyond = np.where(values < 0, -1, 1)
+        box = np.where(wrong > 0, np.where(self.box == 0, beyond, 0), self.box)
+        return _ActiveSet(box, slab)
+
+
+def _prox_by_active_set(Q, c, ridge, warm_start_point, feasible, solver, accuracy):
+    """Minimize ``xᵀ(Q + ridge I)x/2 - cᵀx`` by correcting an active set until it agrees with x.
+
+    The first active set is what holds at the projection of the warm-start point; x may be
+    infeasible if the set did not settle. While it changes the free entries are found roughly
+    where that is cheaper, and to `accuracy` once it agrees.
     """
     xp = namespace(Q)
-    backend = backend_of(Q)
-    upper, low, high = feasible
-    nu = feasible.shift(hint)
-    z = to_numpy(hint) - nu
-    state = np.where(z <= 0, -1, np.where(z >= upper, 1, 0))
-    slab, fewest, patience = int(np.sign(nu)), len(state) + 2, _PATIENCE
-    wanted = max(_ROUGH * float(xp.max(xp.abs(c))), accuracy)
-    for n_systems in range(1, _MAX_GUESSES + 1):
-        at_upper = state == 1
-        fixed = backend.asarray(np.where(at_upper, upper if at_upper.any() else 0.0, 0.0), c.dtype)
-        pull = c - symmetric_times(Q, fixed) if at_upper.any() else c
-        to_sum = (low if slab < 0 else high) - float(xp.sum(fixed)) if slab else None
-        free, nu, reached = solver.solve(pull, state == 0, ridge, to_sum=to_sum, wanted=wanted)
-        x = fixed + free
+    active = _ActiveSet.at_projection(warm_start_point, feasible)
+    n = len(active.box)
+    fewest_wrong, patience = n + 2, _PATIENCE
+    wanted = max(_ROUGH_TOL * float(xp.max(xp.abs(c))), accuracy)
+    for n_systems in range(1, _MAX_ACTIVE_SETS + 1):
+        x, nu, reached = active.solve(Q, c, ridge, feasible, solver, wanted)
         pressure = to_numpy(symmetric_times(Q, x) + x * ridge - c) + nu
         values = to_numpy(x)
-        wrong = _violations(state, values, pressure, upper)
-        new_slab = _slab_state(slab, float(values.sum()), nu, low, high)
-        n_wrong = int((wrong > 0).sum()) + (new_slab != slab)
+        wrong = _violations(active.box, values, pressure, feasible.upper)
+        slab = _slab_state(active.slab, float(values.sum()), nu, feasible.low, feasible.high)
+        n_wrong = int((wrong > 0).sum()) + (slab != active.slab)
         if n_wrong == 0:
             if reached <= accuracy:
-                return _Guess(x, True, n_systems)
+                return _ProxResult(x, True, n_systems)
             wanted = accuracy
             continue
-        if n_wrong < fewest:
-            fewest, patience = n_wrong, _PATIENCE
+        if n_wrong < fewest_wrong:
+            fewest_wrong, patience = n_wrong, _PATIENCE
         else:
             patience -= 1
-        if patience < -_PATIENCE or n_wrong > max(2 * fewest, len(state) // 4):
+        if patience < -_PATIENCE or n_wrong > max(_DIVERGED * fewest_wrong, n // _CAUTIOUS_PART):
             break
-        if patience < 0:  # all at once goes round in circles: mend only the worst
-            few = max(1, n_wrong // 4)
-            wrong[np.argsort(wrong)[:-few]] = 0.0
+        if patience < 0:  # flipping all of them cycles: flip only the worst
+            wrong[np.argsort(wrong)[: -max(1, n_wrong // _CAUTIOUS_PART)]] = 0.0
             wanted = accuracy
-        beyond = np.where(values < 0, -1, 1)
-        state = np.where(wrong > 0, np.where(state == 0, beyond, 0), state)
-        slab = new_slab
-    return _Guess(x, False, n_systems)
+        active = active.flipped(wrong, values, slab)
+    return _ProxResult(x, False, n_systems)
 
 
 class _FreeSolver:
-    """Solves ``(Q + ridge I) x = pull`` on the free entries, for one set of them after another.
+    """Solves ``(Q + ridge I) x = linear_term`` on the free entries, for one set after another.
 
-    Many free entries go by conjugate gradients, which need no second matrix and start at the last
-    solution. Few ones go by a Cholesky factor of their part of Q, and so does everything once the
-    gradients have proved slow, save that the first two sets of more than half the entries are left
-    as they are: a factor of these would cost more than all that follow. Where gradients are known
-    to be slow from the beginning, sets of that size try them all the same, until they fail.
+    Many free entries are solved by conjugate gradients, which need no second matrix and start at
+    the last solution. Few are solved by a Cholesky factor of their part of Q, and so is everything
+    once the gradients have proved slow, except that the first two sets of more than half the
+    entries are left as they are: a factor of these would cost more than all that follow. Where
+    gradients are known to be slow from the beginning, sets of that size try them all the same,
+    until they fail.
     """
 
-    def __init__(self, Q, x, *, n_least, refill=None):
+    def __init__(self, Q, x, *, max_factor_size, refill=None):
         self.Q = Q
         self.x = x
         self.slope = namespace(Q).zeros_like(x)  # of x in the slab's multiplier
-        self.n_least = n_least
-        self.slow_at = 0.0  # ridge at which gradients were slow on most entries
-        self.n_rough = 2
+        self.max_factor_size = max_factor_size
+        self.cg_slow_at = 0.0  # ridge at which gradients were slow on most entries
+        self.n_rough = _N_ROUGH_SETS
+        # Only NumPy's linear algebra factors in place; elsewhere refilling would be for nothing.
         self.refill = refill if backend_of(Q).is_numpy else None
 
-    def solve(self, pull, free, ridge, *, to_sum, wanted):
-        """Solve with as much of a multiplier nu as brings the sum of x to `to_sum`, if not None.
+    def solve(self, linear_term, free, ridge, *, required_sum, wanted):
+        """Solve with as much of a multiplier nu as brings the sum of x to `required_sum`, if any.
 
         Returns x with zeros at the other entries, nu, and the largest residual.
         """
         xp = namespace(self.Q)
         rows = np.flatnonzero(free)
         if not len(rows):
-            return xp.zeros_like(pull), 0.0, 0.0
-        sides = [pull] if to_sum is None else [pull, xp.ones_like(pull)]
-        reached = math.inf
-        many = 2 * len(rows) > len(free)
-        if len(rows) > self.n_least or (many and ridge > self.slow_at):
-            mask = backend_of(self.Q).asarray(free, pull.dtype)
-            starts = (self.x, self.slope)
-            n_steps = len(rows) // (24 if many else 48)  # as dear as a Cholesky factor
-            solved = [
-                _conjugate_gradient(
-                    self.Q, side, ridge=ridge, x=start, mask=mask, wanted=wanted, n_steps=n_steps
-                )
-                for side, start in zip(sides, starts, strict=False)
-            ]
-            reached = max(residuals[-1] for _, residuals in solved)
-            columns = [x for x, _ in solved]
-            if reached > wanted and many and self.n_rough and self.n_least < math.inf:
-                self.n_rough -= 1  # enough to see most of those that will not stay free
-            elif reached > wanted:
-                self.n_least, self.slow_at = math.inf, ridge
-        if reached > wanted and len(rows) <= self.n_least:
+            return xp.zeros_like(linear_term), 0.0, 0.0
+        sides = [linear_term]
+        if required_sum is not None:
+            sides.append(xp.ones_like(linear_term))
+        most = 2 * len(rows) > len(free)
+        columns, reached = None, math.inf
+        if len(rows) > self.max_factor_size or (most and ridge > self.cg_slow_at):
+            columns, reached = self._by_gradients(sides, free, ridge, wanted, most=most)
+        if reached > wanted and len(rows) <= self.max_factor_size:
             columns, reached = self._by_factor(sides, rows, ridge), 0.0
         self.x = columns[0]
-        if to_sum is None:
+        if required_sum is None:
             return self.x, 0.0, reached
         self.slope = columns[1]
-        nu = (float(xp.sum(self.x)) - to_sum) / float(xp.sum(self.slope))
+        nu = (float(xp.sum(self.x)) - required_sum) / float(xp.sum(self.slope))
         return self.x - self.slope * nu, nu, reached
+
+    def _by_gradients(self, sides, free, ridge, wanted, *, most):
+        """Solve by conjugate gradients, and note it if they are slow; the residual tells."""
+        mask = backend_of(self.Q).asarray(free, sides[0].dtype)
+        per_step = _STEPS_PER_ENTRY_MANY if most else _STEPS_PER_ENTRY_FEW
+        n_steps = int(free.sum()) // per_step
+        solved = [
+            _conjugate_gradient(
+                self.Q, side, ridge=ridge, x=start, mask=mask, wanted=wanted, n_steps=n_steps
+            )
+            for side, start in zip(sides, (self.x, self.slope), strict=False)
+        ]
+        reached = max(residuals[-1] for _, residuals in solved)
+        if reached > wanted and most and self.n_rough and self.max_factor_size < math.inf:
+            self.n_rough -= 1  # enough to see most of those that will not stay free
+        elif reached > wanted:
+            self.max_factor_size, self.cg_slow_at = math.inf, ridge
+        return [x for x, _ in solved], reached
 
     def _by_factor(self, sides, rows, ridge):
         xp = namespace(self.Q)
@@ -414,10 +544,10 @@ class _FreeSolver:
 
 
 def _violations(state, values, pressure, upper):
-    """By how much each entry contradicts the guess: outside the box, or pushed off its bound."""
+    """By how much each entry contradicts the active set: outside the box, or pushed off a bound."""
     outside = np.maximum(-values, values - upper)
     pushed = np.where(state < 0, -pressure, pressure)
-    slack = 1e-14 * max(1.0, float(np.abs(pressure).max()))
+    slack = _PRESSURE_SLACK * max(1.0, float(np.abs(pressure).max()))
     return np.where(state == 0, np.maximum(outside, 0.0), np.where(pushed > slack, pushed, 0.0))
 
 
@@ -432,7 +562,7 @@ def _spread(values, rows, n):
 def _submatrix(Q, rows, ridge, *, within=False):
     """Rows and columns of Q, plus a ridge, in a buffer of that size or in the memory of Q.
 
-    Within Q row i of k goes to an earlier place than where the next one is read.
+    Within Q, row i of k is written before the place from which the next one is read.
     """
     xp = namespace(Q)
     k = len(rows)
@@ -449,7 +579,7 @@ def _submatrix(Q, rows, ridge, *, within=False):
 
 
 def _slab_state(slab, total, nu, low, high):
-    """Next guess for the slab: -1 the sum is held up at low, 1 held down at high, 0 neither."""
+    """Next state of the slab: -1 the sum is held up at low, 1 held down at high, 0 neither."""
     if slab == 0:
         return -1 if total < low else 1 if total > high else 0
     return slab if nu * slab > 0 or low == high else 0

@@ -1,7 +1,7 @@
 """Work on tiles, spread over the threads that linear algebra may use.
 
-NumPy's exponentials and the products of small tiles run on one thread each. Shared out, they use
-all of those that the user grants to linear algebra, by ``OMP_NUM_THREADS`` or by threadpoolctl.
+NumPy's exponentials and the products of small tiles run on one thread each. Run in parallel, they
+use as many threads as the user allows to linear algebra, by ``OMP_NUM_THREADS`` or threadpoolctl.
 """
 
 import math
@@ -17,17 +17,17 @@ from threadpoolctl import ThreadpoolController
 
 from .._array._backend import backend_of
 
-_MIN_OPERATIONS = 2e8  # operations from which a pool is worth its start
-_turn = threading.Lock()
+_MIN_OPERATIONS = 2e8  # arithmetic operations (some milliseconds) from which a pool pays off
+_limit_lock = threading.Lock()  # held by the one thread that limits linear algebra
 
 
-def _new_turn():
-    global _turn
-    _turn = threading.Lock()
+def _renew_lock():
+    global _limit_lock
+    _limit_lock = threading.Lock()
 
 
-if hasattr(os, "register_at_fork"):  # the thread that held it may not live on in the child
-    os.register_at_fork(after_in_child=_new_turn)
+if hasattr(os, "register_at_fork"):  # the thread that held the lock does not exist in the child
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 @cache
@@ -36,16 +36,17 @@ def _blas():
 
 
 @contextmanager
-def limit_blas_threads(wanted=True):
-    """Let linear algebra run on one thread, if so wanted; yield how many it had.
+def limit_blas_threads(enabled=True):
+    """Let linear algebra run on one thread, if enabled; yield how many it had.
 
-    Several of them are slower where each has little to do, and wait for more of it in the way of
-    whatever comes next. The limit holds for the whole process. Within it, and while another thread
-    of the process holds it, the number yielded is 1. As all limits of threadpoolctl it should end
-    after those that other threads set meanwhile: one that outlives it puts its own state back.
+    Several BLAS threads are slower than one on small problems, and idle threads busy-wait and delay
+    what follows. The limit holds for the whole process. Inside it, and while another thread of the
+    process holds it, the number yielded is 1. Limits that other threads set meanwhile with
+    threadpoolctl should end before this one does: threadpoolctl restores the state that it found
+    when a limit began, so that one which ends later would restore this limit.
     """
-    turn = _turn
-    if not (wanted and turn.acquire(blocking=False)):
+    lock = _limit_lock  # the same object is released, even if a fork replaces the global one
+    if not (enabled and lock.acquire(blocking=False)):
         yield 1
         return
     try:
@@ -53,16 +54,16 @@ def limit_blas_threads(wanted=True):
         with _blas().limit(limits=1):
             yield n_threads
     finally:
-        turn.release()
+        lock.release()
 
 
 def run_parallel(work, tasks, *, like, operations=math.inf):
-    """Call ``work(task)`` for every task, on NumPy in any order on the threads of linear algebra.
+    """Call ``work(task)`` for every task, in any order, on the threads of linear algebra.
 
-    Worth it for work whose time goes to functions that let go of the interpreter. Of less than
-    some milliseconds, told by the number of its arithmetic operations, each task has its turn on
-    the calling thread. Where ``like`` is an array of another library, that one has its own threads.
-    After an error no further task is begun.
+    Only pays off for tasks that release the GIL. If the estimated number of arithmetic operations
+    is below `_MIN_OPERATIONS`, all tasks run on the calling thread. So they do where ``like`` is
+    an array of another library than NumPy, which has its own threads. After an error no further
+    task is started.
     """
     tasks = deque(tasks)
     if len(tasks) < 2 or not backend_of(like).is_numpy:
@@ -74,13 +75,13 @@ def run_parallel(work, tasks, *, like, operations=math.inf):
             _drain(work, tasks)
             return
         with ThreadPoolExecutor(n_threads) as pool:
-            shares = [
+            futures = [
                 pool.submit(copy_context().run, _drain, work, tasks) for _ in range(n_threads)
             ]
             try:
-                for share in shares:
-                    share.result()
-            finally:  # also where the wait is interrupted
+                for future in futures:
+                    future.result()
+            finally:  # also after KeyboardInterrupt: the pool's exit waits for running tasks only
                 tasks.clear()
 
 
@@ -88,7 +89,7 @@ def _drain(work, tasks):
     try:
         while tasks:
             try:
-                task = tasks.popleft()  # by one thread alone
+                task = tasks.popleft()  # atomic: another thread may have taken the last one
             except IndexError:
                 return
             work(task)

@@ -9,19 +9,16 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._array._backend import namespace
 from .._array._warnings import warn_user
+from .._array._rows import take_rows
 from .._core._param_checks import check_real
 from .._numerics._box_qp import BoxSlab, solve_box_qp, start_from_halves
-from .._numerics._kernels import (
-    kernel_matrix,
-    kernel_row_means,
-    kernel_tiling,
-    resolve_gamma,
-    take_rows,
-)
+from .._numerics._kernels import kernel_matrix, kernel_row_means, kernel_tiling, resolve_gamma
 from .._numerics._threads import limit_blas_threads
 from ._base_weighter import BaseWeighter, Importances
 
-_SMALL = 1024  # rows whose weights are found with no start, on one thread of the linear algebra
+# Source rows from which a start pays: fewer are solved in less time than finding one would take,
+# and their linear algebra runs faster on one thread.
+_MIN_WARM_START_ROWS = 1024
 
 
 def kernel_mean_matching(
@@ -58,7 +55,7 @@ def kernel_mean_matching(
         lambda rows: kernel_matrix(take_rows(X_source, rows), **kernel_params),
         kappa,
         feasible,
-        fewest=_SMALL,
+        min_size=_MIN_WARM_START_ROWS,
         reg=reg,
     )
     if callable(kernel_params.get("kernel")):
@@ -66,7 +63,7 @@ def kernel_mean_matching(
     else:
         refill = kernel_tiling(X_source, **kernel_params).matrix
         K = refill()
-    with limit_blas_threads(n <= _SMALL):
+    with limit_blas_threads(n <= _MIN_WARM_START_ROWS):
         solution = solve_box_qp(
             K,
             kappa,
@@ -108,7 +105,7 @@ class KMMWeighter(BaseWeighter):
         Largest weight, as a multiple of the mean weight, applied after `exponent`.
     tol : float, default=1e-5
         KKT residual at which to stop: the largest entry of ``β - P(β - (Kβ + reg β - κ))``, where
-        P projects on the constraints. In float32 it ends where the precision does.
+        P projects on the constraints. In float32 it is limited by machine precision.
     max_iter : int, default=100
         Largest number of proximal steps; more raises a ``ConvergenceWarning``.
 
@@ -164,8 +161,9 @@ class KMMWeighter(BaseWeighter):
     it converge slowly, as they do without a ridge (up to a whole one where `kernel` is a function,
     and on arrays other than NumPy's); n_source² n_features operations for the kernel. The solution
     takes some dozens of products, or ten Cholesky factors or more of the part on the rows with a
-    weight strictly between the bounds; of more than 1,024 rows it then starts from every second
-    one. The order of the rows does not matter. Array level (a): runs wholly where the data are.
+    weight strictly between the bounds; with more than 1,024 source rows it is then warm-started
+    from a solution on every other row. The order of the rows does not matter. Array level (a):
+    runs wholly where the data are.
 
     References
     ----------

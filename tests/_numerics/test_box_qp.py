@@ -48,7 +48,7 @@ def test_projection_with_ties_and_all_entries_at_a_bound():
     np.testing.assert_allclose(BoxSlab(2.0, 0.0, 0.0).project(np.array([3.0, 1.0])), [0.0, 0.0])
 
 
-@pytest.mark.parametrize("fewest", [8, 2048])
+@pytest.mark.parametrize("min_size", [8, 2048])
 @pytest.mark.parametrize("rank", [3, 30, 60])
 @pytest.mark.parametrize(
     "feasible",
@@ -60,12 +60,12 @@ def test_projection_with_ties_and_all_entries_at_a_bound():
         BoxSlab(2.0, 0.0, 1.0),
     ],
 )
-def test_solution_meets_constraints_and_beats_a_convex_solver(feasible, rank, fewest):
+def test_solution_meets_constraints_and_beats_a_convex_solver(feasible, rank, min_size):
     cvxpy = pytest.importorskip("cvxpy")
     Q, c = random_qp(30, rank, seed=rank)
     if rank < 30:
         c = Q @ np.ones(30)  # else unbounded below
-    start = start_from_halves(part_of(Q), c, feasible, fewest=fewest)
+    start = start_from_halves(part_of(Q), c, feasible, min_size=min_size)
     found = solve_box_qp(Q, c, feasible, start=start, tol=1e-7)
     x = found.x
     assert found.converged and feasible.residual(x, Q @ x - c) <= 1e-7
@@ -113,7 +113,7 @@ def narrow_kernel_qp(n=1500):
 def test_conjugate_gradients_and_factors_find_the_same_solution(feasible, monkeypatch):
     Q, c = narrow_kernel_qp()
     with monkeypatch.context() as patch:
-        patch.setattr(_box_qp, "_FEW", len(c))
+        patch.setattr(_box_qp, "_CHEAP_FACTOR_SIZE", len(c))
         wanted = solve_box_qp(Q, c, feasible, tol=1e-7)
     with monkeypatch.context() as patch:  # no factor is taken: no second matrix in memory
         patch.delattr(_box_qp, "spd_solve")
@@ -123,8 +123,8 @@ def test_conjugate_gradients_and_factors_find_the_same_solution(feasible, monkey
     np.testing.assert_allclose(found.x, wanted.x, atol=1e-6)
 
 
-@pytest.mark.parametrize("fewest", [500, 2048])
-def test_slow_gradients_give_way_to_factors(fewest, monkeypatch):
+@pytest.mark.parametrize("min_size", [500, 2048])
+def test_slow_gradients_give_way_to_factors(min_size, monkeypatch):
     n = 1500
     rng = np.random.default_rng(4)
     X = rng.normal(size=(n, 3))
@@ -133,7 +133,7 @@ def test_slow_gradients_give_way_to_factors(fewest, monkeypatch):
     sizes = []
     factor = _box_qp.spd_solve
     monkeypatch.setattr(_box_qp, "spd_solve", lambda A, B: sizes.append(len(A)) or factor(A, B))
-    start = start_from_halves(part_of(Q), c, BoxSlab(1000.0), fewest=fewest)
+    start = start_from_halves(part_of(Q), c, BoxSlab(1000.0), min_size=min_size)
     found = solve_box_qp(Q, c, BoxSlab(1000.0), start=start)
     assert found.converged and found.residual <= 1e-5
     assert sizes and max(sizes) < n

@@ -93,14 +93,14 @@ def test_a_process_forked_during_the_work_has_its_threads():
     context = multiprocessing.get_context("fork")
     queue = context.Queue()
     with limit_blas_threads():
-        process = context.Process(target=_takes_turn, args=(queue,))
+        process = context.Process(target=_takes_lock, args=(queue,))
         process.start()
     assert queue.get(timeout=30)
     process.join()
 
 
-def _takes_turn(queue):
-    queue.put(_threads._turn.acquire(blocking=False))
+def _takes_lock(queue):
+    queue.put(_threads._limit_lock.acquire(blocking=False))
 
 
 @pytest.mark.usefixtures("two_threads")
