@@ -1,9 +1,9 @@
-"""``python -m benchmarks accuracy|device|report|selection|speed …``."""
+"""``python -m benchmarks accuracy|defaults|device|report|selection|speed …``."""
 
 import importlib
 import sys
 
-TOOLS = ("accuracy", "device", "report", "selection", "speed")
+TOOLS = ("accuracy", "defaults", "device", "report", "selection", "speed")
 
 
 def main():

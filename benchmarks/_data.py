@@ -6,6 +6,7 @@ from pathlib import Path
 DEFAULT = Path(os.environ.get("SKDA_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
 ORIGINS = {
+    "adult": ("adult.data with a header row", "UCI, data set 2"),
     "amazon_reviews_5000": (
         "<category>_train.svmlight and <category>_test.svmlight",
         "github.com/GRAAL-Research/domain_adversarial_neural_network",

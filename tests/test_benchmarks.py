@@ -1,13 +1,20 @@
 """The benchmark tool: what it prints, flags and writes, without the data that are not shipped."""
 
+import argparse
 import json
+import time
 
 import numpy as np
 import pytest
+import sklearn
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 
-from benchmarks import accuracy, device, report, speed
+import skda
+from benchmarks import _default_tables, _pairs, accuracy, defaults, device, report, speed
 from benchmarks._case import Case
 from benchmarks._task import Task
+from tests import checks
 
 
 @pytest.fixture
@@ -149,3 +156,155 @@ def test_nets_are_chosen_without_target_labels(monkeypatch):
     net = deep.Net("DAN", (4,), {})
     right, wrong = (net(X, labels, sample_domain, seed=0) for labels in (y, others))
     assert right == pytest.approx(100.0 - wrong)
+
+
+def options(**more):
+    """Options of the defaults command that a test needs."""
+    values = {"methods": None, "params": None, "families": None, "tasks": None, "kind": None}
+    values |= {"seeds": 1, "rows": 60, "learner": "linear", "deep": False}
+    return argparse.Namespace(**values | more)
+
+
+def test_every_public_shallow_estimator_is_measured_or_left_out_with_a_reason():
+    public = {type(estimator).__name__ for estimator in checks.all_estimators()}
+    shallow = {name for name in public if name in skda.__all__}
+    measured = {v.estimator for v in defaults.chosen_variants(options())}
+    assert measured == shallow - set(defaults.LEFT_OUT)
+    assert set(defaults.LEFT_OUT) < shallow
+
+
+def test_every_variant_is_fitted_beside_what_it_is_compared_with(tmp_path):
+    pair = next(p for p in _pairs.PAIRS if p.family == "scanners")
+    labels = _pairs.load(pair, str(tmp_path))[1]
+    assert set(labels) == set(range(10))
+    variants = defaults.chosen_variants(
+        options(methods="DomainScaler,KMMWeighter,LabelShiftClassifier,TrAdaBoostClassifier")
+    )
+    how = {"rows": 120, "variants": variants, "learner": "linear"}
+    rows = {row["variant"]: row for row in defaults.run_draw(pair, tmp_path, 0, **how)}
+    assert not [row["note"] for row in rows.values() if "note" in row]
+    assert list(rows) == [v.name for v in variants]
+    assert {"target_only", "pooled"} <= set(rows["TrAdaBoostClassifier, linear"])
+    assert "target_only" not in rows["KMMWeighter"]
+    # Source-only is the pipeline without the method, on the same rows.
+    X, y, ids = _pairs.draw(pair, tmp_path, rows=120, seed=0)
+    model = skda.make_domain_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    with sklearn.config_context(enable_metadata_routing=True):
+        model.fit(X, y, sample_domain=ids)
+    right = 100.0 * np.mean(model.predict(X[ids < 0]) == y[ids < 0])
+    assert rows["DomainScaler"]["source_only"] == pytest.approx(right)
+
+
+def test_target_labels_do_not_reach_an_unsupervised_method(tmp_path):
+    pair = next(p for p in _pairs.PAIRS if p.family == "scanners")
+    own = defaults.Draw(pair, tmp_path, rows=120, seed=0, learner="linear")
+    variant = defaults.Variant("scaled", "DomainScaler")
+    with sklearn.config_context(enable_metadata_routing=True):
+        right = own.measure(variant)["score"]
+        own.y = np.where(own.ids < 0, (own.y + 1) % 10, own.y)
+        wrong = own.measure(variant)["score"]
+    assert right > 50.0 > wrong  # the predictions stay, the labels do not
+
+
+def test_what_fails_or_takes_too_long_is_noted_and_the_run_goes_on(monkeypatch, tmp_path):
+    pair = next(p for p in _pairs.PAIRS if p.family == "scanners")
+    monkeypatch.setattr(defaults, "TIME_LIMIT", 2.0)
+    monkeypatch.setattr(defaults, "_slow", set())
+    monkeypatch.setattr(skda.DomainScaler, "fit_transform", lambda *args, **more: time.sleep(60))
+    variants = [
+        defaults.Variant("slow", "DomainScaler"),
+        defaults.Variant("wrong", "CORALTransformer", {"reg": -1.0}),
+        defaults.Variant("right", "GFKTransformer"),
+    ]
+    rows = defaults.run_draw(pair, tmp_path, 0, rows=60, variants=variants, learner="neighbors")
+    assert rows[0]["note"].startswith("over 2 s")
+    assert "reg" in rows[1]["note"]
+    assert "score" in rows[2]
+
+
+def test_variants_come_from_the_command_line_and_from_a_file(tmp_path):
+    file = tmp_path / "variants.json"
+    file.write_text(json.dumps({"weak": {"estimator": "CORALTransformer", "params": {"reg": 9}}}))
+    texts = ['CORALTransformer:{"reg": 0.1}', 'half=KMMWeighter:{"weighted__target_share": null}']
+    found = defaults.chosen_variants(options(params=[*texts, str(file)]))
+    named = {v.name: v.params for v in found}
+    assert named["CORALTransformer"] == {} and named["weak"] == {"reg": 9}
+    assert named["CORALTransformer reg=0.1"] == {"reg": 0.1}
+    assert set(named) - {"CORALTransformer", "CORALTransformer reg=0.1", "weak"} == {
+        "half",
+        "KMMWeighter",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("CORALTransformer:{reg: 1}", "no JSON"),
+        ('CORALTransformer:{"rge": 1}', "rge"),
+        ("Nonsense:{}", "no estimator Nonsense"),
+        ('KMMWeighter=KMMWeighter:{"reg": 2}', "two variants have one name"),
+    ],
+)
+def test_a_variant_that_cannot_be_run_is_refused_before_the_run(text, message):
+    with pytest.raises(SystemExit, match=message):
+        defaults.chosen_variants(options(params=[text]))
+
+
+def figures(variant, gains, **more):
+    """Rows of a variant with these gains by (family, pair)."""
+    return [
+        {"variant": variant, "estimator": "E", "family": family, "kind": "classification"}
+        | {"pair": pair, "seed": 0, "score": 50.0 + gain, "source_only": 50.0}
+        | {"seconds": 1.0, "warnings": []}
+        | more
+        for (family, pair), gain in gains.items()
+    ]
+
+
+def test_families_weigh_the_same_however_many_pairs_they_have():
+    rows = figures("E", {("a", "1"): 2.0, ("a", "2"): 4.0, ("b", "1"): -7.0})
+    found = _default_tables.summary(rows)
+    assert found["classification"] == pytest.approx((3.0 - 7.0) / 2)
+    assert np.isnan(found["regression"])
+    assert (found["worst"], found["worst_pair"]) == (-7.0, "b 1")
+    assert (found["helped"], found["harmed"], found["pairs"]) == (2, 1, 3)
+
+
+def test_the_variant_is_chosen_without_the_family_left_out():
+    first = figures("E", {("a", "1"): 0.0, ("b", "1"): 0.0, ("c", "1"): 0.0})
+    other = figures("other", {("a", "1"): 8.0, ("b", "1"): -5.0, ("c", "1"): -1.0})
+    lines = _default_tables.leave_one_family_out({"E": first, "other": other})
+    found = {line["family"]: (line["chosen"], line["gain"], line["best"]) for line in lines}
+    assert found["a"] == ("E", 0.0, "other")  # on b and c the other one loses
+    assert found["b"] == ("other", -5.0, "E")
+    assert found["c"] == ("other", -1.0, "E")
+
+
+def test_one_family_alone_does_not_choose_for_all():
+    first = figures("E", {("a", "1"): 0.0, ("b", "1"): 0.0, ("c", "1"): 0.0, ("d", "1"): 0.0})
+    other = figures(
+        "other", {("a", "1"): 160.0, ("b", "1"): -6.0, ("c", "1"): -6.0, ("d", "1"): 0.0}
+    )
+    lines = _default_tables.leave_one_family_out({"E": first, "other": other})
+    assert {line["family"]: line["chosen"] for line in lines}["d"] == "E"
+
+
+def test_draws_that_one_variant_has_not_done_do_not_count_for_the_others():
+    first = figures("E", {("a", "1"): -9.0, ("a", "2"): 1.0, ("b", "1"): 0.0})
+    other = figures("other", {("a", "2"): 2.0, ("b", "1"): 0.0})
+    gains = _default_tables.common_gains({"E": first, "other": other}, "source_only")
+    assert gains["E"] == {("a", "classification", "2"): 1.0, ("b", "classification", "1"): 0.0}
+
+
+def test_tables_of_a_run_are_read_back(tmp_path, capsys):
+    rows = figures("E", {("a", "1"): 2.0, ("b", "1"): -3.0})
+    rows += figures("few", {("a", "1"): 5.0}, target_only=54.0, pooled=40.0, estimator="F")
+    failed = {k: v for k, v in rows[0].items() if k not in ("score", "source_only")}
+    rows.append(failed | {"variant": "failed", "note": "ValueError: no"})
+    (tmp_path / "a.json").write_text(json.dumps({"default_rows": rows}))
+    defaults.main(["--read", str(tmp_path / "a.json"), "--markdown", str(tmp_path / "a.md")])
+    printed = capsys.readouterr().out
+    assert "| E | −0.5 | – | −0.5 | −3.0 (b 1) | 1/2 | 1/2 | 0 % | 1.00 |" in printed
+    assert "| few | +1.0 |" in printed and "| few | +15.0 |" in printed
+    assert "failed, 1 draws of classification: ValueError: no" in printed
+    assert (tmp_path / "a.md").read_text() in printed

@@ -12,11 +12,19 @@ from .._task import Task
 N_SEEDS = 10
 
 
-def _load(data, pair):
+PROPERTIES = ("moisture", "oil", "protein", "starch")
+
+
+def read(data, source, target, what):
+    """Spectra of the same samples on two instruments, and one property of the samples."""
     content = loadmat(data / "corn_nir" / "corn.mat")
-    spectra = [content[f"{name}spec"][0, 0]["data"] for name in pair.split(">")]
-    moisture = content["propvals"][0, 0]["data"][:, 0]
-    return stack_domains(spectra[0], moisture, spectra[1], moisture)
+    X_source, X_target = (content[f"{name}spec"][0, 0]["data"] for name in (source, target))
+    y = content["propvals"][0, 0]["data"][:, PROPERTIES.index(what)]
+    return stack_domains(X_source, y, X_target, y)
+
+
+def _load(data, pair):
+    return read(data, *pair.split(">"), "moisture")
 
 
 def over_splits(make_model, *, plain=False):

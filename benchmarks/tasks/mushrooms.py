@@ -36,14 +36,19 @@ TREE = DecisionTreeClassifier(max_depth=3, random_state=0)
 LINEAR = LogisticRegression(C=0.01, max_iter=1000)
 
 
-def _load(data, pair):
+def split_by(data, *, column, source, target):
+    """Mushrooms with one value of a column as the source of those with another one."""
     table = pd.read_csv(data / "mushrooms" / "agaricus-lepiota.data", skipinitialspace=True)
     table.columns = table.columns.str.strip()
-    shape = table["stalk-shape"].map({"e": "enlarging", "t": "tapering"})
     y = (table["class"] == "p").to_numpy().astype(int)
     X = pd.get_dummies(table.drop(columns="class"), dtype=float).to_numpy()
-    source, target = (shape == name for name in pair.split(">"))
+    source, target = (table[column] == value for value in (source, target))
     return stack_domains(X[source], y[source], X[target], y[target])
+
+
+def _load(data, pair):
+    source, target = (shape[0] for shape in pair.split(">"))  # "e"nlarging, "t"apering
+    return split_by(data, column="stalk-shape", source=source, target=target)
 
 
 MASS = {"balanced": 1.0, "target four times": 4.0}  # of the few target rows, the source's being 1

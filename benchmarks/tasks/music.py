@@ -38,10 +38,15 @@ N_FOLDS, N_TREES = 5, 200
 FOREST = RandomForestClassifier(N_TREES, max_depth=13, random_state=0)
 
 
-def _load(data, pair):
+def read(data):
+    """Features, genres and noise (0: none) of all recordings."""
     table = np.load(data / FOLDER / "MGR.npy")
     X = MinMaxScaler().fit_transform(np.delete(table[:, :-2], 17, axis=1))  # 17 is constant
-    domain = table[:, -1].astype(int)
+    return X, table[:, -2].astype(int), table[:, -1].astype(int)
+
+
+def _load(data, pair):
+    X, y, domain = read(data)
     target = 1 + NOISES.index(pair[1:])
     sample_domain = np.where(domain == target, -1, domain + 1)
     folds = json.loads((data / FOLDER / "MGR_crossval_index.json").read_text())
@@ -49,7 +54,7 @@ def _load(data, pair):
     for i in range(N_FOLDS):
         for rows in folds.values():
             fold[rows[f"Fold {i + 1}"]] = i
-    return X, table[:, -2].astype(int), sample_domain, fold
+    return X, y, sample_domain, fold
 
 
 def over_folds(make_model, *, merged=False):

@@ -33,6 +33,10 @@ SURF = {
 }
 DECAF = {"C": "caltech.mat", "A": "amazon.mat", "W": "webcam.mat", "D": "dslr.mat"}
 PAIRS = ["C>A", "C>W", "C>D", "A>C", "A>W", "A>D", "W>C", "W>A", "W>D", "D>C", "D>A", "D>W"]
+SETS = (  # folder, files, and the name of the rows in a file
+    ("office_caltech10_surf", SURF, "fts"),
+    ("office_caltech10_decaf6", DECAF, "feas"),
+)
 
 
 def _table(text):
@@ -90,6 +94,24 @@ def _load(folder, files, rows_key):
         return stack_domains(Xs, ys, Xt, yt)
 
     return load
+
+
+def read_raw(number, pair):
+    """Reader of a pair whose rows have unit sum, without standardization of each domain.
+
+    That would be an adaptation of its own.
+    """
+    folder, files, key = SETS[number]
+
+    def read(data):
+        domains = []
+        for name in pair.split(">"):
+            content = loadmat(data / folder / files[name])
+            rows = np.asarray(content[key], dtype=float)
+            domains += [rows / rows.sum(axis=1, keepdims=True), content["labels"].ravel()]
+        return stack_domains(*domains)
+
+    return read
 
 
 def nearest(*steps):

@@ -44,6 +44,13 @@ def _load_course(data, pair):
     return stack_domains(encoder.transform(source), y_source, encoder.transform(target), y_target)
 
 
+def by_school(data):
+    """Rows of the Portuguese course, final grades, and the school, which is no feature here."""
+    rows, grades = _course(data, "Portuguese")
+    school = np.array([row.pop("school") for row in rows])
+    return DictVectorizer(sparse=False).fit_transform(rows), grades, school
+
+
 def _schools(data):
     content = loadmat(data / "school_ilea" / "school.mat")
     return [
