@@ -23,3 +23,14 @@ def conditions(**more):
         "versions": versions,
         **more,
     }
+
+
+def in_words(where):
+    """One sentence on these conditions, in italics."""
+    versions = ", ".join(f"{name} {number}" for name, number in where["versions"].items())
+    threads = f", {where['threads']} thread(s)" if "threads" in where else ""
+    device = f", {where['device']}" if "device" in where else ""
+    return (
+        f"*{where['date']}, {where['machine']}{device}{threads}, Python {where['python']}; "
+        f"{versions}.*"
+    )

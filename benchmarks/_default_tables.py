@@ -8,18 +8,14 @@ from collections import Counter, defaultdict
 
 import numpy as np
 
+from ._markdown import signed, table
+
 POINT = 1.0  # a pair is helped or harmed by more than this
 # Most points, either way, that a family counts in the choice of a variant. On the spectrometers a
 # method gains 160 points of R² where source-only is useless, and would choose for all data sets.
 CAP = 10.0
 KINDS = ("classification", "regression")
 AGAINST = {"source_only": "source-only", "target_only": "target-only", "pooled": "pooled"}
-
-
-def table(header, rows):
-    """A Markdown table, the first column to the left."""
-    line = ["---"] + ["---:"] * (len(header) - 1)
-    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in [header, line, *rows])
 
 
 def joined(runs):
@@ -67,11 +63,6 @@ def capped_mean(gains):
     """Mean over families, each of which counts ``CAP`` points at most."""
     families = [float(np.clip(g, -CAP, CAP)) for g in family_gains(gains).values()]
     return float(np.mean(families)) if families else float("nan")
-
-
-def signed(value):
-    """A gain as text, a dash where there is none."""
-    return "–" if np.isnan(value) else f"{value:+.1f}".replace("-", "−")
 
 
 def summary(rows, against="source_only"):

@@ -3,15 +3,25 @@
     python -m benchmarks accuracy --json accuracy.json
     python -m benchmarks speed --peers --memory --json speed.json
     python -m benchmarks report accuracy.json speed.json --output docs/benchmarks.md
+    python -m benchmarks report defaults.json --update docs/benchmarks.md
 
-Several files of one kind are joined, so that groups can be run one at a time.
+Several files of one kind are joined, so that groups can be run one at a time. --update writes into
+a page the parts (accuracy, defaults, selection, speed, device) of which a file is given, and keeps
+the others.
+
+Tables that the user guide shows stand at the end of the page, in comments; the guide includes them.
 """
 
 import argparse
 import itertools
 import json
+import re
 from pathlib import Path
 
+from . import _default_tables, selection
+from ._conditions import in_words
+from ._excerpts import with_excerpts
+from ._markdown import table
 from .speed import exponents, label
 
 HEAD = """\
@@ -23,23 +33,6 @@ that is worse than the published one by more than the task's tolerance. Speeds a
 runs in turns (*times ours*: how much longer than skda); read the ratios, since machines are noisy.
 """
 NOTES = Path(__file__).with_name("notes.md")
-
-
-def conditions(where):
-    """One sentence on where and with what figures were taken."""
-    versions = ", ".join(f"{name} {number}" for name, number in where["versions"].items())
-    threads = f", {where['threads']} thread(s)" if "threads" in where else ""
-    device = f", {where['device']}" if "device" in where else ""
-    return (
-        f"*{where['date']}, {where['machine']}{device}{threads}, Python {where['python']}; "
-        f"{versions}.*"
-    )
-
-
-def table(header, rows):
-    """A Markdown table, the first column to the left."""
-    line = ["---"] + ["---:"] * (len(header) - 1)
-    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in [header, line, *rows])
 
 
 def score(row):
@@ -128,8 +121,41 @@ def device_part(run):
     return table(header, body)
 
 
+def defaults_part(run):
+    """Gains of every estimator as it comes, and how they were measured."""
+    how = run["options"]
+    words = f"""\
+Every estimator with default parameters in the plainest pipeline (standardized rows, the method,
+logistic regression or ridge) against the same pipeline without the method, in points of accuracy
+or of R² x 100, not below -100. At most {how["rows"]} rows of the source and of the target,
+{how["seeds"]} draws of each pair; means over the pairs of a data set, then over data sets.
+*helped*, *harmed*: pairs that gain or lose more than a point. *warned*: fits with a warning."""
+    return f"{words}\n\n{_default_tables.report(run['default_rows']).strip()}"
+
+
+def selection_part(run):
+    """What the choices of each scorer are worth: means, and gains on each task."""
+    judged, point = run["judged"], selection.POINT
+    return f"""\
+### selection
+
+Means over {len(judged)} tasks, {run["seeds"]} draws of each, in accuracy points. Regret: what is
+missing to the best candidate; gain: over never adapting; better / worse: tasks with a gain above
+{point} or below -{point}. The mean rank of four: {"; ".join(selection.TOGETHER)}.
+
+{selection.mean_table(judged)}
+
+### selection-tasks
+
+Gain on each task.
+
+{selection.gain_table(judged)}"""
+
+
 PARTS = (
     ("Accuracy", "protocols", accuracy_part),
+    ("Defaults", "default_rows", defaults_part),
+    ("Choosing without labels", "judged", selection_part),
     ("Speed", "rows", speed_part),
     ("On a GPU", "device_rows", device_part),
 )
@@ -140,21 +166,38 @@ def part_of(run):
     return next(title for title, key, _ in PARTS if key in run)
 
 
-def page(runs):
-    """The whole page."""
-    parts = [HEAD]
+def sections(runs):
+    """The parts of the page that these runs belong to, by title, in the order of the page."""
+    found = {}
     for title, _, write in PARTS:
         chosen = [run for run in runs if part_of(run) == title]
-        if chosen:
-            parts.append(f"## {title}")
-            before = None
-            for run in chosen:
-                where = conditions(run["conditions"])
-                parts += [write(run)] if where == before else [where, write(run)]
-                before = where
+        if not chosen:
+            continue
+        parts, before = [f"## {title}"], None
+        for run in chosen:
+            where = in_words(run["conditions"])
+            parts += [write(run)] if where == before else [where, write(run)]
+            before = where
+        found[title] = "\n\n".join(part.strip() for part in parts)
+    return found
+
+
+def page(runs):
+    """The whole page."""
+    parts = [HEAD, *sections(runs).values()]
     if NOTES.exists():
-        parts.append(NOTES.read_text().strip())
-    return "\n\n".join(part.strip() for part in parts) + "\n"
+        parts.append(NOTES.read_text("utf-8"))
+    return with_excerpts("\n\n".join(part.strip() for part in parts))
+
+
+def updated(text, runs):
+    """A page with the parts of these runs in the place of its own ones."""
+    new, order = sections(runs), [title for title, *_ in PARTS]
+    old = re.split(r"(?m)^## ", text)
+    kept = {part.partition("\n")[0]: f"## {part.strip()}" for part in old[1:]}
+    notes = [part for title, part in kept.items() if title not in order]
+    parts = [new.get(title, kept.get(title)) for title in order]
+    return with_excerpts("\n\n".join([old[0].strip(), *filter(None, parts), *notes]))
 
 
 def main(argv=None):
@@ -164,12 +207,15 @@ def main(argv=None):
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("files", nargs="+", type=Path, help="JSON of accuracy and speed runs")
+    parser.add_argument("files", nargs="*", type=Path, help="JSON of runs")
     parser.add_argument("--output", type=Path, help="file to write; the screen if left out")
+    parser.add_argument("--update", type=Path, help="page to write into, other parts kept")
     options = parser.parse_args(argv)
-    text = page([json.loads(file.read_text()) for file in options.files])
-    if options.output:
-        options.output.write_text(text)
+    runs = [json.loads(file.read_text()) for file in options.files]
+    text = updated(options.update.read_text("utf-8"), runs) if options.update else page(runs)
+    output = options.output or options.update
+    if output:
+        output.write_text(text, "utf-8")
     else:
         print(text)
 

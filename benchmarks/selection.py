@@ -1,8 +1,12 @@
-"""How well do label-free scorers choose? ``python -m benchmarks.selection [tasks] [--data DIR]``.
+"""How well do label-free scorers choose?
+
+    python -m benchmarks selection
+    python -m benchmarks selection heart digits --seeds 1 --candidates
+    python -m benchmarks selection --json selection.json
 
 Every candidate (methods x strengths, and the source-only model) is cross-validated on source and
-target rows without target labels, under every scorer. Then the target labels are looked at: a
-scorer is as good as the accuracy of the candidate that it chose.
+target rows without target labels, under every scorer. Then the target labels are read: a scorer is
+as good as the accuracy of the candidate that it chose.
 
 Printed per task and scorer: the Spearman correlation of the scores with target accuracy over the
 candidates; the regret, target accuracy lost against the best candidate; and the gain, target
@@ -10,27 +14,30 @@ accuracy won against never adapting. All in accuracy points.
 """
 
 import argparse
+import json
 import time
 import warnings
 from pathlib import Path
 
 import numpy as np
 import sklearn
-from scipy.io import loadmat
 from scipy.stats import rankdata, spearmanr
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_validate
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import StandardScaler
 
 import skda
 from skda import datasets, make_domain_pipeline, metrics
 from skda.model_selection import DomainStratifiedKFold
 
+from ._conditions import conditions
 from ._data import DEFAULT
+from ._markdown import signed, table
+from .tasks import heart_disease, mnist_usps, mushrooms, office_caltech
 
-TRUTH = "target accuracy"
+TRUTH = "all target labels"
 SCORERS = {
     "source": metrics.SourceScorer(),
     "importance weighted": metrics.ImportanceWeightedScorer(),
@@ -48,10 +55,7 @@ SCORERS = {
 # The candidate with the best mean rank under these, which look at different things.
 TOGETHER = ("DEV", "information", "clusters, AMI", "circular")
 NEVER = "never adapt"
-
-# ---------------------------------------------------------------------------------------------
-# Candidates
-# ---------------------------------------------------------------------------------------------
+N_DRAWN = 600  # rows of a domain that has more
 
 
 def candidates(classifier, first, n_features):
@@ -77,26 +81,21 @@ def candidates(classifier, first, n_features):
     )
     found["domain scaler"] = pipe(skda.DomainScaler())
     for k in (1,) if n_features <= 2 else (2, 5) if n_features <= 10 else (5, 15, 30):
-        found[f"subspace alignment {k}"] = lambda k=k: pipe(
-            skda.SubspaceAlignmentTransformer(n_components=k)
-        )
-        found[f"TCA {k}"] = lambda k=k: pipe(skda.TCATransformer(n_components=k))
+        found[f"subspace alignment {k}"] = pipe(skda.SubspaceAlignmentTransformer(n_components=k))
+        found[f"TCA {k}"] = pipe(skda.TCATransformer(n_components=k))
     for name, weighter in (
-        ("KMM", lambda: skda.KMMWeighter(reg=0.0)),
-        ("RuLSIF", lambda: skda.RuLSIFWeighter()),
-        ("domain classifier", lambda: skda.DomainClassifierWeighter()),
+        ("KMM", skda.KMMWeighter(reg=0.0)),
+        ("RuLSIF", skda.RuLSIFWeighter()),
+        ("domain classifier", skda.DomainClassifierWeighter()),
     ):
-        found[f"weights, {name}"] = lambda weighter=weighter: pipe(
-            last=skda.ImportanceWeightedEstimator(classifier, weighter())
+        found[f"weights, {name}"] = pipe(
+            last=skda.ImportanceWeightedEstimator(classifier, weighter)
         )
-    return {name: make() if callable(make) else make for name, make in found.items()}
+    return found
 
 
-# ---------------------------------------------------------------------------------------------
-# Tasks: (X, y, sample_domain) with all labels, the classifier, and steps before the adaptation
-# ---------------------------------------------------------------------------------------------
-
-LOGISTIC = LogisticRegression(max_iter=1000)
+# Tasks: ``load(data, seed)`` gives (X, y, sample_domain) with all labels, the classifier, and the
+# steps before the adaptation.
 
 
 def simulated(make, **options):
@@ -110,92 +109,45 @@ def simulated(make, **options):
     return load
 
 
-def heart(source, target):
-    """Return a loader of two hospitals; -9 and ? are missing, the median is filled in."""
+def real(module, pair, classifier, *first, n_drawn=None):
+    """Return a loader of a pair of an accuracy task, or of as many rows of each domain of it."""
 
     def load(data, seed):
-        rows = []
-        for name in (source, target):
-            path = data / "uci_heart_disease" / f"processed.{name}.data"
-            rows.append(np.genfromtxt(path, delimiter=",", missing_values="?"))
-        X = [r[:, :10] for r in rows]
-        y = [(r[:, 13] > 0).astype(int) for r in rows]
-        fill = np.nanmedian(X[0], axis=0)
-        X = [np.where(np.isnan(x), fill, x) for x in X]
-        return *skda.stack_domains(X[0], y[0], X[1], y[1]), LOGISTIC, (StandardScaler(),)
+        X, y, sample_domain = module.TASKS[0].load(data, pair)
+        if n_drawn:
+            rng = np.random.default_rng(seed)
+            sides = (np.flatnonzero(sample_domain > 0), np.flatnonzero(sample_domain < 0))
+            kept = np.concatenate([rng.choice(rows, n_drawn, replace=False) for rows in sides])
+            X, y, sample_domain = X[kept], y[kept], sample_domain[kept]
+        # Gaps of the hospitals: the median of the source.
+        X = np.where(np.isnan(X), np.nanmedian(X[sample_domain > 0], axis=0), X)
+        return X, y, sample_domain, classifier, first
 
     return load
 
 
-def mushrooms(source, target):
-    """Return a loader of mushrooms with one shape of stalk and with the other, 600 of each."""
-
-    def load(data, seed):
-        path = data / "mushrooms" / "agaricus-lepiota.data"
-        table = np.genfromtxt(path, delimiter=",", dtype=str, skip_header=1, autostrip=True)
-        y, shape = (table[:, 0] == "p").astype(int), table[:, 10]
-        Z = OneHotEncoder(sparse_output=False).fit_transform(table[:, 1:])
-        rng = np.random.default_rng(seed)
-        a, b = (
-            rng.choice(np.flatnonzero(shape == s), 600, replace=False) for s in (source, target)
-        )
-        return *skda.stack_domains(Z[a], y[a], Z[b], y[b]), LOGISTIC, ()
-
-    return load
-
-
-def digits(source, target):
-    """Return a loader of handwritten digits of two collections, 600 of each, 256 pixels."""
-
-    def load(data, seed):
-        found = np.load(data / "mnist_usps" / "mnist_usps.npz")
-        rng, parts = np.random.default_rng(seed), []
-        for name in (source, target):
-            X, y = found[f"X_{name}"], found[f"y_{name}"].ravel().astype(int)
-            rows = rng.choice(len(X), 600, replace=False)
-            X = X[rows] / np.linalg.norm(X[rows], axis=1, keepdims=True)
-            parts += [X, y[rows]]
-        return *skda.stack_domains(*parts), LogisticRegression(C=30, max_iter=1000), (PCA(40),)
-
-    return load
-
-
-def office(source, target):
-    """Return a loader of SURF features of two collections, rows to unit sum, z-scored each."""
-    files = {"A": "amazon_SURF_L10.mat", "C": "Caltech10_SURF_L10.mat"}
-
-    def load(data, seed):
-        parts = []
-        for name in (source, target):
-            found = loadmat(data / "office_caltech10_surf" / files[name])
-            X = found["fts"].astype(float)
-            X /= X.sum(axis=1, keepdims=True)
-            parts += [StandardScaler().fit_transform(X), found["labels"].ravel().astype(int)]
-        steps = (PCA(40, random_state=0), StandardScaler())
-        return *skda.stack_domains(*parts), LogisticRegression(C=0.1, max_iter=1000), steps
-
-    return load
-
-
+LOGISTIC = LogisticRegression(max_iter=1000)
+DIGITS = (LogisticRegression(C=30, max_iter=1000), PCA(40))
+OBJECTS = (LogisticRegression(C=0.1, max_iter=1000), PCA(40, random_state=0), StandardScaler())
 TASKS = {
     "covariate shift": simulated(datasets.make_covariate_shift, noise=0.6),
     "label shift": simulated(datasets.make_label_shift, noise=0.8),
     "conditional shift": simulated(datasets.make_conditional_shift, noise=0.8),
     "subspace shift": simulated(datasets.make_subspace_shift, noise=0.4),
-    "heart: Cleveland to Hungary": heart("cleveland", "hungarian"),
-    "heart: Cleveland to VA": heart("cleveland", "va"),
-    "heart: Hungary to Switzerland": heart("hungarian", "switzerland"),
-    "mushrooms: enlarging to tapering": mushrooms("e", "t"),
-    "mushrooms: tapering to enlarging": mushrooms("t", "e"),
-    "digits: USPS to MNIST": digits("usps", "mnist"),
-    "digits: MNIST to USPS": digits("mnist", "usps"),
-    "office: Caltech to Amazon": office("C", "A"),
-    "office: Amazon to Caltech": office("A", "C"),
+    "heart: Cleveland to Hungary": real(heart_disease, "Clev>Hung", LOGISTIC, StandardScaler()),
+    "heart: Cleveland to VA": real(heart_disease, "Clev>VA", LOGISTIC, StandardScaler()),
+    "heart: Hungary to Switzerland": real(heart_disease, "Hung>Switz", LOGISTIC, StandardScaler()),
+    "mushrooms: enlarging to tapering": real(
+        mushrooms, "enlarging>tapering", LOGISTIC, n_drawn=N_DRAWN
+    ),
+    "mushrooms: tapering to enlarging": real(
+        mushrooms, "tapering>enlarging", LOGISTIC, n_drawn=N_DRAWN
+    ),
+    "digits: USPS to MNIST": real(mnist_usps, "U>M", *DIGITS, n_drawn=N_DRAWN),
+    "digits: MNIST to USPS": real(mnist_usps, "M>U", *DIGITS, n_drawn=N_DRAWN),
+    "objects: Caltech to Amazon": real(office_caltech, "C>A", *OBJECTS),
+    "objects: Amazon to Caltech": real(office_caltech, "A>C", *OBJECTS),
 }
-
-# ---------------------------------------------------------------------------------------------
-# The study
-# ---------------------------------------------------------------------------------------------
 
 
 def study(X, y, sample_domain, models, *, seed, n_splits=3):
@@ -229,59 +181,104 @@ def judge(scores):
         chosen = truth[np.argmax(column)]
         constant = np.ptp(column) == 0 or np.ptp(truth) == 0
         rho = 0.0 if constant else spearmanr(column, truth)[0]
-        rows[name] = (rho, 100 * (truth.max() - chosen), 100 * (chosen - truth[0]))
+        rows[name] = (float(rho), 100 * (truth.max() - chosen), 100 * (chosen - truth[0]))
     return rows
+
+
+def judge_task(load, options):
+    """Mean judgment over draws of a task, and the number of candidates; None without its files."""
+    found = []
+    for seed in range(options.seeds):
+        try:
+            X, y, sample_domain, classifier, first = load(options.data, seed)
+        except FileNotFoundError as error:
+            return None, f"skipped, {error.filename} is not there"
+        models = candidates(classifier, first, X.shape[1])
+        scores = study(X, y, sample_domain, models, seed=seed)
+        found.append(judge(scores))
+        if options.candidates:
+            for model, row in zip(models, scores, strict=True):
+                print(f"    {model:30s} {100 * row[-1]:5.1f}")
+    mean = {name: np.mean([f[name] for f in found], axis=0).tolist() for name in found[0]}
+    best = signed(mean[TRUTH][2])
+    return mean, f"{len(models)} candidates, best {best} points over source-only"
+
+
+# Tables, here and on the page of figures
+
+
+def task_table(rows):
+    """Correlation, regret and gain of each scorer on one task, best regret first."""
+    body = [
+        [name, signed(rho, 2), f"{regret:.1f}", signed(gain)]
+        for name, (rho, regret, gain) in sorted(rows.items(), key=lambda item: item[1][1])
+    ]
+    return table(["scorer", "Spearman", "regret", "gain"], body)
+
+
+POINT = 0.5  # a task counts as better or worse from here
+
+
+def mean_table(judged):
+    """Means of each scorer over tasks, and what it does at worst, best regret first."""
+    figures = {name: np.array([rows[name] for rows in judged.values()]) for name in scorers(judged)}
+    body = [
+        [
+            name,
+            "" if name == NEVER else signed(of[:, 0].mean(), 2),
+            f"{of[:, 1].mean():.1f}",
+            f"{np.median(of[:, 1]):.1f}",
+            signed(of[:, 2].mean()),
+            signed(of[:, 2].min()),
+            f"{(of[:, 2] > POINT).sum()} / {(of[:, 2] < -POINT).sum()}",
+        ]
+        for name, of in sorted(figures.items(), key=lambda item: item[1][:, 1].mean())
+    ]
+    header = ["scorer", "Spearman", "regret", "median regret", "gain", "worst gain"]
+    return table([*header, "better / worse"], body)
+
+
+def gain_table(judged):
+    """Gain of each scorer on each task."""
+    names = [name for name in scorers(judged) if name != NEVER]
+    body = [[task, *(signed(rows[name][2]) for name in names)] for task, rows in judged.items()]
+    return table(["task", *names], body)
+
+
+def scorers(judged):
+    """Names of what is judged."""
+    return list(next(iter(judged.values())))
 
 
 def main(argv=None):
     """Run the tasks that are named, or all, and print the tables in Markdown."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks selection",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("tasks", nargs="*", help="parts of task names; none: all")
     parser.add_argument("--data", type=Path, default=DEFAULT)
     parser.add_argument("--seeds", type=int, default=2, help="number of draws and splits per task")
     parser.add_argument("--candidates", action="store_true", help="print each candidate's accuracy")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
     options = parser.parse_args(argv)
     judged = {}
     for name, load in TASKS.items():
         if options.tasks and not any(part in name for part in options.tasks):
             continue
-        start, found = time.perf_counter(), []
-        for seed in range(options.seeds):
-            try:
-                X, y, sample_domain, classifier, first = load(options.data, seed)
-            except FileNotFoundError as error:
-                print(f"{name}: skipped, {error.filename} is not there", flush=True)
-                break
-            models = candidates(classifier, first, X.shape[1])
-            scores = study(X, y, sample_domain, models, seed=seed)
-            found.append(judge(scores))
-            if options.candidates:
-                for model, row in zip(models, scores, strict=True):
-                    print(f"    {model:30s} {100 * row[-1]:5.1f}")
-        if not found:
-            continue
-        judged[name] = {s: np.mean([f[s] for f in found], axis=0) for s in found[0]}
-        best = judged[name][TRUTH]
-        print(
-            f"\n{name}: {len(models)} candidates, best {best[2]:+.1f} points over source-only, "
-            f"{time.perf_counter() - start:.0f} s\n",
-            flush=True,
-        )
-        print_table(judged[name])
+        start = time.perf_counter()
+        rows, words = judge_task(load, options)
+        print(f"\n{name}: {words}, {time.perf_counter() - start:.0f} s\n", flush=True)
+        if rows:
+            judged[name] = rows
+            print(task_table(rows), flush=True)
     if len(judged) > 1:
-        mean = {s: np.mean([rows[s] for rows in judged.values()], axis=0) for s in best}
-        worst = {s: min(rows[s][2] for rows in judged.values()) for s in best}
         print(f"\nMean over {len(judged)} tasks, and the worst gain in a task\n")
-        print_table(mean, worst)
-
-
-def print_table(rows, worst=None):
-    """Print a Markdown table, best regret first."""
-    print("| scorer | Spearman | regret | gain |" + (" worst gain |" if worst else ""))
-    print("| --- | ---: | ---: | ---: |" + (" ---: |" if worst else ""))
-    for name, (rho, regret, gain) in sorted(rows.items(), key=lambda item: item[1][1]):
-        end = f" {worst[name]:+.1f} |" if worst else ""
-        print(f"| {name} | {rho:+.2f} | {regret:.1f} | {gain:+.1f} |{end}", flush=True)
+        print(mean_table(judged))
+    if options.json:
+        figures = {"conditions": conditions(), "seeds": options.seeds, "judged": judged}
+        options.json.write_text(json.dumps(figures, indent=1))
 
 
 if __name__ == "__main__":

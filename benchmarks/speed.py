@@ -23,7 +23,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from . import cases, device
+from . import cases
 from ._case import peer
 from ._conditions import conditions
 
@@ -52,13 +52,23 @@ def seconds_of(work):
 
 
 def time_in_turns(contenders, repeats):
-    """Median seconds of each contender, timed in turns after a warm-up, and its objective."""
-    times, values = {name: [] for name in contenders}, {}
+    """Median seconds of each contender, timed in turns after a warm-up, and its objective.
+
+    A package to compare with that is not installed is named and left out.
+    """
+    times, values = {}, {}
     for name, work in contenders.items():
-        _, values[name] = seconds_of(work)
+        try:
+            _, values[name] = seconds_of(work)
+        except ImportError as error:
+            if not peer(name):
+                raise
+            print(f"  {name:<28}skipped: {error}", flush=True)
+        else:
+            times[name] = []
     for _ in range(repeats):
-        for name, work in contenders.items():
-            times[name].append(seconds_of(work)[0])
+        for name, spent in times.items():
+            spent.append(seconds_of(contenders[name])[0])
     medians = {name: statistics.median(spent) for name, spent in times.items()}
     return medians, values
 
@@ -182,11 +192,7 @@ def main(argv=None):
     parser.add_argument("--threads", type=int, default=1, help="threads of the linear algebra")
     parser.add_argument("--repeats", type=int, help="timed runs of each contender")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
-    parser.add_argument("--device", help="run `python -m benchmarks device` there instead")
     options = parser.parse_args(argv)
-    if options.device:
-        to_file = ["--json", str(options.json)] if options.json else []
-        return device.main(["--device", options.device, *to_file])
     unknown = sorted(set(options.groups) - set(groups))
     if unknown:
         parser.error(f"no group {', '.join(unknown)}; there are {', '.join(groups)}")
