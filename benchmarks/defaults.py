@@ -443,7 +443,7 @@ def main(argv=None):
         variants, pairs = chosen_variants(options), chosen_pairs(options)
         if not pairs:
             raise SystemExit("no pair has all of these; --list names them")
-        for rows in measure(variants, pairs, options):  # noqa: B007, the last ones count
+        for rows in measure(variants, pairs, options):
             if options.json:  # what is there stays when the run is ended
                 write(options.json, rows, variants, options)
     text = tables.report(rows, leave_one_out=options.leave_one_family_out)

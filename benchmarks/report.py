@@ -60,7 +60,9 @@ def accuracy_part(run):
         methods = list(dict.fromkeys(row["method"] for row in rows))
         cells = {(row["method"], row["pair"]): score(row) for row in rows}
         body = [[m, *(cells.get((m, pair), "") for pair in pairs)] for m in methods]
-        parts.append(f"### {task}\n\n{run['protocols'][task]}\n\n" + table(["", *pairs], body))
+        draws = max(row["seeds"] for row in rows)
+        words = run["protocols"][task] + (f"\n±: over {draws} draws." if draws > 1 else "")
+        parts.append(f"### {task}\n\n{words}\n\n" + table(["", *pairs], body))
         chosen = {(row["method"], row["pair"]): row["chosen"] for row in rows if row.get("chosen")}
         if chosen:
             names = list(dict.fromkeys(name for own in chosen.values() for name in own))

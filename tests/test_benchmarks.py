@@ -2,7 +2,10 @@
 
 import argparse
 import json
+import re
 import time
+import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +14,17 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 import skda
-from benchmarks import _default_tables, _pairs, accuracy, defaults, device, report, speed
+from benchmarks import (
+    _default_tables,
+    _excerpts,
+    _pairs,
+    accuracy,
+    defaults,
+    device,
+    report,
+    selection,
+    speed,
+)
 from benchmarks._case import Case
 from benchmarks._task import Task
 from tests import checks
@@ -76,6 +89,24 @@ def test_contenders_are_timed_in_turns_and_peers_only_when_asked_for(capsys):
     assert len(speed.run(CASE, CASE.sizes, peers=True, **kept)) == 6
 
 
+def test_a_peer_that_is_not_installed_is_named_and_the_others_are_timed(capsys):
+    def absent():
+        import a_package_that_nobody_has  # noqa: F401
+
+    def contenders(n):
+        return {"skda": lambda: None, "skada absent": absent, "adapt": lambda: None}
+
+    case = Case("toy", "nothing", ({"n": 10},), contenders)
+    kept = {"peers": True, "memory": False, "repeats": 2, "threads": 1}
+    rows = speed.run(case, case.sizes, **kept)
+    assert [row["contender"] for row in rows] == ["skda", "adapt"]
+    printed = capsys.readouterr().out
+    assert "skada absent" in printed and "skipped: No module named" in printed
+    broken = Case("toy", "nothing", ({"n": 10},), lambda n: {"skda": absent})
+    with pytest.raises(ModuleNotFoundError):  # what is ours must be there
+        speed.run(broken, broken.sizes, **kept)
+
+
 def test_sizes_can_be_replaced():
     assert speed.given_sizes(["n=7", "n=9"], CASE) == ({"n": 7}, {"n": 9})
     with pytest.raises(SystemExit, match="has no size 'k'"):
@@ -123,6 +154,106 @@ def test_the_page_is_written_from_the_figures(task, tmp_path, capsys):
     assert "| steady | 50.0 (54.0) **!** |" in text
     assert "| skda | 2 | 1 |" in text
     assert "2026-01-01, m, 2 thread(s), Python 3; numpy 2." in text
+
+
+def test_a_part_of_the_page_is_replaced_and_the_others_stay(tmp_path):
+    where = {"date": "2026-01-01", "machine": "m", "python": "3", "versions": {}}
+    judged = {
+        "here": {"circular": [0.5, 1.0, 2.0], "never adapt": [0.0, 3.0, 0.0]},
+        "there": {"circular": [0.1, 2.0, -4.0], "never adapt": [0.0, 1.0, 0.0]},
+    }
+    run = tmp_path / "selection.json"
+    run.write_text(json.dumps({"conditions": where, "seeds": 2, "judged": judged}))
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# Figures\n\n## Accuracy\n\n### toy\n\n| | a |\n\n## Choosing without labels\n\nold\n\n"
+        "## Speed\n\nfast\n\n## What is not reached\n\nMuch.\n"
+    )
+    report.main([str(run), "--update", str(page)])
+    text = page.read_text()
+    assert "old" not in text
+    assert "| circular | +0.30 | 1.5 | 1.5 | −1.0 | −4.0 | 1 / 1 |" in text
+    titles = [line for line in text.splitlines() if line.startswith("## ")]
+    assert titles == [
+        "## Accuracy",
+        "## Choosing without labels",
+        "## Speed",
+        "## What is not reached",
+    ]
+    again = page.read_text()
+    report.main(["--update", str(page)])
+    assert page.read_text() == again
+
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+GUIDE = sorted((DOCS / "user_guide").glob("*.md"))
+INCLUDE = re.compile(
+    r'^```\{include\} (\S+)\n:start-after: "(.*)"\n:end-before: "(.*)"\n```$', re.MULTILINE
+)
+
+
+def test_the_excerpts_of_the_page_are_those_of_its_tables():
+    text = (DOCS / "benchmarks.md").read_text("utf-8")
+    assert _excerpts.with_excerpts(text) == text
+    assert len(re.findall("end of excerpt -->", text)) == len(_excerpts.EXCERPTS)
+
+
+@pytest.mark.parametrize("page", GUIDE, ids=lambda page: page.stem)
+def test_every_include_of_the_guide_finds_its_table(page):
+    text = page.read_text("utf-8")
+    found = INCLUDE.findall(text)
+    assert len(found) == text.count("```{include}")
+    for file, begin, end in found:
+        target = (page.parent / file).read_text("utf-8")
+        assert target.count(begin) == 1
+        assert target.split(begin)[1].split(end)[0].strip().startswith("| ")
+
+
+def test_every_excerpt_is_shown_in_the_guide():
+    begins = {begin for page in GUIDE for _, begin, _ in INCLUDE.findall(page.read_text("utf-8"))}
+    assert begins == {_excerpts.BEGIN.format(name) for name in _excerpts.EXCERPTS}
+
+
+@pytest.mark.parametrize("page", GUIDE, ids=lambda page: page.stem)
+def test_no_table_of_the_guide_repeats_figures_by_hand(page):
+    figure = re.compile(r"[+−-]?\d*\.\d+")
+    typed = [
+        line
+        for line in page.read_text("utf-8").splitlines()
+        if line.startswith("|") and sum(bool(figure.match(c.strip())) for c in line.split("|")) > 1
+    ]
+    assert not typed, "include the table from docs/benchmarks.md, see benchmarks/_excerpts.py"
+
+
+def test_cells_of_excerpts_have_no_flags_and_means_have_the_digits_of_their_row():
+    page = "### t\n\n| | a | b |\n| --- | --- | --- |\n| x | 1.0 ± 0.5 (2.0) **!** | 2.5 |\n"
+    tables = _excerpts.tables_of(page + "\nChosen: c.\n\n| | a |\n| --- | --- |\n| x | 9 |\n")
+    assert _excerpts.cell(tables["t"]["x"], "a") == "1.0 ± 0.5 (2.0)"
+    assert _excerpts.cell(tables["t"]["x"], _excerpts.ALL) == "1.8"
+
+
+def test_the_selection_study_reads_real_pairs_from_the_accuracy_tasks(tmp_path, capsys):
+    selection.main(["heart", "digits", "--data", str(tmp_path), "--seeds", "1"])
+    printed = capsys.readouterr().out
+    assert printed.count("skipped") == 5
+    module = types.SimpleNamespace(
+        TASKS=[types.SimpleNamespace(load=lambda data, pair: (X, y, sample_domain))]
+    )
+    X, y, sample_domain = np.arange(40.0)[:, None], np.arange(40) % 2, np.repeat([1, -2], 20)
+    X[3] = np.nan
+    drawn, _, ids, *_ = selection.real(module, "a>b", None, n_drawn=5)(tmp_path, 0)
+    assert drawn.shape == (10, 1) and (ids > 0).sum() == 5
+    assert np.isfinite(drawn).all()
+
+
+def test_a_scorer_is_as_good_as_what_it_chooses():
+    truth = np.array([0.5, 0.9, 0.7])
+    scores = np.tile(truth[:, None], (1, len(selection.SCORERS)))
+    scores[:, 0] = [0.3, 0.1, 0.2]  # the first scorer, that of the source, prefers not to adapt
+    rows = selection.judge(scores)
+    assert rows["source"][1:] == pytest.approx((40.0, 0.0))
+    assert rows["circular"] == pytest.approx((1.0, 0.0, 40.0))
+    assert rows["never adapt"][1:] == pytest.approx((40.0, 0.0))
 
 
 def test_the_first_candidate_within_a_standard_error_of_the_best_is_chosen():
