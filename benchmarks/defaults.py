@@ -349,7 +349,8 @@ def chosen_variants(options):
     for variant in extra:
         kind = REGRESSION if role(known[variant.estimator]()) == REGRESSION else CLASSIFICATION
         try:
-            build(variant, kind, 0, LEARNERS["linear"][kind])
+            with sklearn.config_context(enable_metadata_routing=True):
+                build(variant, kind, 0, LEARNERS["linear"][kind])
         except ValueError as error:
             raise SystemExit(f"{variant.name}: {error}") from None
     return variants

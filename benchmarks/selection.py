@@ -154,7 +154,7 @@ def study(X, y, sample_domain, models, *, seed, n_splits=3):
     """Return the mean score of each candidate (row) under each scorer (column)."""
     cv = DomainStratifiedKFold(n_splits, shuffle=True, random_state=seed)
     scores = np.full((len(models), len(SCORERS)), np.nan)
-    with sklearn.config_context(enable_metadata_routing=True), warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # solvers that stop early, on purpose, in weak candidates
         for i, model in enumerate(models.values()):
             found = cross_validate(
@@ -193,8 +193,9 @@ def judge_task(load, options):
             X, y, sample_domain, classifier, first = load(options.data, seed)
         except FileNotFoundError as error:
             return None, f"skipped, {error.filename} is not there"
-        models = candidates(classifier, first, X.shape[1])
-        scores = study(X, y, sample_domain, models, seed=seed)
+        with sklearn.config_context(enable_metadata_routing=True):
+            models = candidates(classifier, first, X.shape[1])
+            scores = study(X, y, sample_domain, models, seed=seed)
         found.append(judge(scores))
         if options.candidates:
             for model, row in zip(models, scores, strict=True):

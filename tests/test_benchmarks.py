@@ -319,8 +319,8 @@ def test_every_variant_is_fitted_beside_what_it_is_compared_with(tmp_path):
     assert "target_only" not in rows["KMMWeighter"]
     # Source-only is the pipeline without the method, on the same rows.
     X, y, ids = _pairs.draw(pair, tmp_path, rows=120, seed=0)
-    model = skda.make_domain_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     with sklearn.config_context(enable_metadata_routing=True):
+        model = skda.make_domain_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
         model.fit(X, y, sample_domain=ids)
     right = 100.0 * np.mean(model.predict(X[ids < 0]) == y[ids < 0])
     assert rows["DomainScaler"]["source_only"] == pytest.approx(right)
