@@ -61,7 +61,7 @@ def two_domains(n, d):
 
 
 def steps(scale):
-    """Yield name, rows, the work on rows that are at a place, and its leading operations."""
+    """Yield name, rows, the work on rows of a backend, and its leading operations."""
 
     def sized(n):
         return max(int(n * scale), 100)
@@ -130,15 +130,15 @@ def ceilings(backend, wait, scale):
 
 def present(device):
     """Places to run on: torch and CuPy where they see the device."""
-    places = []
+    backends = []
     for backend in ("torch", "cupy"):
         if device == "cpu" and backend == "cupy":
             continue
         try:
-            places.append(find_backend(backend, device))
+            backends.append(find_backend(backend, device))
         except (ImportError, ValueError) as error:
             print(error)
-    return places
+    return backends
 
 
 def device_name(backend):
@@ -161,14 +161,14 @@ def main(argv=None):
     parser.add_argument("--scale", type=float, default=1.0, help="share of the full sizes")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     options = parser.parse_args(argv)
-    places = present(options.device)
-    if not places:
+    backends = present(options.device)
+    if not backends:
         print(f"There is no device {options.device!r} here, so there is nothing to measure.")
         return
-    where = conditions(device=device_name(places[0]))
+    where = conditions(device=device_name(backends[0]))
     print(json.dumps(where))
     found = {
-        str(backend): ceilings(backend, wait_for(backend), options.scale) for backend in places
+        str(backend): ceilings(backend, wait_for(backend), options.scale) for backend in backends
     }
     for name, rates in found.items():
         print(f"{name}: {json.dumps(rates)}")
@@ -178,15 +178,15 @@ def main(argv=None):
         for name, X, work, flops in steps(options.scale):
             host = best_seconds(lambda X=X, work=work: work(X), lambda: None, repeats=1)
             print(f"{name:<34}numpy {host:9.4f} s", flush=True)
-            for backend in places:
+            for backend in backends:
                 for dtype in ("float32", "float64"):
-                    there = backend.asarray(X, getattr(backend.xp, dtype))
-                    spent = best_seconds(lambda t=there, w=work: w(t), wait_for(backend))
+                    moved = backend.asarray(X, getattr(backend.xp, dtype))
+                    spent = best_seconds(lambda t=moved, w=work: w(t), wait_for(backend))
                     share = flops / spent / 1e9 / found[str(backend)][dtype]["matmul_gflop_s"]
                     rows.append(
                         {
                             "step": name,
-                            "place": str(backend),
+                            "backend": str(backend),
                             "dtype": dtype,
                             "seconds": spent,
                             "numpy_seconds": host,
@@ -199,10 +199,10 @@ def main(argv=None):
                         f"{100 * share:5.1f} % of the product rate",
                         flush=True,
                     )
-        for name, work in deep_steps(places[0].device, options.scale):
-            spent = best_seconds(work, wait_for(places[0]), repeats=1)
-            rows.append({"step": name, "place": str(places[0]), "seconds": spent})
-            print(f"{name:<34}{places[0]} {spent:9.4f} s", flush=True)
+        for name, work in deep_steps(backends[0].device, options.scale):
+            spent = best_seconds(work, wait_for(backends[0]), repeats=1)
+            rows.append({"step": name, "backend": str(backends[0]), "seconds": spent})
+            print(f"{name:<34}{backends[0]} {spent:9.4f} s", flush=True)
     if options.json:
         figures = {"conditions": where, "ceilings": found, "device_rows": rows}
         options.json.write_text(json.dumps(figures, indent=1))

@@ -111,7 +111,7 @@ def device_part(run):
     body = [
         [
             row["step"],
-            row["place"],
+            row["backend"],
             row.get("dtype", ""),
             f"{row['seconds']:.3g}",
             f"{row['times_numpy']:.1f}" if "times_numpy" in row else "",
@@ -119,7 +119,7 @@ def device_part(run):
         ]
         for row in run["device_rows"]
     ]
-    header = ["", "place", "precision", "seconds", "times NumPy", "share of the product rate"]
+    header = ["", "backend", "precision", "seconds", "times NumPy", "share of the product rate"]
     return table(header, body)
 
 
@@ -193,7 +193,7 @@ def page(runs):
 
 
 def updated(text, runs):
-    """A page with the parts of these runs in the place of its own ones."""
+    """A page with the parts of these runs instead of its own ones."""
     new, order = sections(runs), [title for title, *_ in PARTS]
     old = re.split(r"(?m)^## ", text)
     kept = {part.partition("\n")[0]: f"## {part.strip()}" for part in old[1:]}
