@@ -95,15 +95,15 @@ def fresh_fit(estimator):
     So the learnt attributes are those of the last fit only, and an estimator whose fit failed or
     was interrupted is not a fitted one.
     """
-    _forget_fit(estimator)
+    forget_fit(estimator)
     try:
         yield
     except BaseException:  # KeyboardInterrupt is none of Exception
-        _forget_fit(estimator)
+        forget_fit(estimator)
         raise
 
 
-def _forget_fit(estimator):
+def forget_fit(estimator):
     """Remove the learnt attributes: those that end in an underscore and do not begin with one."""
     for name in list(vars(estimator)):
         if name.endswith("_") and not name.startswith("_"):

@@ -19,9 +19,8 @@ from skorch.callbacks import EarlyStopping
 from .._array._backend import float_dtype
 from .._array._config import config_for
 from .._array._devices import find_backend
-from .._core._fitting import forget, starts_afresh
 from .._core._routing import DomainRouting
-from .._core._validation import data_for_fit, data_for_predict
+from .._core._validation import data_for_fit, data_for_predict, forget_fit, fresh_fit
 from ._base_two_stage import AdaptingNet, fitted_source_model
 from ._inference import as_float32, outputs_by_domain
 from ._modules import build_module, can_fuse, check_module
@@ -193,15 +192,15 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             return self._go_on(X, y, sample_domain, epochs=1)
         return self._fit_afresh(X, y, sample_domain, classes=classes, epochs=1)
 
-    @starts_afresh
     def _fit_afresh(self, X, y, sample_domain, *, classes=None, epochs=None):
         """Train a new net, for `epochs` only if this is the first chunk of many."""
-        self._check_params()
-        data = self._data(X, y, sample_domain, reset=True, chunk=epochs is not None)
-        y = self._encode(data, known=False, classes=classes)
-        self._rng = check_random_state(self.random_state)
-        self.n_iter_ = 0
-        self._train_stages(data, y, fresh=True, epochs=epochs)
+        with fresh_fit(self):
+            self._check_params()
+            data = self._data(X, y, sample_domain, reset=True, chunk=epochs is not None)
+            y = self._encode(data, known=False, classes=classes)
+            self._rng = check_random_state(self.random_state)
+            self.n_iter_ = 0
+            self._train_stages(data, y, fresh=True, epochs=epochs)
         return self
 
     def _go_on(self, X, y, sample_domain, *, epochs=None):
@@ -213,7 +212,7 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         try:
             self._train_stages(data, y, fresh=False, epochs=epochs)
         except BaseException:
-            forget(self)  # weights of an interrupted step are neither the old nor the new ones
+            forget_fit(self)  # weights of an interrupted step are neither the old nor the new ones
             raise
         return self
 
@@ -508,7 +507,7 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             one that was saved.
         """
         saved = torch.load(f, map_location=self._torch_device(), weights_only=True)
-        forget(self)
+        forget_fit(self)
         vars(self).update({name: from_plain(value) for name, value in saved["state"].items()})
         self._rebuild(saved["modules"])
         return self

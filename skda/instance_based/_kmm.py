@@ -8,8 +8,8 @@ import math
 from sklearn.exceptions import ConvergenceWarning
 
 from .._array._backend import namespace
-from .._array._warnings import warn_user
 from .._array._rows import take_rows
+from .._array._warnings import warn_user
 from .._core._param_checks import check_real
 from .._numerics._box_qp import BoxSlab, solve_box_qp, start_from_halves
 from .._numerics._kernels import kernel_matrix, kernel_row_means, kernel_tiling, resolve_gamma

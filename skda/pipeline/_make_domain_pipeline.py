@@ -45,16 +45,16 @@ def make_domain_pipeline(*steps, memory=None, transform_input=None, verbose=Fals
         Steps are named after the estimators given, wrapped or not, so that the parameter ``C`` of
         a wrapped ``LogisticRegression`` is ``logisticregression__estimator__C``.
 
-    Warns
-    -----
-    DomainWarning
-        If metadata routing is off: scikit-learn would refuse ``fit(..., sample_domain=...)``.
-
     Raises
     ------
     ValueError
         If one step holds both a part that asks for ``sample_domain`` and an unwrapped part that
         learns from labels.
+
+    Warns
+    -----
+    DomainWarning
+        If metadata routing is off: scikit-learn would refuse ``fit(..., sample_domain=...)``.
 
     See Also
     --------

@@ -35,7 +35,7 @@ def where(call, category):
 
 @pytest.mark.parametrize("transformer", [SubspaceAlignmentTransformer(9), GFKTransformer(9)])
 @pytest.mark.parametrize("depth", ["alone", "pipeline", "cross-validated"])
-def test_too_many_components_are_reported_at_the_users_line(transformer, depth):
+def test_too_many_components_are_reported_at_the_users_line(transformer, depth, routing):
     X, y, d = drawn()
     model = make_domain_pipeline(transformer, LogisticRegression())
     cv = StratifiedKFold(2, shuffle=True, random_state=0)
