@@ -50,7 +50,7 @@ search = GridSearchCV(
     adapted,
     {"danclassifier__alignment_weight": [0.0, 0.3, 1.0, 3.0]},
     scoring=InformationMaximizationScorer(),
-    cv=DomainStratifiedKFold(3, shuffle=True, random_state=0),
+    cv=DomainStratifiedKFold(3, random_state=0),
 )
 search.fit(X, y, sample_domain=sample_domain)
 best = search.best_estimator_

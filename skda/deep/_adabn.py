@@ -122,8 +122,8 @@ class AdaBNClassifier(DeepClassifier):
     the source's; no weight changes. The default module has batch normalization here.
 
     Assumption: each hidden unit differs between the domains by shift and scale; the proportions of
-    the classes agree. Cost: one pass through the target rows. Arrays: torch; NumPy, data frames,
-    lists, CuPy come in and go out.
+    the classes agree. Cost: one pass through the target rows. Array level (c): torch; NumPy, data
+    frames, lists, CuPy come in and go out.
 
     References
     ----------
@@ -221,9 +221,9 @@ class AdaBNRegressor(DeepRegressor):
 
     Notes
     -----
-    As :class:`AdaBNClassifier`, with the squared error of the standardized values. It takes a
-    shift of the values themselves away, too. Arrays: torch; NumPy, data frames, lists, CuPy come
-    in and go out.
+    As :class:`AdaBNClassifier`, with the squared error of the standardized values. It
+    takes a shift of the values themselves away, too. Array level (c): torch; NumPy, data frames,
+    lists, CuPy come in and go out.
 
     References
     ----------

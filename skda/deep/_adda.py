@@ -178,8 +178,8 @@ class ADDAClassifier(DeepClassifier):
     0.81 to 0.85 and 0.87.
 
     Assumption: as for :class:`DANNClassifier`, and the source network is a good start. Cost: that
-    of the source network, then a pass of both networks and the discriminator per step. Arrays:
-    torch; NumPy, data frames, lists, CuPy come in and go out.
+    of the source network, then a pass of both networks and the discriminator per step. Array level
+    (c): torch; NumPy, data frames, lists, CuPy come in and go out.
 
     References
     ----------

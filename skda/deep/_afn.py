@@ -126,8 +126,8 @@ class AFNClassifier(DeepClassifier):
     grow without bound while the classes are lost.
 
     Assumption: what goes wrong on the target are features of small norm. Cost: a step adds O(b d)
-    for b rows and d features. Arrays: torch; NumPy, data frames, lists, CuPy come in and go
-    out.
+    for b rows and d features. Array level (c): torch; NumPy, data frames, lists, CuPy come in and
+    go out.
 
     References
     ----------

@@ -20,7 +20,7 @@ from .._array._backend import float_dtype
 from .._array._config import config_for
 from .._array._devices import find_backend
 from .._core._routing import DomainRouting
-from .._core._validation import data_for_fit, data_for_predict, forget_fit, fresh_fit
+from .._core._validation import data_for_fit, data_for_predict, fresh_fit
 from ._base_two_stage import AdaptingNet, fitted_source_model
 from ._inference import as_float32, outputs_by_domain
 from ._modules import build_module, can_fuse, check_module
@@ -56,6 +56,7 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
     _adaptation = None
     _labels = "source"
     _order_dependent = True  # batches are chosen among the rows
+    _array_level = "c"
 
     def __init__(
         self,
@@ -208,12 +209,12 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         self._check_params()
         self._check_width(X)
         data = self._data(X, y, sample_domain, reset=False, chunk=epochs is not None)
+        self._check_can_align(data)
         y = self._encode(data, known=True)
-        try:
+        learnt = vars(self).copy()
+        with fresh_fit(self):  # weights of an interrupted step are neither the old nor the new ones
+            vars(self).update(learnt)
             self._train_stages(data, y, fresh=False, epochs=epochs)
-        except BaseException:
-            forget_fit(self)  # weights of an interrupted step are neither the old nor the new ones
-            raise
         return self
 
     def _data(self, X, y, sample_domain, *, reset, chunk):
@@ -228,6 +229,14 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
                 "source rows there is nothing to train on. Pass rows of both domains at each call."
             )
         return data
+
+    def _check_can_align(self, data):
+        """Raise if target rows come to a net that was built without an alignment loss."""
+        if data.adapts and self.net_.alignment is None and self._weight() > 0:
+            raise ValueError(
+                "The net was built without target rows, or loaded from a file, and cannot align "
+                "target rows now. Fit once with sample_domain, or set warm_start=False."
+            )
 
     def _check_width(self, X):
         """Raise if a trained net cannot go on with rows of this width."""
@@ -295,11 +304,6 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             self.net_ = self._make_net(rows.X, adapts=may_adapt)
             self.source_domains_ = data.source_domains
             self.target_domains_ = data.target_domains
-        elif data.adapts and self.net_.alignment is None and self._weight() > 0:
-            raise ValueError(
-                "The net was built without target rows, or loaded from a file, and cannot align "
-                "target rows now. Fit once with sample_domain, or set warm_start=False."
-            )
         of_epochs = None if epochs is None else self.max_epochs
         self._train(self.net_, rows, n_epochs=epochs or self.max_epochs, of_epochs=of_epochs)
 
@@ -507,9 +511,9 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             one that was saved.
         """
         saved = torch.load(f, map_location=self._torch_device(), weights_only=True)
-        forget_fit(self)
-        vars(self).update({name: from_plain(value) for name, value in saved["state"].items()})
-        self._rebuild(saved["modules"])
+        with fresh_fit(self):
+            vars(self).update({name: from_plain(value) for name, value in saved["state"].items()})
+            self._rebuild(saved["modules"])
         return self
 
     def __sklearn_is_fitted__(self):

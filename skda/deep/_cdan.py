@@ -160,8 +160,8 @@ class CDANClassifier(DeepClassifier):
 
     Assumption: labels given features agree after the alignment, and predictions on the target are
     right often enough to tell the classes apart. Cost: a step adds O(b d K h) for b rows, d
-    features, K classes and h hidden units. Arrays: torch; NumPy, data frames, lists, CuPy come in
-    and go out.
+    features, K classes and h hidden units. Array level (c): torch; NumPy, data frames, lists, CuPy
+    come in and go out.
 
     References
     ----------

@@ -229,8 +229,8 @@ class DANClassifier(DeepClassifier):
 
     Assumption: there are features with the same distribution in both domains in which labels given
     features agree; in particular the proportions of the classes differ little. Cost: a step adds
-    O(b² d) for b rows and d features (O(b d) if "linear"). Arrays: torch; NumPy, data frames,
-    lists, CuPy come in and go out.
+    O(b² d) for b rows and d features (O(b d) if "linear"). Array level (c): torch; NumPy, data
+    frames, lists, CuPy come in and go out.
 
     References
     ----------
@@ -385,8 +385,8 @@ class DANRegressor(DeepRegressor):
     Notes
     -----
     Minimizes the squared error of the standardized values plus the loss of
-    :class:`DANClassifier`, under the same assumption and at the same cost. Arrays: torch; NumPy,
-    data frames, lists, CuPy come in and go out.
+    :class:`DANClassifier`, under the same assumption and at the same cost. Array level (c): torch;
+    NumPy, data frames, lists, CuPy come in and go out.
 
     References
     ----------

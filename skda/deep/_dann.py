@@ -167,8 +167,8 @@ class DANNClassifier(DeepClassifier):
     Assumption: there are features with the same distribution in both domains in which labels given
     features agree; in particular the proportions of the classes differ little. Cost: a step adds a
     pass through the discriminator, linear in rows and features (the spectral penalty, a singular
-    value decomposition of each domain's rows). Arrays: torch; NumPy, data frames, lists, CuPy come
-    in and go out.
+    value decomposition of each domain's rows). Array level (c): torch; NumPy, data frames, lists,
+    CuPy come in and go out.
 
     References
     ----------
@@ -319,9 +319,9 @@ class DANNRegressor(DeepRegressor):
 
     Notes
     -----
-    The adversarial game of :class:`DANNClassifier` beside the squared error of the standardized
-    values, under the same assumption and at the same cost. Arrays: torch; NumPy, data frames,
-    lists, CuPy come in and go out.
+    The adversarial game of :class:`DANNClassifier` beside the squared error of the
+    standardized values, under the same assumption and at the same cost. Array level (c): torch;
+    NumPy, data frames, lists, CuPy come in and go out.
 
     References
     ----------

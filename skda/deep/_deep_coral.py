@@ -121,13 +121,15 @@ class DeepCORALClassifier(DeepClassifier):
     DANClassifier : Align whole distributions instead of covariances.
     DeepCORALRegressor : The regressor.
 
-    Notes ----- Minimizes cross-entropy(source) + w ‖C_s − C_t‖²_F / (4 d²), the C being covariances
+    Notes
+    -----
+    Minimizes cross-entropy(source) + w ‖C_s − C_t‖²_F / (4 d²), the C being covariances
     of the d features over the rows of each domain in a batch. The division by d² makes the loss
     small, hence the large default weight.
 
     Assumption: there are features in which labels given features agree, and whose first moments
-    need no alignment. Cost: a step adds O(b d²) for b rows and d features. Arrays: torch; NumPy,
-    data frames, lists, CuPy come in and go out.
+    need no alignment. Cost: a step adds O(b d²) for b rows and d features. Array level (c): torch;
+    NumPy, data frames, lists, CuPy come in and go out.
 
     References
     ----------
@@ -267,8 +269,8 @@ class DeepCORALRegressor(DeepRegressor):
     Notes
     -----
     Minimizes the squared error of the standardized values plus the loss of
-    :class:`DeepCORALClassifier`, under the same assumption and at the same cost. Arrays: torch;
-    NumPy, data frames, lists, CuPy come in and go out.
+    :class:`DeepCORALClassifier`, under the same assumption and at the same cost. Array level (c):
+    torch; NumPy, data frames, lists, CuPy come in and go out.
 
     References
     ----------

@@ -171,8 +171,8 @@ class DeepJDOTClassifier(DeepClassifier):
     Assumption: nearby features have the same label; with ``marginal_reg=None`` also that the
     proportions of the classes are the same. Cost: a step adds O(b²) times the iterations (at most
     200) for b rows, or O(b³ log b) for the exact plan, on the host, so that a GPU waits for it at
-    each step. Arrays: torch with a NumPy island (the plan); NumPy, data frames, lists, CuPy come in
-    and go out.
+    each step. Array level (c): torch, but for the plan, which NumPy computes; NumPy, data frames,
+    lists, CuPy come in and go out.
 
     References
     ----------

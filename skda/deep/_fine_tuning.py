@@ -249,7 +249,7 @@ class FineTuningClassifier(DeepClassifier):
     labeled target rows in the second.
 
     Assumption: the source network's features are useful on the target. Cost: that of two plain
-    trainings. Arrays: torch; NumPy, data frames, lists, CuPy come in and go out.
+    trainings. Array level (c): torch; NumPy, data frames, lists, CuPy come in and go out.
 
     References
     ----------
@@ -422,8 +422,9 @@ class FineTuningRegressor(DeepRegressor):
 
     Notes
     -----
-    As :class:`FineTuningClassifier`, with the squared error of the values standardized by mean
-    and scale of the source. Arrays: torch; NumPy, data frames, lists, CuPy come in and go out.
+    As :class:`FineTuningClassifier`, with the squared error of the values standardized
+    by mean and scale of the source. Array level (c): torch; NumPy, data frames, lists, CuPy come in
+    and go out.
 
     References
     ----------

@@ -106,9 +106,9 @@ class JANClassifier(DeepClassifier):
     `n_kernels` Gaussians around its own median distance.
 
     Assumption: the joint distribution of features and labels can be made to agree, and predictions
-    on the target are right often enough to stand for labels. Cost: a step adds O(b² (d + K)) for
-    b rows, d features and K classes. Arrays: torch; NumPy, data frames, lists, CuPy come in and
-    go out.
+    on the target are right often enough to stand for labels. Cost: a step adds O(b² (d + K)) for b
+    rows, d features and K classes. Array level (c): torch; NumPy, data frames, lists, CuPy come in
+    and go out.
 
     References
     ----------

@@ -122,7 +122,8 @@ class MCCClassifier(DeepClassifier):
     1 + exp(−entropy), each row of C divided by its sum. There is no alignment of features.
 
     Assumption: the target has clusters, and the source model is right on most of each. Cost: a step
-    adds O(b K²) for b rows. Arrays: torch; NumPy, data frames, lists, CuPy come in and go out.
+    adds O(b K²) for b rows. Array level (c): torch; NumPy, data frames, lists, CuPy come in and go
+    out.
 
     References
     ----------

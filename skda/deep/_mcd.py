@@ -133,8 +133,8 @@ class MCDClassifier(DeepClassifier):
     the game move in one step by reversing the gradient between them, its variant with a reversal
     layer, at a quarter of the cost.
 
-    Assumption: target rows on which two good source classifiers agree are classified rightly.
-    Cost: a step adds three passes through a head. Arrays: torch; NumPy, data frames, lists, CuPy
+    Assumption: target rows on which two good source classifiers agree are classified rightly. Cost:
+    a step adds three passes through a head. Array level (c): torch; NumPy, data frames, lists, CuPy
     come in and go out.
 
     References

@@ -139,8 +139,8 @@ class MDDClassifier(DeepClassifier):
     and anything else on the target; the features learn, by the reversed gradient, to make that
     impossible. The weight scales the reversed gradient.
 
-    Assumption: some classifier is good on both domains. Cost: a step adds a pass through f',
-    linear in rows and features. Arrays: torch; NumPy, data frames, lists, CuPy come in and go
+    Assumption: some classifier is good on both domains. Cost: a step adds a pass through f', linear
+    in rows and features. Array level (c): torch; NumPy, data frames, lists, CuPy come in and go
     out.
 
     References

@@ -175,7 +175,7 @@ class SHOTClassifier(DeepClassifier):
 
     Assumption: the target has clusters, about balanced, and the source model is right on most of
     each. Cost: a step costs that of the network; an epoch adds O(n d K) for n rows, d features
-    and K classes. Arrays: torch; NumPy, data frames, lists, CuPy come in and go out.
+    and K classes. Array level (c): torch; NumPy, data frames, lists, CuPy come in and go out.
 
     References
     ----------

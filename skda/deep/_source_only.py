@@ -80,7 +80,7 @@ class DeepSourceOnlyClassifier(DeepClassifier):
     Notes
     -----
     Assumption: the domains do not differ. Cost: an epoch is linear in the rows and in the size of
-    the network. Arrays: torch; NumPy, data frames, lists, CuPy come in and go out.
+    the network. Array level (c): torch; NumPy, data frames, lists, CuPy come in and go out.
 
     Examples
     --------
@@ -170,7 +170,7 @@ class DeepSourceOnlyRegressor(DeepRegressor):
     Notes
     -----
     Assumption: the domains do not differ. Cost: an epoch is linear in the rows and in the size of
-    the network. Arrays: torch; NumPy, data frames, lists, CuPy come in and go out.
+    the network. Array level (c): torch; NumPy, data frames, lists, CuPy come in and go out.
 
     Examples
     --------

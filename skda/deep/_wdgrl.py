@@ -162,8 +162,9 @@ class WDGRLClassifier(DeepClassifier):
     slope ∇h is taken at the rows of both domains and at a point between each pair, as in [1]_.
 
     Assumption: as for :class:`DANNClassifier`; the distance keeps a slope where the domains do not
-    overlap. Cost: a step adds `n_critic` steps of the critic, with second derivatives; about five
-    times the time of DANN. Arrays: torch; NumPy, data frames, lists, CuPy come in and go out.
+    overlap. Cost: a step adds `n_critic` steps of the critic, with second derivatives; about six
+    times the time of DANN. Array level (c): torch; NumPy, data frames, lists, CuPy come in and go
+    out.
 
     References
     ----------
@@ -318,9 +319,9 @@ class WDGRLRegressor(DeepRegressor):
 
     Notes
     -----
-    The distance of :class:`WDGRLClassifier` beside the squared error of the standardized values,
-    under the same assumption and at the same cost. Arrays: torch; NumPy, data frames, lists, CuPy
-    come in and go out.
+    The distance of :class:`WDGRLClassifier` beside the squared error of the
+    standardized values, under the same assumption and at the same cost. Array level (c): torch;
+    NumPy, data frames, lists, CuPy come in and go out.
 
     References
     ----------

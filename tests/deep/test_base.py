@@ -184,3 +184,14 @@ def test_partial_fit_is_there_for_methods_of_one_stage():
     assert not hasattr(FineTuningClassifier(), "partial_fit")
     with pytest.raises(AttributeError, match="has no attribute 'partial_fit'"):
         FineTuningClassifier().partial_fit(*rows()[:2])
+
+
+def test_target_rows_that_come_late_are_refused_and_change_nothing():
+    X, y, d = rows()
+    net = DANClassifier(warm_start=True, **SMALL)
+    with pytest.warns(skda.DomainWarning):
+        net.fit(X, y)
+    before = net.predict_proba(X)
+    with pytest.raises(ValueError, match="cannot align target rows now"):
+        net.fit(X, y, sample_domain=d)
+    np.testing.assert_array_equal(net.predict_proba(X), before)
