@@ -7,6 +7,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from .._array._arithmetic import safe_divide
 from .._array._backend import namespace
 from .._core._base_transformer import BaseDomainTransformer
+from .._core._param_checks import check_bool
 from ._subspace_alignment import principal_axes, resolve_n_components
 
 
@@ -66,11 +67,19 @@ class GFKTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer):
         variance in both domains; "auto" is 0.95; None takes as many as possible. Other than by an
         integer, at most half the number of features is taken, beyond which the subspaces must
         share directions.
+    center : bool, default=True
+        Whether each domain's rows are taken relative to its own mean, so that a shift of the mean
+        is removed too. False multiplies the rows as they are, as in [1]_, where the features of
+        each domain are standardized before.
 
     Attributes
     ----------
     factor_ : array of shape (n_features, 2 * n_components_)
         What rows are multiplied with; ``factor_ @ factor_.T`` is the kernel G.
+    source_means_ : dict of int to array of shape (n_features,)
+        Mean of each source.
+    target_mean_ : array of shape (n_features,)
+        Mean of the target rows.
     n_components_ : int
         Dimension of the subspaces.
     source_domains_, target_domains_ : list of int
@@ -88,9 +97,9 @@ class GFKTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer):
     Notes
     -----
     ``G = ∫₀¹ Φ(t)Φ(t)ᵀ dt``, where ``Φ(0)`` spans the leading k principal axes of the source and
-    ``Φ(1)`` those of the target; rows become ``X L`` with ``G = L Lᵀ``, in closed form. All rows
-    are mapped alike and no mean is moved: standardize the rows before, per domain if the means
-    differ. Several sources are pooled, and so are several targets.
+    ``Φ(1)`` those of the target; rows become ``X L`` with ``G = L Lᵀ``, in closed form. All rows,
+    less the mean of their domain, are mapped alike. The subspace is that of all sources pooled, or
+    of all targets; each source has a mean of its own, and the targets share one.
 
     Assumes that the directions in which rows vary differ between the domains and change gradually.
 
@@ -115,12 +124,15 @@ class GFKTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer):
     (100, 4)
     """
 
+    _per_source = True
     _array_level = "a"
 
-    def __init__(self, n_components="auto"):
+    def __init__(self, n_components="auto", *, center=True):
         self.n_components = n_components
+        self.center = center
 
     def _fit(self, data):
+        check_bool("center", self.center)
         d = data.X.shape[1]
         sides = [data.X_source, data.X_target] if data.adapts else [data.X]
         axes = [principal_axes(X, data.xp.mean(X, axis=0), self.n_components) for X in sides]
@@ -132,9 +144,15 @@ class GFKTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer):
             name=type(self).__name__,
         )
         self.n_components_ = k
+        means = {i: data.xp.mean(data.X_of(i), axis=0) for i in data.source_domains}
+        self.source_means_ = {i: data.to_input(m) for i, m in means.items()} if data.adapts else {}
+        self.target_mean_ = data.to_input(data.xp.mean(sides[-1], axis=0))
         self.factor_ = data.to_input(geodesic_flow_factor(axes[0].first(k), axes[-1].first(k)))
 
     def _map(self, X, domain, backend):
+        if self.center:
+            mean = self.source_means_.get(domain, self.target_mean_)
+            X = X - backend.asarray(mean, X.dtype)
         return X @ backend.asarray(self.factor_, X.dtype)
 
     @property

@@ -108,7 +108,7 @@ class LinearTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
 
     See Also
     --------
-    CORALTransformer : Matches the covariance by another square root, and no mean by default.
+    CORALTransformer : Matches the covariance by another square root.
     OptimalTransportTransformer : Transport without the Gaussian assumption.
 
     Notes

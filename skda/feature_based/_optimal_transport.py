@@ -20,6 +20,8 @@ from .._numerics._transport import (
     exact_plan,
 )
 
+# In units of the typical cost: rows beyond it mostly stay where they are.
+_MARGINAL_WEIGHT = 1.0
 _CLASS_ROUNDS = 10  # plans until a class penalty stands still, as a rule
 _CLASS_PLANS = {"lpl1": lpl1_plan, "l1l2": l1l2_plan}
 
@@ -83,11 +85,11 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     strength : float, default=1.0
         How far to go, in [0, 1]: every row moves this share of its way (displacement
         interpolation). 0 returns the rows themselves.
-    reg : float or None, default=None
+    reg : float or None, default=0.1
         None: the exact plan, in which a row goes to few target rows. A number: weight of the
         entropy, in units of the typical cost (see `cost_scale`). A larger value smooths more
         and is faster, down to where every source row goes to the target's mean; 0.01 to 1 is
-        usual.
+        usual. The papers search it.
     class_reg : float, default=0.0
         Weight of a penalty that keeps source rows of different classes from going to the same
         target row, in the same units: with "lpl1", what it costs more to go where one's class
@@ -95,10 +97,11 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     class_penalty : {"lpl1", "l1l2"}, default="lpl1"
         Form of the penalty: concave in the share of each class (sharper, to a local optimum),
         or the group lasso (convex).
-    marginal_reg : float or None, default=None
-        None moves all mass. A number: weight of the marginals, in the same units; mass that
-        would have to travel further than a few times this value is left out, and a row of
-        which only a share is moved goes that share of the way. Needs `reg`.
+    marginal_reg : float, "auto" or None, default="auto"
+        None moves all mass, as in [1]_. A number: weight of the marginals, in the same units; mass
+        that would have to travel further than a few times this value is left out, and a row of
+        which only a share is moved goes that share of the way. Needs `reg`. "auto" is 1 with
+        `reg`, and None for the exact plan.
     metric : {"sqeuclidean", "euclidean"} or callable, default="sqeuclidean"
         Cost of moving one row to another. A callable gets the rows of the source and of the
         target and returns the matrix of costs, in their array library.
@@ -156,10 +159,10 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     rows. Features are compared as they are: scale them first.
 
     It helps when the shift carries rows along without tearing classes apart, non-linearly if
-    need be. All mass is moved, so where the balance of classes differs rows end in the wrong
-    class: then use `class_reg` or `marginal_reg`. Where several exact plans cost the same
-    (duplicated rows, or features of few values), which one is found depends on the order of the
-    rows.
+    need be. Where all mass is moved and the class proportions differ, rows end in the wrong class;
+    `marginal_reg` leaves some of it out, and `class_reg` keeps classes apart. Where several exact
+    plans cost the same (duplicated rows, or features of few values), which one is found depends on
+    the order of the rows.
 
     Cost: :math:`O(n_s n_t d)` time and a few :math:`n_s n_t` of memory; then for the exact plan
     between :math:`n^2` and :math:`n^3`, with `reg` :math:`O(n_s n_t)` an iteration. A
@@ -180,7 +183,8 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     >>> from skda import OptimalTransportTransformer
     >>> X = np.array([[0.0], [1.0], [2.0], [12.0], [10.0], [14.0]])
     >>> sample_domain = [1, 1, 1, -2, -2, -2]
-    >>> OptimalTransportTransformer().fit_transform(X, sample_domain=sample_domain).ravel()
+    >>> exact = OptimalTransportTransformer(reg=None)
+    >>> exact.fit_transform(X, sample_domain=sample_domain).ravel()
     array([10., 12., 14., 12., 10., 14.])
     """
 
@@ -191,10 +195,10 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         self,
         *,
         strength=1.0,
-        reg=None,
+        reg=0.1,
         class_reg=0.0,
         class_penalty="lpl1",
-        marginal_reg=None,
+        marginal_reg="auto",
         metric="sqeuclidean",
         cost_scale="median",
         max_iter=2000,
@@ -244,7 +248,7 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         if self.reg is None:
             plan = exact_plan(M)
         else:
-            options = {"reg": float(self.reg), "marginal_reg": self.marginal_reg}
+            options = {"reg": float(self.reg), "marginal_reg": self._marginal_weight()}
             options |= {"max_iter": self.max_iter, "tol": self.tol}
             if self.class_reg:
                 solve = _CLASS_PLANS[self.class_penalty]
@@ -252,6 +256,11 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
             else:
                 plan = sinkhorn_plan(M, **options)
         return plan._replace(cost=plan.cost * unit)
+
+    def _marginal_weight(self):
+        if isinstance(self.marginal_reg, str):
+            return None if self.reg is None else _MARGINAL_WEIGHT
+        return self.marginal_reg
 
     def _map(self, X, domain, backend):
         if domain not in self.rows_ or self.strength == 0:
@@ -271,19 +280,21 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
             hint="None asks for the exact plan.",
         )
         check_real("class_reg", self.class_reg, low=0)
-        check_real(
-            "marginal_reg",
-            self.marginal_reg,
-            low=0,
-            closed="neither",
-            none=True,
-            hint="None moves all mass.",
-        )
+        if not (isinstance(self.marginal_reg, str) and self.marginal_reg == "auto"):
+            check_real(
+                "marginal_reg",
+                self.marginal_reg,
+                low=0,
+                closed="neither",
+                none=True,
+                hint="None moves all mass, 'auto' leaves out what travels far.",
+            )
         check_option("class_penalty", self.class_penalty, tuple(_CLASS_PLANS))
         check_integer("max_iter", self.max_iter, low=1)
         check_real("tol", self.tol, low=0, closed="neither")
         for name in ("class_reg", "marginal_reg"):
-            if getattr(self, name) and self.reg is None:
+            asked = getattr(self, name) and getattr(self, name) != "auto"
+            if asked and self.reg is None:
                 raise ValueError(
                     f"{name}={getattr(self, name)!r} needs an entropic plan, but reg is None. "
                     "Set reg as well, for example reg=0.1."

@@ -21,9 +21,10 @@ class OTLabelPropagationClassifier(TargetClassifier, DomainClassifierMixin, Base
     estimator : classifier or None, default=None
         Fitted on target rows with the labels that they receive; None is
         ``LogisticRegression(max_iter=1000)``.
-    reg : float or None, default=None
-        None: the exact plan, in which a target row hears from few source rows. A number: weight of
-        the entropy, in units of the typical cost; a larger value lets it hear from more.
+    reg : float or None, default=0.1
+        None: the exact plan, in which a target row gets labels from few source rows, as in [1]_. A
+        number: weight of the entropy, in units of the typical cost; a larger value spreads labels
+        further.
     label_kind : {"soft", "hard"}, default="soft"
         Whether a target row counts for each class by its share, which asks the estimator for
         ``sample_weight``, or for its largest share alone.
@@ -103,7 +104,7 @@ class OTLabelPropagationClassifier(TargetClassifier, DomainClassifierMixin, Base
         self,
         estimator=None,
         *,
-        reg=None,
+        reg=0.1,
         label_kind="soft",
         metric="sqeuclidean",
         cost_scale="median",

@@ -67,9 +67,10 @@ callable, default="rbf"
         Of the poly kernel.
     coef0 : float, default=1.0
         Of the kernels poly and sigmoid.
-    reg : float, default=1.0
+    reg : float, default=0.1
         Weight of the norm of the components against the domain difference, on the scale of
-        ``‖Ke‖²``. Larger adapts less; the limit is kernel PCA.
+        ``‖Ke‖²`` (μ in [1]_, which takes 1 or searches it). Larger adapts less; the limit is kernel
+        PCA.
     solver : {"exact", "nystroem", "fourier"}, default="exact"
         "exact" works on the n x n kernel matrix, or on the d x d scatter for a linear kernel with
         fewer features than rows. "nystroem" and "fourier" replace the kernel by ``n_basis``
@@ -158,7 +159,7 @@ callable, default="rbf"
         gamma="median",
         degree=3,
         coef0=1.0,
-        reg=1.0,
+        reg=0.1,
         solver="exact",
         n_basis=200,
         label_weight=0.0,

@@ -401,3 +401,12 @@ def test_an_interrupted_batch_counts_as_not_seen(monkeypatch):
         coral.partial_fit(X * 3.0, sample_domain=d)
     np.testing.assert_array_equal(coral.transform(X, sample_domain=d), before)
     np.testing.assert_array_equal(coral.fit_transform(X, sample_domain=d), before)
+
+
+def test_by_default_the_mean_is_the_targets_too_and_in_the_papers_setting_it_is_not():
+    X, d = two_domains()
+    X[d < 0] += 2.0
+    moved = CORALTransformer().fit_transform(X, sample_domain=d)
+    np.testing.assert_allclose(moved[d > 0].mean(axis=0), X[d < 0].mean(axis=0), atol=1e-10)
+    paper = CORALTransformer(match_mean=False).fit_transform(X, sample_domain=d)
+    np.testing.assert_allclose(paper[d > 0].mean(axis=0), X[d > 0].mean(axis=0), atol=1e-10)

@@ -141,7 +141,7 @@ def test_every_kind_is_there():
     assert {is_classifier(cls()) or 2 * is_regressor(cls()) for cls in CLASSES} == {0, 1, 2}
 
 
-def interrupt(*args, **kwargs):
+def interrupt(*args, sample_weight=None, **kwargs):
     raise KeyboardInterrupt
 
 

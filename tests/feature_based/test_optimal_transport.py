@@ -29,7 +29,7 @@ def test_exact_images_are_the_assigned_target_rows():
     X, d = two_domains()
     M = ((X[:40, None] - X[40:]) ** 2).sum(2)
     _, partner = linear_sum_assignment(M)
-    transformer = OptimalTransportTransformer().fit(X, sample_domain=d)
+    transformer = OptimalTransportTransformer(reg=None).fit(X, sample_domain=d)
     np.testing.assert_allclose(transformer.images_[1], X[40:][partner], atol=1e-12)
     assert transformer.costs_[1] == pytest.approx(
         M.min(axis=None) * 0 + M[range(40), partner].mean()
@@ -44,7 +44,9 @@ def test_images_are_those_of_pot(reg):
         reg_e=reg, norm="median", max_iter=10000, tol=1e-12
     )  # fmt: skip
     expected = peer.fit(Xs=X[d > 0], Xt=X[d < 0]).transform(Xs=X[d > 0])
-    got = OptimalTransportTransformer(reg=reg, tol=1e-10).fit_transform(X, sample_domain=d)
+    got = OptimalTransportTransformer(reg=reg, tol=1e-10, marginal_reg=None).fit_transform(
+        X, sample_domain=d
+    )
     # POT's median is the mean of the middle two costs, ours the lower of them
     np.testing.assert_allclose(got[d > 0], expected, rtol=1e-3, atol=1e-3)
 
@@ -53,7 +55,7 @@ def test_pots_own_use_of_200_pivots_is_not_ours():
     X, d = two_domains(n=150, m=120)
     M = ((X[d > 0][:, None] - X[d < 0]) ** 2).sum(2)
     ot = pytest.importorskip("ot")
-    fitted = OptimalTransportTransformer().fit(X, sample_domain=d)
+    fitted = OptimalTransportTransformer(reg=None).fit(X, sample_domain=d)
     assert fitted.costs_[1] == pytest.approx(ot.emd2([], [], M, numItermax=10**7), rel=1e-9)
 
 
@@ -61,7 +63,7 @@ def test_pots_own_use_of_200_pivots_is_not_ours():
 def test_rotation_and_common_shift_of_all_rows_commute_with_the_map(reg):
     X, d = two_domains()
     Q, _ = np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))
-    one = OptimalTransportTransformer(reg=reg)
+    one = OptimalTransportTransformer(reg=reg, marginal_reg=None)
     np.testing.assert_allclose(
         one.fit_transform(X @ Q + 5.0, sample_domain=d),
         one.fit_transform(X, sample_domain=d) @ Q + 5.0,
@@ -82,9 +84,13 @@ def test_the_scale_of_the_features_does_not_matter(scale, params):
 def test_each_source_has_its_own_plan_onto_the_whole_target():
     X, d = two_domains(n=60)
     d[:30] = 7
-    together = OptimalTransportTransformer(reg=0.1).fit_transform(X, sample_domain=d)
+    together = OptimalTransportTransformer(reg=0.1, marginal_reg=None).fit_transform(
+        X, sample_domain=d
+    )
     rows = d != 1
-    alone = OptimalTransportTransformer(reg=0.1).fit_transform(X[rows], sample_domain=d[rows])
+    alone = OptimalTransportTransformer(reg=0.1, marginal_reg=None).fit_transform(
+        X[rows], sample_domain=d[rows]
+    )
     np.testing.assert_allclose(together[rows], alone, atol=1e-12)
 
 
@@ -111,7 +117,7 @@ def test_fitted_rows_keep_their_images_among_near_duplicates_and_new_rows(reg):
     X, d = two_domains()
     X += 1e3
     X[1] = X[0] + 1e-9
-    transformer = OptimalTransportTransformer(reg=reg).fit(X, sample_domain=d)
+    transformer = OptimalTransportTransformer(reg=reg, marginal_reg=None).fit(X, sample_domain=d)
     mixed = np.concatenate([X[:40], X[:40] + 0.01])
     moved = transformer.transform(mixed, sample_domain=np.ones(80))
     np.testing.assert_array_equal(moved[:40], transformer.images_[1])
@@ -120,7 +126,7 @@ def test_fitted_rows_keep_their_images_among_near_duplicates_and_new_rows(reg):
 def test_duplicated_rows_share_one_image():
     X, d = two_domains(n=6, m=6)
     X[1] = X[0]
-    moved = OptimalTransportTransformer().fit_transform(X, sample_domain=d)
+    moved = OptimalTransportTransformer(reg=None).fit_transform(X, sample_domain=d)
     np.testing.assert_array_equal(moved[0], moved[1])
 
 
@@ -190,8 +196,10 @@ def test_a_larger_class_penalty_mixes_classes_less(solve):
 def test_labels_are_looked_at_only_with_a_class_penalty():
     X, d = two_domains()
     with pytest.raises(ValueError, match="requires y"):
-        OptimalTransportTransformer(reg=0.1, class_reg=0.1).fit(X, sample_domain=d)
-    OptimalTransportTransformer(reg=0.1).fit(X, sample_domain=d)
+        OptimalTransportTransformer(reg=0.1, class_reg=0.1, marginal_reg=None).fit(
+            X, sample_domain=d
+        )
+    OptimalTransportTransformer(reg=0.1, marginal_reg=None).fit(X, sample_domain=d)
 
 
 # -- bad input ---------------------------------------------------------------------------------
@@ -200,7 +208,7 @@ def test_labels_are_looked_at_only_with_a_class_penalty():
 def test_identical_domains_stay_where_they_are():
     X, _ = two_domains()
     both, d = np.concatenate([X, X]), np.repeat([1, -2], len(X))
-    moved = OptimalTransportTransformer().fit_transform(both, sample_domain=d)
+    moved = OptimalTransportTransformer(reg=None).fit_transform(both, sample_domain=d)
     np.testing.assert_allclose(moved, both, atol=1e-12)
 
 
@@ -208,7 +216,9 @@ def test_identical_domains_stay_where_they_are():
 @pytest.mark.parametrize("reg", [None, 0.1])
 def test_very_small_and_very_unequal_domains_work(n, m, reg):
     X, d = two_domains(n=n, m=m)
-    moved = OptimalTransportTransformer(reg=reg).fit_transform(X, sample_domain=d)
+    moved = OptimalTransportTransformer(reg=reg, marginal_reg=None).fit_transform(
+        X, sample_domain=d
+    )
     assert np.isfinite(moved).all()
     np.testing.assert_allclose(moved[d > 0].mean(0), X[d < 0].mean(0), atol=1e-4)
 
@@ -216,7 +226,9 @@ def test_very_small_and_very_unequal_domains_work(n, m, reg):
 def test_all_rows_equal_is_no_reason_for_nan():
     X, d = np.ones((8, 2)), np.repeat([1, -2], 4)
     for reg in (None, 0.1):
-        moved = OptimalTransportTransformer(reg=reg).fit_transform(X, sample_domain=d)
+        moved = OptimalTransportTransformer(reg=reg, marginal_reg=None).fit_transform(
+            X, sample_domain=d
+        )
         np.testing.assert_allclose(moved, 1.0)
 
 
@@ -228,7 +240,7 @@ def test_unscaled_features_never_give_nan(cost_scale):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         moved = OptimalTransportTransformer(
-            reg=0.01, cost_scale=cost_scale, max_iter=100
+            reg=0.01, cost_scale=cost_scale, max_iter=100, marginal_reg=None
         ).fit_transform(X, sample_domain=d)
     assert np.isfinite(moved).all()
 
@@ -236,7 +248,9 @@ def test_unscaled_features_never_give_nan(cost_scale):
 def test_sinkhorn_that_does_not_converge_warns_with_the_residual():
     X, d = two_domains()
     with pytest.warns(ConvergenceWarning, match=r"with \d\.\de.\d\d of the mass misplaced"):
-        OptimalTransportTransformer(reg=0.005, max_iter=2).fit(X, sample_domain=d)
+        OptimalTransportTransformer(reg=0.005, max_iter=2, marginal_reg=None).fit(
+            X, sample_domain=d
+        )
 
 
 @pytest.mark.parametrize(
@@ -245,8 +259,9 @@ def test_sinkhorn_that_does_not_converge_warns_with_the_residual():
         ({"strength": -0.1}, "strength must be a number in"),
         ({"reg": 0.0}, "reg must be a positive number or None; got 0.0. None asks"),
         ({"reg": np.inf}, "reg must be a positive number or None"),
-        ({"class_reg": 0.1}, "class_reg=0.1 needs an entropic plan"),
-        ({"marginal_reg": 1.0}, "marginal_reg=1.0 needs an entropic plan"),
+        ({"reg": None, "class_reg": 0.1}, "class_reg=0.1 needs an entropic plan"),
+        ({"reg": None, "marginal_reg": 1.0}, "marginal_reg=1.0 needs an entropic plan"),
+        ({"marginal_reg": "none"}, "marginal_reg must be a positive number"),
         ({"marginal_reg": -1.0}, "marginal_reg must be a positive number"),
         ({"reg": 1.0, "class_penalty": "l2"}, "class_penalty must be one of"),
         ({"metric": "cosine"}, "metric must be 'sqeuclidean'"),
@@ -263,7 +278,7 @@ def test_bad_parameters_are_named(params, match):
 def test_costs_that_overflow_are_an_error():
     X, d = two_domains()
     with pytest.raises(ValueError, match="overflows"), np.errstate(over="ignore", invalid="ignore"):
-        OptimalTransportTransformer(reg=0.1).fit(X * 1e160, sample_domain=d)
+        OptimalTransportTransformer(reg=0.1, marginal_reg=None).fit(X * 1e160, sample_domain=d)
 
 
 # -- the shift it is for -----------------------------------------------------------------------
@@ -293,19 +308,19 @@ def gain(transformer):
 @pytest.mark.parametrize(
     "params",
     [
-        {},
+        {"reg": None},
         {"reg": 0.02},
         {"reg": 0.02, "class_reg": 2.0},
         {"reg": 0.05, "class_reg": 0.3, "class_penalty": "l1l2"},
     ],
 )
 def test_a_bent_target_is_met(params):
-    assert gain(OptimalTransportTransformer(**params)) > 0.2
+    assert gain(OptimalTransportTransformer(marginal_reg=None, **params)) > 0.2
 
 
 def test_sabotage_without_the_map_nothing_is_gained(monkeypatch):
     monkeypatch.setattr(OptimalTransportTransformer, "_map", lambda self, X, domain, backend: X)
-    assert gain(OptimalTransportTransformer()) == 0.0
+    assert gain(OptimalTransportTransformer(reg=None)) == 0.0
 
 
 def test_unbalanced_transport_leaves_alone_a_class_that_is_missing_in_the_target():
@@ -317,7 +332,9 @@ def test_unbalanced_transport_leaves_alone_a_class_that_is_missing_in_the_target
     moved = OptimalTransportTransformer(reg=0.02, marginal_reg=1.0).fit_transform(
         X, sample_domain=d
     )
-    forced = OptimalTransportTransformer(reg=0.02).fit_transform(X, sample_domain=d)
+    forced = OptimalTransportTransformer(reg=0.02, marginal_reg=None).fit_transform(
+        X, sample_domain=d
+    )
     np.testing.assert_allclose(moved[50:100], X[50:100], atol=0.05)
     assert np.abs(moved[:50].mean(0) - [0.0, 1.0]).max() < 0.2
     assert forced[50:100, 0].max() < 1.5
@@ -343,3 +360,13 @@ def test_heavy_tails_give_no_nan():
         X = np.random.default_rng(seed).standard_t(1.5, size=(200, 4))
         ot = OptimalTransportTransformer(reg=0.1, marginal_reg=1.0)
         assert np.isfinite(ot.fit_transform(X, sample_domain=np.repeat([1, -2], 100))).all()
+
+
+def test_the_automatic_weight_of_the_marginals_is_that_of_the_docs():
+    X, d = two_domains()
+    moved = OptimalTransportTransformer().fit_transform(X, sample_domain=d)
+    named = OptimalTransportTransformer(reg=0.1, marginal_reg=1.0)
+    np.testing.assert_array_equal(moved, named.fit_transform(X, sample_domain=d))
+    exact = OptimalTransportTransformer(reg=None).fit_transform(X, sample_domain=d)
+    named = OptimalTransportTransformer(reg=None, marginal_reg=None)
+    np.testing.assert_array_equal(exact, named.fit_transform(X, sample_domain=d))

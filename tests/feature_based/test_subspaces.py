@@ -186,3 +186,28 @@ def test_alignment_helps_when_the_axes_turn(transformer, margin):
             model = KNeighborsClassifier(5).fit(rows[ids > 0], y[ids > 0])
             scores.append(model.score(rows[ids < 0], y[ids < 0]))
     assert np.mean(adapted) > np.mean(plain) + margin
+
+
+def test_gfk_takes_rows_relative_to_the_mean_of_their_domain():
+    rng = np.random.default_rng(0)
+    X, ids = rng.normal(size=(90, 6)), np.repeat([1, 2, -3], 30)
+    moved = X + 5.0 * ids[:, None]
+    centered = np.concatenate([X[ids == i] - X[ids == i].mean(axis=0) for i in (1, 2, -3)])
+    gfk = GFKTransformer(2).fit(moved, sample_domain=ids)
+    np.testing.assert_allclose(
+        gfk.transform(moved, sample_domain=ids), centered @ gfk.factor_, atol=1e-10
+    )
+    as_it_is = GFKTransformer(2, center=False).fit(moved, sample_domain=ids)
+    np.testing.assert_allclose(as_it_is.factor_, gfk.factor_)
+    np.testing.assert_allclose(
+        as_it_is.transform(moved, sample_domain=ids), moved @ gfk.factor_, atol=1e-10
+    )
+
+
+def test_automatic_axes_hold_99_percent_of_the_variance():
+    rng = np.random.default_rng(0)
+    X, ids = rng.normal(size=(200, 4)) * [10.0, 3.0, 0.9, 0.1], np.repeat([1, -2], 100)
+    assert SubspaceAlignmentTransformer().fit(X, sample_domain=ids).n_components_ == 2
+    X[:, 2] *= 3.0
+    assert SubspaceAlignmentTransformer().fit(X, sample_domain=ids).n_components_ == 3
+    assert SubspaceAlignmentTransformer(0.9).fit(X, sample_domain=ids).n_components_ == 2

@@ -104,7 +104,7 @@ def test_tca_works_on_every_backend(xp):
 def test_label_dependent_components_solve_their_eigenproblem(kernel):
     X, ids = two_domains(0)
     y = (X[:, 0] > 0).astype(int)
-    tca = TCATransformer(3, kernel=kernel, label_weight=0.6).fit(X, y, sample_domain=ids)
+    tca = TCATransformer(3, kernel=kernel, reg=1.0, label_weight=0.6).fit(X, y, sample_domain=ids)
     K = kernel_matrix(centered(X, kernel), kernel=kernel, gamma=tca.gamma_)
     H = np.eye(len(K)) - 1 / len(K)
     same = (y[:, None] == y) & (ids[:, None] > 0) & (ids > 0)
@@ -117,7 +117,7 @@ def test_label_dependent_components_solve_their_eigenproblem(kernel):
 def test_manifold_penalty_solves_its_eigenproblem(kernel):
     X, ids = two_domains(0)
     n = len(X)
-    tca = TCATransformer(3, kernel=kernel, manifold_weight=50.0).fit(X, sample_domain=ids)
+    tca = TCATransformer(3, kernel=kernel, reg=1.0, manifold_weight=50.0).fit(X, sample_domain=ids)
     K = kernel_matrix(centered(X, kernel), kernel=kernel, gamma=tca.gamma_)
     B = K @ knn_laplacian(X, n_neighbors=10) @ K * 50 / n**2
     values, _ = dense_solution(K, ids, 3, 1.0, B=B)
