@@ -87,13 +87,13 @@ def steps(scale):
     yield (
         f"TCA, {n} rows, 30 components",
         X,
-        fit_transform(lambda: TCATransformer(n_components=30), ids),
+        fit_transform(lambda: TCATransformer(n_components=30, reg=1.0), ids),
         2 * n**2 * (50 + 30 * 10),
     )
     yield (
         f"Sinkhorn, 2 x {n // 2} rows",
         X,
-        fit_transform(lambda: OptimalTransportTransformer(reg=0.1), ids),
+        fit_transform(lambda: OptimalTransportTransformer(reg=0.1, marginal_reg=None), ids),
         2 * (n // 2) ** 2 * (50 + 100),
     )
     yield (

@@ -68,21 +68,23 @@ def candidates(classifier, first, n_features):
     for strength in (0.25, 0.5, 0.75, 1.0):
         for reg in (1e-2, 1.0):
             found[f"CORAL {strength} {reg}"] = pipe(
-                skda.CORALTransformer(strength=strength, reg=reg)
+                skda.CORALTransformer(strength=strength, reg=reg, match_mean=False)
             )
     for strength in (0.5, 1.0):
         found[f"linear transport {strength}"] = pipe(
             skda.LinearTransportTransformer(strength=strength, reg=1e-2)
         )
     for reg in (None, 0.05, 0.5):
-        found[f"optimal transport {reg}"] = pipe(skda.OptimalTransportTransformer(reg=reg))
+        found[f"optimal transport {reg}"] = pipe(
+            skda.OptimalTransportTransformer(reg=reg, marginal_reg=None)
+        )
     found["optimal transport, classes"] = pipe(
-        skda.OptimalTransportTransformer(reg=0.05, class_reg=0.1)
+        skda.OptimalTransportTransformer(reg=0.05, class_reg=0.1, marginal_reg=None)
     )
     found["domain scaler"] = pipe(skda.DomainScaler())
     for k in (1,) if n_features <= 2 else (2, 5) if n_features <= 10 else (5, 15, 30):
         found[f"subspace alignment {k}"] = pipe(skda.SubspaceAlignmentTransformer(n_components=k))
-        found[f"TCA {k}"] = pipe(skda.TCATransformer(n_components=k))
+        found[f"TCA {k}"] = pipe(skda.TCATransformer(n_components=k, reg=1.0))
     for name, weighter in (
         ("KMM", skda.KMMWeighter(reg=0.0)),
         ("RuLSIF", skda.RuLSIFWeighter()),

@@ -44,14 +44,16 @@ alignments = {
     "DomainScaler": DomainScaler(),
     "ComBat": ComBatTransformer(),
     "QuantileTransport": QuantileTransportTransformer(),
-    "CORAL": CORALTransformer(reg=1e-3),
+    "CORAL": CORALTransformer(reg=1e-3, match_mean=False),
     "CORAL, match_mean": CORALTransformer(reg=1e-3, match_mean=True),
     "LinearTransport": LinearTransportTransformer(),
-    "OptimalTransport, exact": OptimalTransportTransformer(),
-    "OptimalTransport, reg=0.1": OptimalTransportTransformer(reg=0.1),
-    "OptimalTransport, class_reg=5": OptimalTransportTransformer(reg=0.1, class_reg=5),
+    "OptimalTransport, exact": OptimalTransportTransformer(reg=None),
+    "OptimalTransport, reg=0.1": OptimalTransportTransformer(reg=0.1, marginal_reg=None),
+    "OptimalTransport, class_reg=5": OptimalTransportTransformer(
+        reg=0.1, class_reg=5, marginal_reg=None
+    ),
     "SubspaceAlignment": SubspaceAlignmentTransformer(2),
-    "TCA": TCATransformer(n_components=2),
+    "TCA": TCATransformer(n_components=2, reg=1.0),
 }
 
 # %%

@@ -95,7 +95,9 @@ def mapped(n, d, reg):
     sample_domain = np.repeat([1, -2], n)
 
     def ours():
-        OptimalTransportTransformer(reg=reg).fit_transform(X, sample_domain=sample_domain)
+        OptimalTransportTransformer(reg=reg, marginal_reg=None).fit_transform(
+            X, sample_domain=sample_domain
+        )
 
     def pot():
         import ot

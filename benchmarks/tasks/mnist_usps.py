@@ -46,7 +46,7 @@ TASKS = [
         load=_load,
         methods={
             "1NN": nearest(),
-            "GFK": nearest(GFKTransformer(20)),
+            "GFK": nearest(GFKTransformer(20, center=False)),
             "TCA": tca,
             "JDA": components(JDATransformer),
             "TJM": components(TJMTransformer),

@@ -99,7 +99,7 @@ def weighted(weighter):
 
 
 TCA = TCATransformer(30, kernel="linear", reg=0.01)
-SINKHORN = OptimalTransportTransformer(reg=0.01)
+SINKHORN = OptimalTransportTransformer(reg=0.01, marginal_reg=None)
 METHODS = {
     "source only": over_folds(lambda: TrainOnSource(FOREST)),
     "KMM": weighted(KMMWeighter(reg=0.0)),

@@ -136,7 +136,7 @@ def tca(X, y, sample_domain):
 METHODS = {
     "1NN": nearest(),
     "SA": nearest(SubspaceAlignmentTransformer(80)),
-    "GFK": nearest(Normalizer(), GFKTransformer(20), Normalizer()),
+    "GFK": nearest(Normalizer(), GFKTransformer(20, center=False), Normalizer()),
     "TCA, unit rows": tca,
     "JDA, unit rows": components(JDATransformer),
     "TJM": components(TJMTransformer),

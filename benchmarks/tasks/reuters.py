@@ -53,7 +53,9 @@ METHODS = {
     "source only, counts": target_accuracy(lambda: make_domain_pipeline(LR)),
     "source only, tf-idf": target_accuracy(lambda: make_domain_pipeline(TfidfTransformer(), LR)),
     "CORAL, tf-idf": target_accuracy(
-        lambda: make_domain_pipeline(TfidfTransformer(), CORALTransformer(reg=1e-3), LR)
+        lambda: make_domain_pipeline(
+            TfidfTransformer(), CORALTransformer(reg=1e-3, match_mean=False), LR
+        )
     ),
     "domain classifier, counts": dense(
         ImportanceWeightedEstimator(LR, DomainClassifierWeighter(LR, random_state=0))

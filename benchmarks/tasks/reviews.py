@@ -119,8 +119,10 @@ METHODS = {
     "source only, tf-idf": aligned(TfidfTransformer(), C=1.0),
     "source only, standardized": aligned(StandardScaler(), C=1e-3, dense=True),
     "DomainScaler": aligned(DomainScaler(), C=1e-3, dense=True),
-    "CORAL": aligned(CORALTransformer(reg=0.1)),
-    "CORAL, tf-idf": aligned(TfidfTransformer(), CORALTransformer(reg=1e-3), C=1.0),
+    "CORAL": aligned(CORALTransformer(reg=0.1, match_mean=False)),
+    "CORAL, tf-idf": aligned(
+        TfidfTransformer(), CORALTransformer(reg=1e-3, match_mean=False), C=1.0
+    ),
     "domain classifier": weighted(DomainClassifierWeighter(logistic(0.01), random_state=0)),
     "KMM": weighted(KMMWeighter(reg=0.0), dense=True),
     "KMM, reg 1": weighted(KMMWeighter(reg=1.0), dense=True),

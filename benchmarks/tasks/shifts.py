@@ -24,17 +24,19 @@ from .skada_bench import SHIFTS, load_simulated
 ALIGNMENTS = {
     "DomainScaler": DomainScaler(),
     "QuantileTransport": QuantileTransportTransformer(),
-    "CORAL": CORALTransformer(),
+    "CORAL": CORALTransformer(match_mean=False),
     "CORAL, match_mean": CORALTransformer(match_mean=True),
     "LinearTransport": LinearTransportTransformer(),
     "LinearTransport, strength 0.5": LinearTransportTransformer(strength=0.5),
-    "OptimalTransport": OptimalTransportTransformer(),
-    "OptimalTransport, strength 0.5": OptimalTransportTransformer(strength=0.5),
-    "OptimalTransport, reg 0.1": OptimalTransportTransformer(reg=0.1),
-    "OptimalTransport, class_reg 5": OptimalTransportTransformer(reg=0.1, class_reg=5.0),
+    "OptimalTransport": OptimalTransportTransformer(reg=None),
+    "OptimalTransport, strength 0.5": OptimalTransportTransformer(strength=0.5, reg=None),
+    "OptimalTransport, reg 0.1": OptimalTransportTransformer(reg=0.1, marginal_reg=None),
+    "OptimalTransport, class_reg 5": OptimalTransportTransformer(
+        reg=0.1, class_reg=5.0, marginal_reg=None
+    ),
     "OptimalTransport, unbalanced 1": OptimalTransportTransformer(reg=0.1, marginal_reg=1.0),
     "SubspaceAlignment": SubspaceAlignmentTransformer(1),
-    "TCA": TCATransformer(n_components=2),
+    "TCA": TCATransformer(n_components=2, reg=1.0),
 }
 
 
@@ -56,7 +58,9 @@ with parameters as they come. Base classifier: SVC() on standardized rows.""",
         methods={
             "source only": scaled(SVC()),
             **{name: scaled(alignment, SVC()) for name, alignment in ALIGNMENTS.items()},
-            "OTLabelPropagation": scaled(OTLabelPropagationClassifier(SVC(), label_kind="hard")),
+            "OTLabelPropagation": scaled(
+                OTLabelPropagationClassifier(SVC(), reg=None, label_kind="hard")
+            ),
             "JDOT": scaled(JOINT),
         },
         digits=3,

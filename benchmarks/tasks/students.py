@@ -99,7 +99,9 @@ def each_school(make_model):
 MODELS = {
     "source only": lambda: make_domain_pipeline(StandardScaler(), Ridge(1.0)),
     "DomainScaler": lambda: make_domain_pipeline(DomainScaler(), Ridge(1.0)),
-    "CORAL": lambda: make_domain_pipeline(StandardScaler(), CORALTransformer(), Ridge(1.0)),
+    "CORAL": lambda: make_domain_pipeline(
+        StandardScaler(), CORALTransformer(match_mean=False), Ridge(1.0)
+    ),
     "domain classifier": lambda: make_domain_pipeline(
         StandardScaler(),
         ImportanceWeightedEstimator(Ridge(1.0), DomainClassifierWeighter(random_state=0)),
