@@ -69,18 +69,18 @@ def _group_sizes(groups, n_samples):
     """Split `n_samples` by the groups' weights; what does not divide goes to the first."""
     weights = np.array([weight for _, _, weight, _ in groups])
     sizes = n_samples * weights // weights.sum()
-    sizes[0] += n_samples - sizes.sum()
+    sizes[0] += n_samples - sizes.sum()  # the first group is the largest
     return sizes
 
 
 def _unit_disc(n_samples, rng):
     angle = 2 * np.pi * rng.uniform(size=n_samples)
-    radius = np.sqrt(rng.uniform(size=n_samples))
+    radius = np.sqrt(rng.uniform(size=n_samples))  # the area within a radius grows as its square
     return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
 
 
 def _simulate_groups(groups, n_samples, rng, *, disc_first=False):
-    """Rows of all groups, and the class of each."""
+    """Return the rows of all groups, and the class of each."""
     sizes = _group_sizes(groups, n_samples)
     rows = [
         (_unit_disc(size, rng) if disc_first and i == 0 else rng.normal(size=(size, 2)))
@@ -92,7 +92,7 @@ def _simulate_groups(groups, n_samples, rng, *, disc_first=False):
 
 
 def _simulate_rim(n_samples, task, rng):
-    """Ellipse and rim; in regression, the height of a bump over the lower left of the plane."""
+    """Return ellipse and rim; in regression, the height of a bump over the plane's lower left."""
     X, classes = _simulate_groups(RIM, n_samples, rng, disc_first=True)
     if task == "regression":
         return X, 10 * np.exp(-0.25 * np.sum(X**2, axis=1))
@@ -100,7 +100,7 @@ def _simulate_rim(n_samples, task, rng):
 
 
 def _simulate_between(n_samples, task, rng):
-    """Groups separated by the distance from the line x₁ + x₂ = 0, whatever their sign."""
+    """Return groups separated by the distance from the line x₁ + x₂ = 0, whatever its sign."""
     X, classes = _simulate_groups(BETWEEN + OUTSIDE * (task == "multiclass"), n_samples, rng)
     if task == "regression":
         return X, 10 * np.exp(-0.125 * np.sum(X, axis=1) ** 2)
@@ -108,7 +108,7 @@ def _simulate_between(n_samples, task, rng):
 
 
 def _finish(source, target, noise, shuffle, rng):
-    """Blur both domains, mix the rows within each, and stack them."""
+    """Add noise to both domains, mix the rows within each, and stack them."""
     domains = []
     for (X, y), scale in zip((source, target), noise, strict=True):
         # Random numbers that are not needed are not drawn: a seed gives the benchmark's rows.
@@ -203,7 +203,7 @@ def make_covariate_shift(
     source = _simulate_rim(n_samples_source, task, rng)
     X, y = _simulate_rim(_CANDIDATES_COVARIATE * n_samples_target, task, rng)
     weights = np.exp(-gamma * np.sum((X - window) ** 2, axis=1))
-    if np.count_nonzero(weights) < n_samples_target:
+    if np.count_nonzero(weights) < n_samples_target:  # weights underflow far from the center
         raise ValueError(
             f"gamma={gamma!r} and center={center!r} leave fewer than n_samples_target="
             f"{n_samples_target} rows to choose from. Lower gamma, or move center to where source "
@@ -288,6 +288,7 @@ def make_label_shift(
     rng = check_random_state(random_state)
     source = _simulate_rim(n_samples_source, task, rng)
     X, y = _simulate_rim(_CANDIDATES_LABEL * n_samples_target, task, rng)
+    # A regression target has no classes; its lower half stands for the first one.
     first = y < np.median(y) if task == "regression" else y == 0
     n_first = int(n_samples_target * ratio)
     chosen = np.concatenate(

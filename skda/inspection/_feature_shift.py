@@ -23,6 +23,7 @@ def adjust_pvalues(pvalues, correction):
     p, m = np.asarray(pvalues, dtype=np.float64), len(pvalues)
     if check_option("correction", correction, _CORRECTIONS) is None:
         return p
+    # Running extremes keep adjusted p-values in the order of the raw ones.
     order = np.argsort(p, kind="stable")
     if correction == "holm":
         adjusted = np.maximum.accumulate(p[order] * np.arange(m, 0, -1))
@@ -50,17 +51,18 @@ def _numbers(source, target, n_bins):
     """Return the measures of one numeric feature; NaN is a bin of its own."""
     s, t = source[~np.isnan(source)], target[~np.isnan(target)]
     missing = [len(source) - len(s), len(target) - len(t)]
-    if not len(s) or not len(t):
+    if not len(s) or not len(t):  # nothing to compare but that values are missing
         return {"ks": np.nan, "pvalue": np.nan, "wasserstein": np.nan, "psi": np.nan}
     with warnings.catch_warnings():  # the exact p-value may give way to the asymptotic one
         warnings.simplefilter("ignore", RuntimeWarning)
         ks = stats.ks_2samp(s, t)
+    # Equal quantiles of a feature with many equal values make one edge.
     edges = np.unique(np.quantile(s, np.linspace(0, 1, n_bins + 1)[1:-1]))
     counts = [
         np.append(np.bincount(np.searchsorted(edges, v), minlength=len(edges) + 1), gone)
         for v, gone in zip((s, t), missing, strict=True)
     ]
-    if not any(missing):
+    if not any(missing):  # an empty bin would count as half a row on both sides
         counts = [c[:-1] for c in counts]
     spread = s.std()  # the unit of "wasserstein"; a constant feature has none
     moved = stats.wasserstein_distance(s, t)
@@ -79,7 +81,7 @@ def _categories(source, target):
         [np.bincount(part, minlength=len(names)) for part in np.split(codes, [len(source)])]
     )
     proportions = counts / counts.sum(axis=1, keepdims=True)
-    many = len(names) > 1
+    many = len(names) > 1  # the test is undefined for a single category
     return {
         "ks": float(np.abs(proportions[0] - proportions[1]).sum() / 2),
         "pvalue": float(stats.chi2_contingency(counts).pvalue) if many else 1.0,
@@ -183,6 +185,7 @@ def feature_shift(X, sample_domain, *, correction="holm", n_bins=10):
             measures = _categories(source, target)
         measured[name] = {**measures, "missing_source": gone[0], "missing_target": gone[1]}
     table = pandas.DataFrame.from_dict(measured, orient="index")
+    # Features that could not be tested do not count among the many.
     tested = table["pvalue"].notna().to_numpy()
     adjusted = np.full(len(table), np.nan)
     adjusted[tested] = adjust_pvalues(table["pvalue"].to_numpy()[tested], correction)
@@ -214,8 +217,11 @@ def _columns(X):
 
 
 def _values(column):
+    if column.dtype.kind == "c":  # neither a number on the line nor a category
+        raise ValueError("X must not be complex. Pass real and imaginary parts as two features.")
     if column.dtype.kind in "biuf":
         return column.astype(np.float64)
+    # Columns of objects may hold numbers with None or NA among them.
     try:
         return np.array([np.nan if is_missing(v) else v for v in column], dtype=np.float64)
     except (TypeError, ValueError):

@@ -32,6 +32,7 @@ def best_estimator_of(estimator):
 
 def _predictor_name(estimator):
     """Return the class of the predictor at the end of pipelines and wrappers, for messages."""
+    # The user knows the classifier that lacks a method, not the wrapper that passes the lack on.
     while True:
         if hasattr(estimator, "steps"):
             estimator = estimator.steps[-1][1]
@@ -42,7 +43,7 @@ def _predictor_name(estimator):
 
 
 def _consumes(estimator, method):
-    if not hasattr(estimator, "get_metadata_routing"):
+    if not hasattr(estimator, "get_metadata_routing"):  # of other packages
         return False
     try:
         routing = get_routing_for_object(estimator)
@@ -56,11 +57,13 @@ def accepts_sample_domain(estimator, method):
     parameters = inspect.signature(getattr(estimator, method)).parameters
     if "sample_domain" in parameters:
         return True
+    # A pipeline has **params, which reach its steps only while routing is on.
     return sklearn.get_config()["enable_metadata_routing"] and _consumes(estimator, method)
 
 
 def depends_on_domain(estimator):
     """Tell whether the estimator, or one inside it, requests ``sample_domain`` to predict."""
+    # Parts too: a meta-estimator that does not route hides that its inner estimator adapts.
     parts = [estimator]
     if hasattr(estimator, "get_params"):
         parts += [part for part in estimator.get_params(deep=True).values() if _is_estimator(part)]
@@ -121,6 +124,7 @@ class ScoringData:
     def predict(self, rows):
         """Return predictions for these rows, one-dimensional where ``y`` is."""
         predicted = take_labels(self.call("predict", rows))
+        # Some regressors (partial least squares, nets) return a column for one output.
         if predicted.ndim == 2 and predicted.shape[1] == 1:
             predicted = predicted[:, 0]
         return predicted
@@ -140,6 +144,7 @@ class ScoringData:
                 f"{self.scorer_name} needs predict_proba to return an array (rows, classes); got "
                 f"shape {P.shape}."
             )
+        # NaN would compare as neither better nor worse, and a search would rank it anywhere.
         if not np.isfinite(P).all():
             raise ValueError(
                 f"{self.scorer_name} got NaN or infinity from predict_proba of "
@@ -158,6 +163,7 @@ class ScoringData:
         steps = getattr(self.estimator, "steps", None)
         if not steps or len(steps) < 2:
             return self.X_of(rows)
+        # Slicing a pipeline keeps the fitted steps.
         return self._call_on(self.estimator[:-1], "transform", rows)
 
     def call(self, method, rows):
@@ -219,6 +225,7 @@ class BaseDomainScorer(BaseEstimator):
         score : float
             Higher is better.
         """
+        # At the call and not in __init__, as scikit-learn asks of every estimator.
         self._check_params()
         data = self._validate(estimator, X, y, sample_domain)
         if self._classification_only and data.is_regression:

@@ -11,6 +11,7 @@ from ._base_scorer import BaseDomainScorer, ScoringData, accepts_sample_domain, 
 
 def flip_domains(sample_domain):
     """Return ids in which every source is a target and every target a source (0 is −1)."""
+    # −x would leave the source 0 a source; ~x is −x − 1, its own inverse, and keeps ids distinct.
     return ~np.asarray(sample_domain)
 
 
@@ -90,6 +91,7 @@ class CircularValidationScorer(BaseDomainScorer):
 
 def _labels_back(data, pseudo):
     """Return labels for the way back: predictions on target rows, missing on source rows."""
+    # The source labels must not be there: a supervised step would learn what it is scored on.
     missing, pseudo = missing_like(pseudo, (len(data.source_rows), *pseudo.shape[1:]))
     y = np.empty((len(data.sample_domain), *pseudo.shape[1:]), dtype=pseudo.dtype)
     y[data.source_rows], y[data.target_rows] = missing, pseudo
@@ -107,5 +109,6 @@ def fit_with_domains(estimator, X, y, ids):
             "sklearn.set_config(enable_metadata_routing=True), and put meta-estimators that do "
             "not route inside the pipeline (skda.TrainOnSource), not around it."
         )
+    # A plain estimator would take the missing labels of the other rows for a class.
     source = np.flatnonzero(ids >= 0)
     return estimator.fit(take_rows(X, source), take_labels(y, source))

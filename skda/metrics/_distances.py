@@ -82,7 +82,7 @@ def energy_distance(X, Y):
     """
     X, Y = two_samples(X, Y)
     squared = 2 * mean_distance(X, Y) - mean_distance(X) - mean_distance(Y)
-    return float(max(squared, 0.0) ** 0.5)
+    return float(max(squared, 0.0) ** 0.5)  # rounding can make the difference negative
 
 
 def coral_distance(X, Y):
@@ -139,6 +139,7 @@ def line_wasserstein(X, Y, p):
         return xp.mean(xp.abs(X - Y) ** p, axis=0)
     # Both quantile functions are constant between the merged steps i/n and j/m, which are
     # compared as integers.
+    # Fractions would differ by rounding where they should be equal.
     steps = np.union1d(np.arange(1, n + 1) * m, np.arange(1, m + 1) * n)
     widths = np.diff(steps, prepend=0) / (n * m)
     left = steps - 1
@@ -202,7 +203,7 @@ def sliced_wasserstein_distance(X, Y, *, p=2, n_projections=100, random_state=No
     X, Y = two_samples(X, Y, power=p)
     directions = check_random_state(random_state).normal(size=(X.shape[1], n_projections))
     directions /= np.linalg.norm(directions, axis=0)
-    directions = as_like(directions, X)
+    directions = as_like(directions, X)  # NumPy's generator: the same directions on every device
     values = line_wasserstein(X @ directions, Y @ directions, p)
     return float(namespace(X).mean(values)) ** (1 / p)
 
@@ -260,7 +261,7 @@ def wasserstein_distance(X, Y, *, p=2):
     """
     p = check_real("p", p, low=1)
     X, Y = two_samples_on_host(X, Y, power=max(p, 2))
-    if X.shape[1] == 1:
+    if X.shape[1] == 1:  # sorting solves it exactly, without the costs of all pairs
         return float(line_wasserstein(X, Y, p)[0]) ** (1 / p)
     memory = 2 * 8 * X.shape[0] * Y.shape[0]  # the costs and the plan, in float64
     advice = (
@@ -282,10 +283,10 @@ _MAX_SIMPLEX_STEPS = 10_000_000
 
 def _transport_cost(X, Y, p):
     """Return the least mean of ‖x − y‖^p over couplings of the rows of X and Y."""
-    from ot import emd2
+    from ot import emd2  # here: the other distances do without POT
 
     cost = np.asarray(to_numpy(pairwise_sq_dists(X, Y)), dtype=np.float64)
-    if p != 2:
+    if p != 2:  # in place: one matrix of costs at a time
         cost **= p / 2
     weights = [np.full(Z.shape[0], 1 / Z.shape[0]) for Z in (X, Y)]
     return float(max(emd2(*weights, cost, numItermax=_MAX_SIMPLEX_STEPS), 0.0))

@@ -8,7 +8,7 @@ from ._base_scorer import BaseDomainScorer
 
 def mean_entropy(P):
     """Return the mean entropy of the rows of P, −(1/n) Σ p log p, with 0 log 0 = 0."""
-    return float(-xlogy(P, P).sum(axis=1).mean())
+    return float(-xlogy(P, P).sum(axis=1).mean())  # xlogy(0, 0) is 0, where 0 · log 0 is NaN
 
 
 class PredictionEntropyScorer(BaseDomainScorer):
@@ -107,4 +107,5 @@ class InformationMaximizationScorer(BaseDomainScorer):
 
     def _score(self, data):
         P = data.predict_proba(data.target_rows)
+        # The first entropy is of the mean prediction, the second the mean of the entropies.
         return self.diversity * mean_entropy(P.mean(axis=0, keepdims=True)) - mean_entropy(P)

@@ -28,6 +28,7 @@ class _WithDomains:
 
     def _with_domains(self, method):
         def call(X):
+            # A scorer that splits or repeats the rows would get the wrong domains.
             if n_rows(X) != len(self._rows):
                 raise ValueError(f"{method} must be called on the rows that are scored.")
             return self._data.call(method, self._rows)
@@ -59,8 +60,9 @@ def _is_metric(function):
     """Tell metric(y_true, y_pred) from scorer(estimator, X, y)."""
     try:
         parameters = list(inspect.signature(function).parameters)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError):  # functions of C extensions have no signature
         return False
+    # By name, since both take two arguments or more; these are scikit-learn's names.
     return parameters[:1] in (["y_true"], ["y"], ["labels_true"])
 
 
@@ -160,6 +162,7 @@ class LabeledTargetScorer(BaseDomainScorer):
     def _score(self, data):
         if data.y is None:
             raise ValueError("LabeledTargetScorer needs labels of target rows; y is None.")
+        # labeled_rows counts every source row as labeled
         is_labeled = labeled_rows(data.y, data.sample_domain)
         rows = np.flatnonzero((data.sample_domain < 0) & is_labeled)
         if not len(rows):

@@ -19,16 +19,16 @@ def partners(predicted, rng):
     for label in np.unique(predicted):
         inside = rng.permutation(np.flatnonzero(predicted == label))
         outside = rng.permutation(np.flatnonzero(predicted != label))
-        if len(inside) > 1:
+        if len(inside) > 1:  # a shift by one of a random order pairs no row with itself
             same[inside] = np.roll(inside, 1)
-        if len(outside):
+        if len(outside):  # repeated where other classes have fewer rows
             other[inside] = np.resize(outside, len(inside))
     return same, other
 
 
 def mix(X, Y, share):
     """Return share · X + (1 − share) · Y, in the container of X."""
-    if hasattr(X, "columns"):
+    if hasattr(X, "columns"):  # the rows of Y have another index, which pandas would align
         columns = list(X.columns)
         values = share * X.to_numpy() + (1 - share) * Y.to_numpy()
         return type(X)(dict(zip(columns, np.asarray(values, dtype=np.float64).T, strict=True)))
@@ -36,7 +36,7 @@ def mix(X, Y, share):
         X, Y = np.asarray(X), np.asarray(Y)
     if not sparse.issparse(X):
         xp = namespace(X)
-        if xp.isdtype(X.dtype, ("integral", "bool")):
+        if xp.isdtype(X.dtype, ("integral", "bool")):  # their mixtures have decimals
             X, Y = xp.astype(X, xp.float64), xp.astype(Y, xp.float64)
     return X * share + Y * (1 - share)
 
@@ -121,6 +121,7 @@ class MixValScorer(BaseDomainScorer):
                 "MixValScorer mixes rows and needs numeric features; X has others. Encode them "
                 "before the pipeline that is scored, or use ClassClusterScorer."
             ) from error
+        # A mixture of rows of two targets is mapped as the larger part's.
         ids = data.sample_domain[first]
         probes = ScoringData(data.estimator, mixed, None, ids, data.scorer_name)
         return np.mean(probes.predict(np.arange(len(paired))) == predicted[paired])

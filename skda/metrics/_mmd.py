@@ -29,7 +29,7 @@ def group_sums(Z, A, **kernel_params):
     """
     xp = namespace(Z)
     ones = xp.ones((Z.shape[0], 1), dtype=Z.dtype, device=device_of(Z))
-    A = xp.concat([A, ones], axis=1)
+    A = xp.concat([A, ones], axis=1)  # the last column sums K over whole rows
     tiling = kernel_tiling(Z, **kernel_params)
     strips = tiling.strips()
     sums = np.zeros((len(strips), 3, A.shape[1]))
@@ -48,7 +48,7 @@ def group_sums(Z, A, **kernel_params):
                 inside, touching = 2.0 * inside, touching + xp.sum(KA, axis=0)
                 own = xp.zeros_like(inside)
             strip = strip + xp.stack([inside, touching, own])
-        sums[i] = to_numpy(strip)
+        sums[i] = to_numpy(strip)  # by strip, so that the order of threads does not change the sum
 
     def add_quietly(i):  # values that overflow are reported by the caller, in words
         with np.errstate(over="ignore", invalid="ignore"):
@@ -75,7 +75,7 @@ def squared_mmds(Z, groups, *, unbiased=False, **kernel_params):
     outside, others = total - touching - between, trace - own
     k = groups.sum(axis=0).astype(np.float64)
     m = Z.shape[0] - k
-    if not unbiased:
+    if not unbiased:  # with the pairs of a row with itself
         return inside / k**2 + outside / m**2 - 2 * between / (k * m)
     within = (inside - own) / (k * (k - 1)) + (outside - others) / (m * (m - 1))
     return within - 2 * between / (k * m)
@@ -255,6 +255,7 @@ def mmd_test(
     check_integer("n_permutations", n_permutations)
     Z, in_X, kernel_params = _stacked(X, Y, kernel, gamma, degree, coef0, unbiased)
     rng = check_random_state(random_state)
+    # One pass over the kernel matrix serves all permutations: it costs more than they do.
     groups = np.stack([in_X, *(rng.permutation(in_X) for _ in range(n_permutations))], axis=1)
     values = _finite(squared_mmds(Z, groups, unbiased=unbiased, **kernel_params), kernel_params)
     # Rounding must not decide between an assignment and its equal.

@@ -19,6 +19,7 @@ def soft_neighborhood_density(P, temperature):
 
     Row i's neighborhood is softmax over j ≠ i of cos(pᵢ, pⱼ)/temperature. In tiles of memory.
     """
+    # Rows of class probabilities are never all 0, but those of other models could be.
     unit = P / np.maximum(np.linalg.norm(P, axis=1, keepdims=True), np.finfo(P.dtype).tiny)
     n, total = len(P), 0.0
     for tile in row_tiles(n, 8 * n, tile_bytes=_TILE_BYTES, least=1):
@@ -95,6 +96,7 @@ class SoftNeighborhoodDensityScorer(BaseDomainScorer):
 def relative_nuclear_norm(P):
     """Return ‖P‖_* divided by the largest value it can have for a matrix of probabilities."""
     n, c = P.shape
+    # Rows have norm at most 1, so ‖P‖_F ≤ √n, and ‖P‖_* ≤ √rank · ‖P‖_F.
     return float(np.linalg.norm(P, "nuc") / np.sqrt(n * min(n, c)))
 
 
@@ -209,6 +211,7 @@ class ClassClusterScorer(BaseDomainScorer):
             return silhouette_score(features, predicted)
         if n_predicted == 1:  # two clusterings of one cluster agree, and that is no merit
             return 0.0
+        # As many clusters as the model knows classes: one that predicts fewer must not gain by it.
         n_classes = len(getattr(data.estimator, "classes_", ())) or n_predicted
         k = min(n_classes, len(np.unique(features, axis=0)))  # k-means needs distinct rows
         clusters = KMeans(k, n_init=10, random_state=self.random_state).fit_predict(features)

@@ -28,6 +28,7 @@ def _classifier(estimator):
                 f"regression; got {estimator!r}."
             )
         return clone(estimator)
+    # Balanced, so that samples of different sizes do not look different.
     return make_pipeline(
         StandardScaler(), LogisticRegression(max_iter=1000, class_weight="balanced")
     )
@@ -92,8 +93,9 @@ def proxy_a_distance(X, Y, *, estimator=None, cv=5, random_state=None):
         min(cv, int(np.bincount(labels).min())), shuffle=True, random_state=random_state
     )
     predicted = cross_val_predict(model, Z, labels, cv=folds)
+    # Balanced for the same reason: a guess has error 1/2 whatever the sizes.
     error = 1.0 - balanced_accuracy_score(labels, predicted)
-    return float(max(0.0, 2.0 * (1.0 - 2.0 * error)))
+    return float(max(0.0, 2.0 * (1.0 - 2.0 * error)))  # worse than a guess is a guess
 
 
 def classifier_two_sample_test(X, Y, *, estimator=None, test_size=0.5, random_state=None):
@@ -157,6 +159,7 @@ def classifier_two_sample_test(X, Y, *, estimator=None, test_size=0.5, random_st
         Z, labels, test_size=test_size, stratify=labels, random_state=random_state
     )
     predicted = model.fit(Z_fit, y_fit).predict(Z_test)
+    # Y rows found among those predicted as Y, given both totals: Fisher's exact test.
     found = int(((predicted == 1) & (y_test == 1)).sum())
     null = hypergeom(len(y_test), int((y_test == 1).sum()), int((predicted == 1).sum()))
     return TwoSampleTestResult(

@@ -28,8 +28,10 @@ def density_ratio(X_source, X_target, *, random_state=0):
         X = to_numpy(X)
     n_source, n_target = X_source.shape[0], X_target.shape[0]
     is_target = np.repeat([0, 1], [n_source, n_target])
+    # Centering would make sparse rows dense.
     scaler = MaxAbsScaler() if sparse.issparse(X) else StandardScaler()
     model = make_pipeline(scaler, LogisticRegression(max_iter=1000))
+    # Cross-fitted: a classifier that has seen a row is too sure of its domain.
     n_splits = min(5, n_source, n_target)
     if n_splits < 2:
         raise ValueError(
@@ -76,6 +78,7 @@ def _log_loss(y, P, classes):
     classes = np.asarray(classes)
     at = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
     p = np.where(classes[at] == y, P[np.arange(len(y)), at], 0.0)
+    # As scikit-learn's log_loss: a certain mistake costs 36, not infinity.
     return -np.log(np.maximum(p, np.finfo(np.float64).eps))
 
 
@@ -142,6 +145,7 @@ class _WeightedScorer(BaseDomainScorer):
                 f"weighter must give one weight per source row, shape {(len(data.source_rows),)}; "
                 f"got {weights.shape}."
             )
+        # NaN or negative weights would give a score, and a wrong one.
         if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
             raise ValueError(
                 "weighter must give finite weights >= 0 that are not all zero; got values between "

@@ -35,6 +35,7 @@ SOURCE_ONLY = "source only"
 def default_scoring(estimators, y, sample_domain):
     """Return scorers that all candidates can be given, target labels last if there are any."""
     scoring = {"source": SourceScorer(), "importance weighted": ImportanceWeightedScorer()}
+    # A scorer that one candidate cannot be given would leave a hole in its column.
     if all(is_classifier(e) for e in estimators):
         if all(hasattr(e, "predict_proba") for e in estimators):
             scoring["information"] = InformationMaximizationScorer()
@@ -200,7 +201,7 @@ def _check_cv(cv):
     if cv is None or isinstance(cv, Integral):
         k = 5 if cv is None else check_integer("cv", cv, low=2)
         return DomainStratifiedKFold(k, shuffle=True, random_state=0)
-    if hasattr(cv, "split") and not isinstance(cv, str):
+    if hasattr(cv, "split") and not isinstance(cv, str):  # text has a split of another kind
         return cv
     parts = list(cv) if isinstance(cv, Iterable) and not isinstance(cv, str) else []
     if not parts or not all(isinstance(part, tuple | list) and len(part) == 2 for part in parts):
@@ -222,7 +223,7 @@ def _candidates(estimators, source_only):
         if not hasattr(estimator, "fit") or isinstance(estimator, type):
             raise ValueError(f"estimators[{name!r}] must be an estimator; got {estimator!r}.")
     given = {name: hide_target_labels(estimator) for name, estimator in estimators.items()}
-    if SOURCE_ONLY in given:
+    if SOURCE_ONLY in given:  # named by the user: moved to the first row
         return {SOURCE_ONLY: given.pop(SOURCE_ONLY), **given}
     if source_only is None:
         plain = (source_only_of(estimator) for estimator in given.values())
@@ -238,6 +239,7 @@ def _candidates(estimators, source_only):
 
 def _names_targets(sample_domain):
     """Tell pairs (name, sample_domain), as iter_target_domains yields, from one sample_domain."""
+    # A list of pairs, or a generator; a list of numbers is one sample_domain.
     if hasattr(sample_domain, "shape") or not isinstance(sample_domain, Iterable):
         return False
     return not isinstance(sample_domain, list | tuple) or (
@@ -250,6 +252,7 @@ def _table(candidates, X, y, sample_domain, *, scoring, cv, n_jobs, error_score,
     check_both_sides(ids)
     y = as_labels(y)
     scoring = scoring or default_scoring(candidates.values(), y, ids)
+    # Without routing a pipeline would refuse sample_domain; joblib takes the setting along.
     with sklearn.config_context(enable_metadata_routing=True):
         parts = _parts(cv, X, y, ids)
         done = Parallel(n_jobs=n_jobs)(
@@ -276,6 +279,7 @@ def _summary(scores, names, pandas):
         defined = values[:, ~_undefined(values)]
         for of, summary in (("mean", np.mean), ("std", np.std)):
             table[scorer, of] = summary(defined, axis=1) if defined.size else np.nan
+        # Equal means share the better rank; a candidate without a mean has no rank.
         ranks = table[scorer, "mean"].rank(ascending=False, method="min")
         table[scorer, "rank"] = ranks.astype(int) if ranks.notna().all() else ranks
     table.columns = pandas.MultiIndex.from_tuples(table.columns, names=["scorer", None])
@@ -295,7 +299,7 @@ def _parts(cv, X, y, ids):
         parts = cv.split(X, y, sample_domain=ids)
     else:
         parts = cv.split(X, y)
-    every = np.arange(len(ids))
+    every = np.arange(len(ids))  # turns masks into indices, and refuses those out of range
     return [(every[train], every[test]) for train, test in parts]
 
 
@@ -318,7 +322,7 @@ def _score_part(estimator, X, y, ids, part, scoring, error_score):
     model = clone(estimator)
     try:
         model.fit(take_rows(X, train), take_rows(y, train), sample_domain=ids[train])
-    except Exception as error:
+    except Exception as error:  # not KeyboardInterrupt, which ends the comparison
         if error_score == "raise":
             raise
         return result._replace(fit_error=f"{type(error).__name__}: {error}")
@@ -334,6 +338,7 @@ def _score_part(estimator, X, y, ids, part, scoring, error_score):
 
 
 def _call_scorer(scorer, model, X, y, ids):
+    # A plain function has no routing, and no parameter for the domains.
     if get_routing_for_object(scorer).consumes("score", ["sample_domain"]):
         return scorer(model, X, y, sample_domain=ids)
     return scorer(model, X, y)
@@ -347,6 +352,7 @@ def _report_fits(results):
         for name, parts in results.items()
     }
     if all(len(texts) == n_parts for texts in errors.values()):
+        # A table of NaN would hide a mistake in the data or in a parameter.
         first = next(iter(errors.values()))[0]
         raise ValueError(f"Every candidate failed in every part; the first error: {first}")
     for name, texts in errors.items():
@@ -372,6 +378,7 @@ def _report_scorer(scorer, values, results):
             DomainWarning,
         )
     for name, texts in errors.items():
+        # Where no candidate has a value, the warning above has said so.
         others = [text for i, text in texts.items() if not undefined[i]]
         _warn_failed(f"Scorer {scorer!r} on candidate {name!r}", others, len(undefined))
 

@@ -49,7 +49,7 @@ def plot_comparison(table, *, scorers=None, ax=None):
     except ImportError as error:
         raise ImportError("plot_comparison needs matplotlib: pip install 'skda[plot]'") from error
     scorers = _check_scorers(table, scorers)
-    if table.index.nlevels > 1:
+    if table.index.nlevels > 1:  # several targets: what varies between them matters
         by_name = table.groupby(level=-1, sort=False)
         mean = by_name.mean()
         spread = by_name.std(ddof=0)
@@ -62,7 +62,7 @@ def plot_comparison(table, *, scorers=None, ax=None):
             1, len(scorers), figsize=(2.6 * len(scorers) + 1, height), sharey=True,
             squeeze=False, layout="constrained",
         )  # fmt: skip
-        ax[0, 0].invert_yaxis()
+        ax[0, 0].invert_yaxis()  # the first candidate on top, as in the table
     axes = np.ravel(np.asarray(ax, dtype=object))
     if len(axes) != len(scorers):
         raise ValueError(f"ax must hold one axes per scorer, {len(scorers)}; got {len(axes)}.")

@@ -40,10 +40,12 @@ def _has_label(y, source):
 
 def _classes(y, min_size):
     """Return a code per source row for its class, or for its bin of continuous values."""
+    # Several outputs are one stratum per combination of values.
     if y.ndim > 1:
         y = y[:, 0] if y.shape[1] == 1 else np.unique(y, axis=0, return_inverse=True)[1].ravel()
     known = y[np.isfinite(y)] if y.dtype.kind == "f" else y
     if y.dtype.kind == "f" and len(known) and type_of_target(known) == "continuous":
+        # A bin with fewer rows than folds could not be in all of them.
         n_bins = max(1, min(_N_BINS, len(y) // min_size))
         edges = np.nanquantile(y, np.linspace(0, 1, n_bins + 1)[1:-1])
         return np.searchsorted(edges, y, side="right")
@@ -61,6 +63,7 @@ def interleaved(rows, stratum, rng):
     rows = np.sort(rows) if rng is None else rng.permutation(rows)
     _, codes, sizes = np.unique(stratum[rows], return_inverse=True, return_counts=True)
     by_stratum = np.argsort(codes, kind="stable")
+    # The k-th of n rows of a stratum goes to the place (k + ½)/n of the whole.
     rank = np.empty(len(rows))
     rank[by_stratum] = np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     return rows[np.lexsort((codes, (rank + 0.5) / sizes[codes]))]
@@ -326,10 +329,11 @@ class DomainShuffleSplit(_DomainSplitter):
 def _two_parts(rows, stratum, test_size, train_size, rng):
     """Return train and test rows of one domain, each stratum in proportion."""
     n = len(rows)
-    if n == 1:
+    if n == 1:  # a model can be fitted on it; a score of one row says nothing
         return rows, rows[:0]
     n_test = min(max(1, round(test_size * n)), n - 1)
     n_train = min(max(1, round(train_size * n)), n - n_test)
+    # Evenly spaced positions in rows sorted by stratum take each stratum in proportion.
     order = rows[np.lexsort((rng.permutation(n), stratum[rows]))]
     test = _evenly_spaced(n, n_test, rng)
     rest = np.delete(order, test)

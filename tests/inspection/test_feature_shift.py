@@ -121,5 +121,7 @@ def test_bad_input_is_refused_in_words(shifted):
             feature_shift(no_table, sample_domain)
     with pytest.raises(ValueError, match="two-dimensional"):
         feature_shift(X[:, 0], sample_domain)
+    with pytest.raises(ValueError, match="X must not be complex"):
+        feature_shift(X * 1j, sample_domain)
     with pytest.raises(TypeError, match="sparse"):
         feature_shift(sparse.csr_array(X), sample_domain)
