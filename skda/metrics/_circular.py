@@ -42,7 +42,8 @@ class CircularValidationScorer(BaseDomainScorer):
     the way back; a model that swaps two classes in both directions goes unpunished. It misleads
     under label shift, where the way back starts from other class proportions. Target labels are
     ignored. An estimator that predicts a single class is carried back as that constant, without a
-    fit. Cost: one fit.
+    fit. Supervised transfer, which needs labeled target rows, cannot be carried back. Cost: one
+    fit.
 
     References
     ----------

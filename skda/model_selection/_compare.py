@@ -42,10 +42,18 @@ def default_scoring(estimators, y, sample_domain):
         scoring["mixval"] = MixValScorer()
     else:
         scoring["dev"] = DEVScorer()
-    scoring["circular"] = CircularValidationScorer()
+    if not any(_needs_target_labels(e) for e in estimators):
+        scoring["circular"] = CircularValidationScorer()
     if ((sample_domain < 0) & labeled_rows(as_labels(y), sample_domain)).any():
         scoring["target"] = LabeledTargetScorer()
     return scoring
+
+
+def _needs_target_labels(estimator):
+    """Tell supervised transfer, which cannot be fitted from the target back to the source."""
+    while hasattr(estimator, "steps"):
+        estimator = estimator.steps[-1][1]
+    return getattr(estimator, "_labels", None) == "all"
 
 
 def compare(

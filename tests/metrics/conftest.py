@@ -45,7 +45,7 @@ class OnSource(DomainRouting, ClassifierMixin, BaseEstimator):
 
 
 class Recite(ClassifierMixin, BaseEstimator):
-    """Says what it was told: X holds the probabilities of each row."""
+    """Returns the probabilities of each row that X holds."""
 
     def __init__(self, classes=(0, 1, 2)):
         self.classes = classes
@@ -97,7 +97,7 @@ def pipeline():
 
 
 @pytest.fixture
-def spoken():
+def probabilities():
     """Fixed probabilities of 30 rows over 3 classes, some exactly 0 and 1, with their labels."""
     rng = np.random.default_rng(1)
     P = rng.dirichlet([0.5, 0.7, 1.0], size=30)

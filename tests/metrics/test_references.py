@@ -16,8 +16,8 @@ def entropy(p):
     return -sum(v * np.log(v) for v in p if v > 0)
 
 
-def test_entropy_and_information_maximization(spoken):
-    P, y, sample_domain = spoken
+def test_entropy_and_information_maximization(probabilities):
+    P, y, sample_domain = probabilities
     T = P[14:]
     within = np.mean([entropy(p) for p in T])
     total = entropy(T.mean(axis=0))
@@ -36,8 +36,8 @@ def weight(X):
 
 @pytest.mark.parametrize("classes", [(0, 1, 2), ("a", "b", "c"), (-5, 2, 7)])
 @pytest.mark.parametrize("loss", ["zero_one", "log_loss"])
-def test_importance_weighted_and_dev(spoken, classes, loss):
-    P, y, sample_domain = spoken
+def test_importance_weighted_and_dev(probabilities, classes, loss):
+    P, y, sample_domain = probabilities
     S, t, w = P[:14], y[:14], weight(P[:14])
     if loss == "zero_one":
         values = np.array([float(np.argmax(p) != c) for p, c in zip(S, t, strict=True)])
@@ -51,10 +51,10 @@ def test_importance_weighted_and_dev(spoken, classes, loss):
     dev = np.mean(L) + eta * np.mean(w) - eta
 
     model, labels = Recite(classes).fit(), np.asarray(classes)[y]
-    told = {"weighter": weight, "loss": loss}
+    options = {"weighter": weight, "loss": loss}
     for scorer, expected in [
-        (metrics.ImportanceWeightedScorer(**told), -iw),
-        (metrics.DEVScorer(**told), -dev),
+        (metrics.ImportanceWeightedScorer(**options), -iw),
+        (metrics.DEVScorer(**options), -dev),
     ]:
         value = scorer(model, P, labels, sample_domain=sample_domain)
         assert_allclose(value, expected, rtol=1e-10)
@@ -149,8 +149,8 @@ def test_circular_validation_of_a_constant_is_the_share_of_that_class(moved):
     assert value == np.mean(y[sample_domain > 0] == 1)
 
 
-def test_soft_neighborhood_density(spoken):
-    P, y, sample_domain = spoken
+def test_soft_neighborhood_density(probabilities):
+    P, y, sample_domain = probabilities
     T = P[14:]
     unit = T / np.linalg.norm(T, axis=1, keepdims=True)
     densities = []
@@ -172,8 +172,8 @@ def test_soft_neighborhood_density_does_not_depend_on_the_tiles(monkeypatch):
     assert_allclose(metrics._structure.soft_neighborhood_density(P, 0.05), whole, rtol=1e-12)
 
 
-def test_batch_nuclear_norm(spoken):
-    P, y, sample_domain = spoken
+def test_batch_nuclear_norm(probabilities):
+    P, y, sample_domain = probabilities
     T = P[14:]
     expected = np.sqrt(np.linalg.eigvalsh(T.T @ T)).sum() / np.sqrt(len(T) * 3)
     value = metrics.BatchNuclearNormScorer()(Recite().fit(), P, y, sample_domain=sample_domain)
@@ -223,18 +223,18 @@ def test_class_cluster_equals_scikit_learn_on_the_mapped_features(routing, pipel
         assert_allclose(scorer(pipeline, X, y, sample_domain=sample_domain), expected, rtol=1e-10)
 
 
-def test_mixval_equals_mixing_by_hand(spoken):
-    P, y, sample_domain = spoken
-    T, said = P[14:], P[14:].argmax(axis=1)
-    same, other = metrics._mixval.partners(said, np.random.RandomState(3))
+def test_mixval_equals_mixing_by_hand(probabilities):
+    P, y, sample_domain = probabilities
+    T, predicted = P[14:], P[14:].argmax(axis=1)
+    same, other = metrics._mixval.partners(predicted, np.random.RandomState(3))
     expected = []
     for partner, alike in ((same, True), (other, False)):
         hits = []
         for i, j in enumerate(partner):
             if j < 0:
                 continue
-            assert i != j and (said[i] == said[j]) == alike
-            hits.append(np.argmax(0.55 * T[i] + 0.45 * T[j]) == said[i])
+            assert i != j and (predicted[i] == predicted[j]) == alike
+            hits.append(np.argmax(0.55 * T[i] + 0.45 * T[j]) == predicted[i])
         expected.append(np.mean(hits))
     model = Recite().fit()
     for pairs, value in (
@@ -246,8 +246,8 @@ def test_mixval_equals_mixing_by_hand(spoken):
         assert_allclose(scorer(model, P, y, sample_domain=sample_domain), value, rtol=1e-10)
 
 
-def test_labeled_target_scorer_uses_the_labeled_target_rows_only(spoken):
-    P, y, sample_domain = spoken
+def test_labeled_target_scorer_uses_the_labeled_target_rows_only(probabilities):
+    P, y, sample_domain = probabilities
     model, known = Recite().fit(), y.copy()
     known[16:] = -1  # rows 14 and 15 are labeled
     expected = np.mean(P[14:16].argmax(axis=1) == y[14:16])
@@ -261,10 +261,10 @@ def test_labeled_target_scorer_uses_the_labeled_target_rows_only(spoken):
 
 
 @pytest.mark.parametrize("metric", ["neg_log_loss", "balanced_accuracy", "roc_auc_ovr"])
-def test_named_metrics_are_scikit_learns(spoken, metric):
+def test_named_metrics_are_scikit_learns(probabilities, metric):
     from sklearn.metrics import get_scorer
 
-    P, y, sample_domain = spoken
+    P, y, sample_domain = probabilities
     model = Recite().fit()
     y[:3] = y[14:17] = [0, 1, 2]
     for scorer, side in (
@@ -290,10 +290,10 @@ def test_source_scorer_tells_a_scorer_the_domains(routing, pipeline, moved):
     assert_allclose(auc, roc_auc_score(y[s], P[:, 1]))
 
 
-def test_metric_function_and_scorer_function_are_told_apart(spoken):
+def test_metric_function_and_scorer_function_are_distinguished(probabilities):
     from sklearn.metrics import accuracy_score, f1_score, make_scorer
 
-    P, y, sample_domain = spoken
+    P, y, sample_domain = probabilities
     model = Recite().fit()
 
     def macro(y_true, y_pred):
@@ -302,20 +302,20 @@ def test_metric_function_and_scorer_function_are_told_apart(spoken):
     def constant(estimator, X, y):
         return float(len(X))
 
-    told = {"sample_domain": sample_domain}
-    a = metrics.SourceScorer(macro)(model, P, y, **told)
-    b = metrics.SourceScorer(make_scorer(macro))(model, P, y, **told)
+    options = {"sample_domain": sample_domain}
+    a = metrics.SourceScorer(macro)(model, P, y, **options)
+    b = metrics.SourceScorer(make_scorer(macro))(model, P, y, **options)
     assert a == b
-    assert metrics.SourceScorer(constant)(model, P, y, **told) == 14.0
-    assert metrics.SourceScorer(accuracy_score)(model, P, y, **told) == np.mean(
+    assert metrics.SourceScorer(constant)(model, P, y, **options) == 14.0
+    assert metrics.SourceScorer(accuracy_score)(model, P, y, **options) == np.mean(
         P[:14].argmax(axis=1) == y[:14]
     )
     with pytest.raises(TypeError, match="metric must be the name"):
-        metrics.SourceScorer(3)(model, P, y, **told)
+        metrics.SourceScorer(3)(model, P, y, **options)
 
 
-def test_exact_zeros_and_unknown_classes_give_finite_losses(spoken):
-    P, y, sample_domain = spoken
+def test_exact_zeros_and_unknown_classes_give_finite_losses(probabilities):
+    P, y, sample_domain = probabilities
     y = y.copy()
     y[5] = 7  # a class that the model does not know
     scorer = metrics.ImportanceWeightedScorer(loss="log_loss", weighter=weight)
@@ -344,36 +344,36 @@ def test_exact_zeros_and_unknown_classes_give_finite_losses(spoken):
     ],
     ids=lambda v: v if isinstance(v, str) else type(v).__name__,
 )
-def test_bad_parameters_are_refused_in_words(scorer, message, spoken):
-    P, y, sample_domain = spoken
+def test_bad_parameters_are_refused_in_words(scorer, message, probabilities):
+    P, y, sample_domain = probabilities
     with pytest.raises(ValueError, match=message):
         scorer(Recite().fit(), P, y, sample_domain=sample_domain)
 
 
 @pytest.mark.parametrize("name", [n for n in metrics.__all__ if n.endswith("Scorer")])
-def test_a_single_class_gives_a_number(name, spoken):
-    _, _, sample_domain = spoken
+def test_a_single_class_gives_a_number(name, probabilities):
+    _, _, sample_domain = probabilities
     model, P, y = Recite(("only",)).fit(), np.ones((30, 1)), np.repeat("only", 30)
     assert np.isfinite(getattr(metrics, name)()(model, P, y, sample_domain=sample_domain))
 
 
-def test_probabilities_that_are_not_numbers_are_refused(spoken):
-    P, y, sample_domain = spoken
+def test_probabilities_that_are_not_numbers_are_refused(probabilities):
+    P, y, sample_domain = probabilities
     P = P.copy()
     P[20] = np.nan
     with pytest.raises(ValueError, match="NaN or infinity from predict_proba"):
         metrics.PredictionEntropyScorer()(Recite().fit(), P, y, sample_domain=sample_domain)
 
 
-def test_regression_losses(spoken):
-    P, _, sample_domain = spoken
+def test_regression_losses(probabilities):
+    P, _, sample_domain = probabilities
     y, model = P[:, 1], ReciteValue().fit()
-    told = {"sample_domain": sample_domain}
+    options = {"sample_domain": sample_domain}
     error, w = (P[:14, 0] - y[:14]), weight(P[:14])
     for loss, values in ((None, error**2), ("absolute_error", np.abs(error))):
-        iw = metrics.ImportanceWeightedScorer(weighter=weight, loss=loss)(model, P, y, **told)
+        iw = metrics.ImportanceWeightedScorer(weighter=weight, loss=loss)(model, P, y, **options)
         assert_allclose(iw, -(w @ values) / w.sum(), rtol=1e-10)
-        dev = metrics.DEVScorer(weighter=weight, loss=loss)(model, P, y, **told)
+        dev = metrics.DEVScorer(weighter=weight, loss=loss)(model, P, y, **options)
         assert_allclose(dev, -deep_embedded_risk(values, w), rtol=1e-10)
 
 

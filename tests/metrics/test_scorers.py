@@ -36,13 +36,13 @@ def test_same_value_in_grid_search_cross_validate_and_by_hand(scorer, routing, p
         by_hand.append(scorer(fitted, X[test], y[test], sample_domain=sample_domain[test]))
     assert np.isfinite(by_hand).all()
 
-    told = {"params": {"sample_domain": sample_domain}, "cv": cv, "error_score": "raise"}
+    options = {"params": {"sample_domain": sample_domain}, "cv": cv, "error_score": "raise"}
     for scoring in (scorer, {"it": scorer, "too": scorer}):
-        result = cross_validate(pipeline, X, y, scoring=scoring, **told)
+        result = cross_validate(pipeline, X, y, scoring=scoring, **options)
         key = "test_score" if scoring is scorer else "test_it"
         np.testing.assert_allclose(result[key], by_hand, rtol=1e-12)
     np.testing.assert_allclose(
-        cross_val_score(pipeline, X, y, scoring=scorer, **told), by_hand, rtol=1e-12
+        cross_val_score(pipeline, X, y, scoring=scorer, **options), by_hand, rtol=1e-12
     )
 
     search = GridSearchCV(
@@ -76,15 +76,15 @@ def test_every_mark_of_a_missing_label_gives_the_score_of_known_labels(
 ):
     """A third of the target rows keep their label, for the scorer that uses it."""
     X, y, sample_domain = moved
-    told = {"sample_domain": sample_domain}
+    options = {"sample_domain": sample_domain}
     hide = (sample_domain < 0) & (np.arange(len(y)) % 3 > 0)
     labels = masked(y, hide, mark)
     model = make_domain_pipeline(StandardScaler(), CORALTransformer(), LogisticRegression())
-    expected = scorer(clone(model).fit(X, y, **told), X[~hide], y[~hide],
+    expected = scorer(clone(model).fit(X, y, **options), X[~hide], y[~hide],
                       sample_domain=sample_domain[~hide])  # fmt: skip
     if scorer in LABEL_FREE:
-        expected = scorer(clone(model).fit(X, y, **told), X, y, **told)
-    assert scorer(clone(model).fit(X, labels, **told), X, labels, **told) == expected
+        expected = scorer(clone(model).fit(X, y, **options), X, y, **options)
+    assert scorer(clone(model).fit(X, labels, **options), X, labels, **options) == expected
 
 
 @every_mark
@@ -193,7 +193,7 @@ def test_refuses_to_map_source_rows_as_target_rows(scorer, pipeline, moved):
 def test_refuses_a_wrapper_that_does_not_route(scorer, routing, moved):
     X, y, sample_domain = moved
 
-    class Deaf(CalibratedClassifierCV):
+    class WithoutRouting(CalibratedClassifierCV):
         def fit(self, X, y):
             self.estimator.fit(X, y, sample_domain=sample_domain)
             self.classes_ = self.estimator.classes_
@@ -205,8 +205,8 @@ def test_refuses_a_wrapper_that_does_not_route(scorer, routing, moved):
         def get_metadata_routing(self):
             raise NotImplementedError
 
-    model = Deaf(OnSource(LogisticRegression())).fit(X, y)
-    with pytest.raises(ValueError, match=r"Deaf.*does not accept sample_domain"):
+    model = WithoutRouting(OnSource(LogisticRegression())).fit(X, y)
+    with pytest.raises(ValueError, match=r"WithoutRouting.*does not accept sample_domain"):
         scorer(model, X, y, sample_domain=sample_domain)
 
 

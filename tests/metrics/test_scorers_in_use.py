@@ -189,14 +189,14 @@ def prefers_the_better_model(scorer):
         make_domain_pipeline(LogisticRegression()).fit(X, labels, sample_domain=sample_domain)
         for labels in (y, shuffled)
     )
-    told = {"sample_domain": sample_domain}
+    options = {"sample_domain": sample_domain}
     if isinstance(scorer, metrics.SoftNeighborhoodDensityScorer):
         # Predictions that are all nearly equal, as those of the bad model, are its best case. It
         # can tell predictions in two dense clusters from scattered ones.
         dense, scattered = good.predict_proba(X), np.random.default_rng(0).dirichlet([1, 1], len(X))
         recite = Recite((0, 1)).fit()
-        return scorer(recite, dense, y, **told) > scorer(recite, scattered, y, **told)
-    return scorer(good, X, y, **told) > scorer(bad, X, y, **told)
+        return scorer(recite, dense, y, **options) > scorer(recite, scattered, y, **options)
+    return scorer(good, X, y, **options) > scorer(bad, X, y, **options)
 
 
 every_scorer = pytest.mark.parametrize("name", SCORERS)

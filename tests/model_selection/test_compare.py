@@ -26,6 +26,7 @@ from skda import (
     DomainWarning,
     PerDomain,
     TCATransformer,
+    TrAdaBoostClassifier,
     TrainOnSource,
     make_domain_pipeline,
 )
@@ -86,8 +87,8 @@ def test_values_are_those_of_cross_validate(turned):
     scoring = {"im": InformationMaximizationScorer(), "target": LabeledTargetScorer()}
     table = compare({"coral": coral()}, X, y, sample_domain, scoring=scoring, cv=cv)
     with sklearn.config_context(enable_metadata_routing=True):
-        told = {"params": {"sample_domain": sample_domain}, "cv": cv, "scoring": scoring}
-        found = cross_validate(coral(), X, y, **told)
+        options = {"params": {"sample_domain": sample_domain}, "cv": cv, "scoring": scoring}
+        found = cross_validate(coral(), X, y, **options)
     for scorer in scoring:
         assert_allclose(table.loc["coral", (scorer, "mean")], found[f"test_{scorer}"].mean())
         assert_allclose(table.loc["coral", (scorer, "std")], found[f"test_{scorer}"].std())
@@ -152,8 +153,8 @@ def test_a_step_that_is_left_out_and_makes_features_of_its_own_is_reported():
 
 
 def target_accuracy(model, X, y, sample_domain):
-    told = {"scoring": {"t": LabeledTargetScorer()}, "cv": 3}
-    return compare({"it": model}, X, y, sample_domain, **told)["t", "mean"]
+    options = {"scoring": {"t": LabeledTargetScorer()}, "cv": 3}
+    return compare({"it": model}, X, y, sample_domain, **options)["t", "mean"]
 
 
 @pytest.mark.parametrize("scaler", [PerDomain(StandardScaler()), DomainScaler()])
@@ -173,24 +174,28 @@ def test_source_only_scales_by_the_source_rows_alone():
     y, sample_domain = rng.integers(0, 2, 300), np.repeat([1, -2], 150)
     X = rng.normal(size=(300, 4)) + 1.5 * y[:, None] * [1, 1, 0, 0]
     model = make_domain_pipeline(StandardScaler(), CORALTransformer(), SVC())
-    told = {"scoring": {"s": SourceScorer()}, "cv": 3}
+    options = {"scoring": {"s": SourceScorer()}, "cv": 3}
     values = []
     for factor in (1.0, 100.0):
         Z = X.copy()
         Z[150:, 0] *= factor
-        values.append(compare({"it": model}, Z, y, sample_domain, **told).loc["source only"])
+        values.append(compare({"it": model}, Z, y, sample_domain, **options).loc["source only"])
     assert values[0]["s", "mean"] == values[1]["s", "mean"]
 
 
 def test_source_only_can_be_given_and_must_be_where_it_is_unknown(turned):
     X, y, sample_domain = turned
-    told = {"cv": 3, "scoring": {"target": LabeledTargetScorer()}}
+    options = {"cv": 3, "scoring": {"target": LabeledTargetScorer()}}
 
     given = compare(
-        {"coral": coral()}, X, y, sample_domain, source_only=LogisticRegression(C=1e-6), **told
+        {"coral": coral()}, X, y, sample_domain, source_only=LogisticRegression(C=1e-6), **options
     )
     named = compare(
-        {"coral": coral(), "source only": LogisticRegression(C=1e-6)}, X, y, sample_domain, **told
+        {"coral": coral(), "source only": LogisticRegression(C=1e-6)},
+        X,
+        y,
+        sample_domain,
+        **options,
     )
     pd.testing.assert_frame_equal(given, named)
 
@@ -199,7 +204,7 @@ def test_source_only_can_be_given_and_must_be_where_it_is_unknown(turned):
             return self
 
     with pytest.raises(ValueError, match="Pass source_only="):
-        compare({"closed": Closed()}, X, y, sample_domain, **told)
+        compare({"closed": Closed()}, X, y, sample_domain, **options)
     with pytest.raises(ValueError, match="estimators must be a dict"):
         compare([coral()], X, y, sample_domain)
 
@@ -227,14 +232,24 @@ def test_default_scorers_fit_the_candidates(turned):
     assert scorers == ["source", "importance weighted", "dev", "circular"]
 
 
+def test_supervised_transfer_is_not_carried_back_by_default(turned):
+    X, y, sample_domain = turned
+    hide = (sample_domain < 0) & (np.arange(240) % 4 > 0)
+    model = TrAdaBoostClassifier(LogisticRegression(), n_estimators=3)
+    table = compare({"boosted": model}, X, np.where(hide, np.nan, y), sample_domain, cv=3)
+    scorers = table.columns.get_level_values(0).unique().tolist()
+    assert "circular" not in scorers and "target" in scorers
+    assert np.isfinite(table.to_numpy(dtype=float)).all()
+
+
 def test_a_scorer_that_cannot_apply_says_why(turned):
     X, y, sample_domain = turned
     scoring = {"im": InformationMaximizationScorer(), "source": SourceScorer()}
-    told = {"scoring": scoring, "cv": 3}
+    options = {"scoring": scoring, "cv": 3}
     with pytest.raises(ValueError, match="LinearSVC has no predict_proba"):
-        compare({"svm": LinearSVC()}, X, y, sample_domain, error_score="raise", **told)
+        compare({"svm": LinearSVC()}, X, y, sample_domain, error_score="raise", **options)
     with pytest.warns(DomainWarning, match=r"'im' has no value for any.*3 of 3.*no predict_proba"):
-        table = compare({"svm": LinearSVC()}, X, y, sample_domain, **told)
+        table = compare({"svm": LinearSVC()}, X, y, sample_domain, **options)
     assert table["im"].isna().all(axis=None) and table["source"].notna().all(axis=None)
 
 
@@ -259,21 +274,21 @@ def test_a_candidate_that_fails_does_not_stop_the_others(turned, n_jobs):
     X = X.copy()
     X[0, 0] = 1e7
     candidates = {"coral": make_domain_pipeline(LogisticRegression()), "odd": FailsOnOddRows()}
-    told = {"scoring": {"source": SourceScorer()}, "cv": 3, "n_jobs": n_jobs}
+    options = {"scoring": {"source": SourceScorer()}, "cv": 3, "n_jobs": n_jobs}
     with (
         parallel_config("threading"),
         pytest.warns(FitFailedWarning, match=r"candidate 'odd' failed in 2 of 3.*the marked row"),
     ):
-        table = compare(candidates, X, y, sample_domain, **told)
+        table = compare(candidates, X, y, sample_domain, **options)
     assert np.isnan(table.loc["odd"].to_numpy(dtype=float)).all()
     assert table.loc[["source only", "coral"], ("source", "rank")].tolist() == [1, 1]
-    told["n_jobs"] = None
+    options["n_jobs"] = None
     with pytest.raises(RuntimeError, match="the marked row"):
-        compare(candidates, X, y, sample_domain, error_score="raise", **told)
-    told["source_only"] = FailsOnOddRows()
+        compare(candidates, X, y, sample_domain, error_score="raise", **options)
+    options["source_only"] = FailsOnOddRows()
     X[:, 0] = 1e7
     with pytest.raises(ValueError, match=r"Every candidate failed.*the marked row"):
-        compare({"odd": FailsOnOddRows()}, X, y, sample_domain, **told)
+        compare({"odd": FailsOnOddRows()}, X, y, sample_domain, **options)
 
 
 def test_a_scorer_that_fails_on_one_candidate_leaves_the_others_their_values(turned):
@@ -383,11 +398,11 @@ def test_bad_parameters_are_refused_in_words(turned, options, message):
 
 def test_parts_can_be_given_as_indices_or_masks(turned):
     X, y, sample_domain = turned
-    told = {"scoring": {"source": SourceScorer()}}
+    options = {"scoring": {"source": SourceScorer()}}
     parts = list(DomainStratifiedKFold(2).split(X, y, sample_domain=sample_domain))
     masks = [tuple(np.isin(np.arange(240), rows) for rows in part) for part in parts]
     tables = [
-        compare({"coral": coral()}, X, y, sample_domain, cv=cv, **told)
+        compare({"coral": coral()}, X, y, sample_domain, cv=cv, **options)
         for cv in (DomainStratifiedKFold(2), iter(parts), masks)
     ]
     pd.testing.assert_frame_equal(tables[0], tables[1])

@@ -207,10 +207,10 @@ def test_leave_one_domain_out_refuses_a_single_domain():
 
 def test_folds_without_shuffling_are_the_same_in_every_call(stacked):
     X, y, sample_domain = stacked
-    told = {"cv": DomainStratifiedKFold(3), "params": {"sample_domain": sample_domain}}
+    options = {"cv": DomainStratifiedKFold(3), "params": {"sample_domain": sample_domain}}
     with sklearn.config_context(enable_metadata_routing=True):
         model = make_domain_pipeline(CORALTransformer(), LogisticRegression())
-        once, again = (cross_validate(model, X, y, **told)["test_score"] for _ in range(2))
+        once, again = (cross_validate(model, X, y, **options)["test_score"] for _ in range(2))
     np.testing.assert_array_equal(once, again)
     shuffled = DomainStratifiedKFold(3, shuffle=True)
     first, second = (
