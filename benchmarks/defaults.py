@@ -439,7 +439,10 @@ def main(argv=None):
         print("\n".join(pair.key for pair in chosen_pairs(options)))
         return
     if options.read:
-        rows = tables.joined([json.loads(path.read_text()) for path in options.read])
+        runs = [json.loads(path.read_text()) for path in options.read]
+        rows = tables.joined(runs)
+        if options.json:  # all of them as one run, under the conditions of the first
+            options.json.write_text(json.dumps(runs[0] | {"default_rows": rows}, indent=1))
     else:
         variants, pairs = chosen_variants(options), chosen_pairs(options)
         if not pairs:

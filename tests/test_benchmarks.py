@@ -439,7 +439,11 @@ def test_tables_of_a_run_are_read_back(tmp_path, capsys):
     failed = {k: v for k, v in rows[0].items() if k not in ("score", "source_only")}
     rows.append(failed | {"variant": "failed", "note": "ValueError: no"})
     (tmp_path / "a.json").write_text(json.dumps({"default_rows": rows}))
-    defaults.main(["--read", str(tmp_path / "a.json"), "--markdown", str(tmp_path / "a.md")])
+    more = {"default_rows": figures("E", {("a", "1"): 2.0}), "options": "of the second"}
+    (tmp_path / "b.json").write_text(json.dumps(more))
+    files = [str(tmp_path / name) for name in ("a.json", "b.json", "both.json", "a.md")]
+    defaults.main(["--read", *files[:2], "--json", files[2], "--markdown", files[3]])
+    assert json.loads((tmp_path / "both.json").read_text()) == {"default_rows": rows}
     printed = capsys.readouterr().out
     assert "| E | −0.5 | – | −0.5 | −3.0 (b 1) | 1/2 | 1/2 | 0 % | 1.00 |" in printed
     assert "| few | +1.0 |" in printed and "| few | +15.0 |" in printed
