@@ -562,7 +562,6 @@ def check_precision_is_kept(estimator):
         assert model.transform(X.astype(dtype), sample_domain=d).dtype == dtype
 
 
-@only(lambda e: not type(e).__module__.startswith("skda.deep"))
 def check_docstring_states_the_array_level(estimator):
     """One class attribute serves the tag, the tests and the sentence that users read."""
     level = estimator._array_level
