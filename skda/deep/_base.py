@@ -20,7 +20,7 @@ from .._array._backend import float_dtype
 from .._array._config import config_for
 from .._array._devices import find_backend
 from .._core._routing import DomainRouting
-from .._core._validation import data_for_fit, data_for_predict, fresh_fit
+from .._core._validation import data_for_fit, data_for_predict, forget_fit, fresh_fit
 from ._base_two_stage import AdaptingNet, fitted_source_model
 from ._inference import as_float32, outputs_by_domain
 from ._modules import build_module, can_fuse, check_module
@@ -211,10 +211,11 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         data = self._data(X, y, sample_domain, reset=False, chunk=epochs is not None)
         self._check_can_align(data)
         y = self._encode(data, known=True)
-        learnt = vars(self).copy()
-        with fresh_fit(self):  # weights of an interrupted step are neither the old nor the new ones
-            vars(self).update(learnt)
+        try:
             self._train_stages(data, y, fresh=False, epochs=epochs)
+        except BaseException:
+            forget_fit(self)  # weights of an interrupted step are neither the old nor the new ones
+            raise
         return self
 
     def _data(self, X, y, sample_domain, *, reset, chunk):
@@ -511,9 +512,9 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             one that was saved.
         """
         saved = torch.load(f, map_location=self._torch_device(), weights_only=True)
-        with fresh_fit(self):
-            vars(self).update({name: from_plain(value) for name, value in saved["state"].items()})
-            self._rebuild(saved["modules"])
+        forget_fit(self)
+        vars(self).update({name: from_plain(value) for name, value in saved["state"].items()})
+        self._rebuild(saved["modules"])
         return self
 
     def __sklearn_is_fitted__(self):
