@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import cdist
 from scipy.stats import multivariate_normal, spearmanr
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -480,3 +481,18 @@ def test_domains_without_overlap_are_told_although_the_weights_are_equal(weighte
     X[d < 0] += 300
     with pytest.warns(DomainWarning, match=r"no source row|rest on few rows"):
         weighter.fit(X, sample_domain=d)
+
+
+def test_neighbors_are_counted_in_the_metric_that_is_asked_for():
+    X = np.array([[0.0, 0.0], [3.0, 3.0], [5.0, 0.0], [0.1, 0.0], [2.9, 3.0], [0.2, 0.1]])
+    d = np.array([1, 1, 1, -2, -2, -2])
+    for metric in ("euclidean", "manhattan", "chebyshev"):
+        weighter = NearestNeighborsWeighter(n_neighbors=1, smoothing=0.0, metric=metric)
+        found = weighter.fit(X, sample_domain=d).weights_
+        nearest = cdist(X[3:], X[:3], metric.replace("manhattan", "cityblock")).argmin(axis=1)
+        votes = np.bincount(nearest, minlength=3)
+        np.testing.assert_allclose(found, votes * 3 / votes.sum())
+    far = NearestNeighborsWeighter(n_neighbors=1, smoothing=0.0, metric="cosine")
+    rows = np.array([[1.0, 0.0], [0.0, 1.0], [9.0, 1.0], [1.0, 9.0]])
+    weights = far.fit(rows, sample_domain=[1, 1, -2, -2]).weights_
+    np.testing.assert_allclose(weights, [1.0, 1.0], err_msg="angles, not lengths")

@@ -1,0 +1,53 @@
+"""A parameter of a method changes what is learnt: none is accepted and then forgotten."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("skorch")
+
+from skda import (
+    ADDAClassifier,
+    CDANClassifier,
+    DANNClassifier,
+    DeepJDOTClassifier,
+    MCCClassifier,
+    MDDClassifier,
+    SHOTClassifier,
+    WDGRLClassifier,
+    WDGRLRegressor,
+)
+
+SMALL = {"module__hidden": 8, "max_epochs": 3, "lr": 0.03, "random_state": 0}
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        (ADDAClassifier, {"discriminator_hidden": (4, 4)}),
+        (ADDAClassifier, {"adaptation_betas": (0.9, 0.99)}),
+        (DANNClassifier, {"discriminator_hidden": (4, 4)}),
+        (CDANClassifier, {"discriminator_hidden": (4, 4)}),
+        (CDANClassifier, {"entropy_weights": False}),
+        (CDANClassifier, {"n_random": 5}),
+        (DeepJDOTClassifier, {"feature_cost": 1.0}),
+        (MCCClassifier, {"temperature": 0.5}),
+        (MDDClassifier, {"classifier_hidden": (4, 4)}),
+        (SHOTClassifier, {"pseudo_label_weight": 3.0}),
+        (WDGRLClassifier, {"critic_hidden": (4, 4)}),
+        (WDGRLClassifier, {"n_critic": 1}),
+        (WDGRLClassifier, {"critic_lr": 0.3}),
+        (WDGRLClassifier, {"penalty": 0.0}),
+        (WDGRLRegressor, {"penalty": 0.0}),
+    ],
+    ids=str,
+)
+def test_a_parameter_changes_what_is_learnt(method, params, domains):
+    X, y, d = domains
+    X = X.astype(np.float32)
+    assert params.items() - method().get_params().items(), "not the default"
+    plain = method(**SMALL).fit(X, y, sample_domain=d)
+    other = method(**SMALL, **params).fit(X, y, sample_domain=d)
+    answer = "predict" if method is WDGRLRegressor else "predict_proba"
+    found, usual = (getattr(net, answer)(X, sample_domain=d) for net in (other, plain))
+    assert abs(found - usual).max() > 1e-6
