@@ -259,6 +259,11 @@ def _table(candidates, X, y, sample_domain, *, scoring, cv, n_jobs, error_score,
     ids = check_sample_domain(sample_domain, n_rows(X))
     check_both_sides(ids)
     y = as_labels(y)
+    if y is None or len(y) != len(ids):
+        raise ValueError(
+            "y must have one label per row of X, missing ones on target rows; got "
+            f"{'None' if y is None else len(y)} for {len(ids)} rows."
+        )
     scoring = scoring or default_scoring(candidates.values(), y, ids)
     # Without routing a pipeline would refuse sample_domain; joblib takes the setting along.
     with sklearn.config_context(enable_metadata_routing=True):
@@ -274,17 +279,24 @@ def _table(candidates, X, y, sample_domain, *, scoring, cv, n_jobs, error_score,
         scorer: np.array([[part.scores[scorer] for part in of] for of in results.values()])
         for scorer in scoring
     }
+    undefined = {scorer: _undefined(values, results) for scorer, values in scores.items()}
     _report_fits(results)
-    for scorer, values in scores.items():
-        _report_scorer(scorer, values, results)
-    return _summary(scores, list(candidates), pandas)
+    for scorer in scoring:
+        _report_scorer(scorer, undefined[scorer], results)
+    return _summary(scores, undefined, list(candidates), pandas)
 
 
-def _summary(scores, names, pandas):
+def _undefined(values, results):
+    """Tell in which parts a scorer has no value, say for want of labels, for any fitted model."""
+    fitted = np.array([[part.fit_error is None for part in of] for of in results.values()])
+    return np.isnan(values).all(axis=0) & fitted.any(axis=0)
+
+
+def _summary(scores, undefined, names, pandas):
     """Return the table from arrays (candidates, parts) by scorer."""
     table = pandas.DataFrame(index=names)
     for scorer, values in scores.items():
-        defined = values[:, ~_undefined(values)]
+        defined = values[:, ~undefined[scorer]]
         for of, summary in (("mean", np.mean), ("std", np.std)):
             table[scorer, of] = summary(defined, axis=1) if defined.size else np.nan
         # Equal means share the better rank; a candidate without a mean has no rank.
@@ -292,11 +304,6 @@ def _summary(scores, names, pandas):
         table[scorer, "rank"] = ranks.astype(int) if ranks.notna().all() else ranks
     table.columns = pandas.MultiIndex.from_tuples(table.columns, names=["scorer", None])
     return table
-
-
-def _undefined(values):
-    """Tell in which parts a scorer has no value for any candidate, for want of labels say."""
-    return np.isnan(values).all(axis=0)
 
 
 def _parts(cv, X, y, ids):
@@ -367,9 +374,8 @@ def _report_fits(results):
         _warn_failed(f"The fit of candidate {name!r}", texts, n_parts, FitFailedWarning)
 
 
-def _report_scorer(scorer, values, results):
+def _report_scorer(scorer, undefined, results):
     """Warn of parts in which a scorer is undefined, and of candidates on which it fails."""
-    undefined = _undefined(values)
     errors = {
         name: {
             i: part.scorer_errors[scorer]
@@ -379,10 +385,10 @@ def _report_scorer(scorer, values, results):
         for name, parts in results.items()
     }
     if undefined.any():
-        first = [text for texts in errors.values() for text in texts.values()][:1]
+        first = [text for texts in errors.values() for i, text in texts.items() if undefined[i]]
         warn_user(
             f"Scorer {scorer!r} has no value for any candidate in {undefined.sum()} of "
-            f"{len(undefined)} parts, which are left out of its mean. {' '.join(first)}",
+            f"{len(undefined)} parts, which are left out of its mean. {' '.join(first[:1])}",
             DomainWarning,
         )
     for name, texts in errors.items():

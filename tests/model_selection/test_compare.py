@@ -301,6 +301,17 @@ def test_a_scorer_that_fails_on_one_candidate_leaves_the_others_their_values(tur
     assert table["source"].notna().all(axis=None)
 
 
+def test_a_part_in_which_no_candidate_can_be_fitted_is_not_left_out(turned):
+    X, y, sample_domain = turned
+    X = X.copy()
+    parts = list(DomainStratifiedKFold(2).split(X, y, sample_domain=sample_domain))
+    X[parts[0][0], 0] = 1e7
+    options = {"cv": parts, "scoring": {"source": SourceScorer()}}
+    with pytest.warns(FitFailedWarning, match="1 of 2 parts, so that its mean is NaN"):
+        table = compare({"odd": FailsOnOddRows()}, X, y, sample_domain, **options)
+    assert table["source", "mean"].isna().all()
+
+
 def test_results_travel_between_processes():
     result = PartResult({"source": np.nan}, {"source": "ValueError: no labels"}, "RuntimeError: no")
     assert repr(pickle.loads(pickle.dumps(result))) == repr(result)
@@ -392,6 +403,9 @@ def test_bad_parameters_are_refused_in_words(turned, options, message):
     X, y, sample_domain = turned
     with pytest.raises(ValueError, match=message):
         compare({"coral": coral()}, X, y, sample_domain, **options)
+    for labels in (None, y[1:]):
+        with pytest.raises(ValueError, match="y must have one label per row of X"):
+            compare({"coral": coral()}, X, labels, sample_domain)
     with pytest.raises(ValueError, match=r"estimators\['it'\] must be an estimator"):
         compare({"it": LogisticRegression}, X, y, sample_domain)
 
