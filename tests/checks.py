@@ -61,6 +61,12 @@ EXAMPLES = {
         TrainOnSource(SelectKBest(k=1)),
     ],
     "PerDomain": [PerDomain(StandardScaler())],
+    "KLIEPWeighter": [skda.KLIEPWeighter(), skda.KLIEPWeighter(gamma="median")],
+    "RuLSIFWeighter": [skda.RuLSIFWeighter(), skda.RuLSIFWeighter(gamma="median", reg=0.1)],
+    "LabelShiftClassifier": [
+        skda.LabelShiftClassifier(),
+        skda.LabelShiftClassifier(method="bbse"),
+    ],
     "ComBatTransformer": [
         skda.ComBatTransformer(),
         skda.ComBatTransformer(reference="target", covariates=[0]),
@@ -423,6 +429,19 @@ def check_whole_numbers_are_numbers_to_a_regressor(estimator):
 
 
 @only(is_classifier)
+def check_one_source_class_is_learnt_or_explained(estimator):
+    """With one class on the source a classifier predicts it, or says in our words what is wrong."""
+    X, y, d = make_data(estimator)
+    y = hide_labels(np.where(d >= 0, 1, y), d, estimator)
+    try:
+        model = clone(estimator).fit(X, y, sample_domain=d)
+    except ValueError as error:
+        assert "needs two classes or more" in str(error)
+    else:
+        assert 1 in model.predict(X)
+
+
+@only(is_classifier)
 def check_labels_of_any_kind(estimator):
     """Strings, bools, {-1, 1}, floats and gaps give the same model, named as they were."""
     X, y, d = make_data(estimator)
@@ -516,6 +535,19 @@ def check_refit_starts_afresh(estimator):
     wanted = outputs(fitted(estimator, X2, y2, d2), X2, d2)
     model = fitted(estimator, X, y, d).fit(X2, y2, sample_domain=d2)
     assert_same(outputs(model, X2, d2), wanted, "second fit")
+
+
+@only(lambda e: len(EXAMPLES.get(type(e).__name__, [])) > 1)
+def check_refit_with_other_parameters_forgets_all(estimator):
+    """Whatever a former fit learnt under other parameters is gone after this one."""
+    X, y, d = make_data(estimator)
+    y = hide_labels(y, d, estimator)
+    learnt = set(vars(fitted(estimator, X, y, d)))
+    for other in EXAMPLES[type(estimator).__name__]:
+        if is_classifier(other) == is_classifier(estimator):
+            model = fitted(other, X, y, d).set_params(**estimator.get_params(deep=False))
+            model.fit(X, y, sample_domain=d)
+            assert set(vars(model)) == learnt
 
 
 def check_several_sources(estimator):

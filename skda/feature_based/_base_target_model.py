@@ -6,6 +6,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import has_fit_parameter
 
 from .._array._backend import namespace, to_numpy
+from .._core._labels import one_class_explained
 from .._core._routing import DomainRouting
 from .._core._validation import data_for_fit, data_for_predict, fresh_fit
 
@@ -86,7 +87,9 @@ class TargetModel(DomainRouting):
             The fitted estimator.
         """
         with fresh_fit(self):
-            self._fit(data_for_fit(self, X, y, sample_domain, labels=self._labels))
+            data = data_for_fit(self, X, y, sample_domain, labels=self._labels)
+            with one_class_explained(self, data.y_source):
+                self._fit(data)
         return self
 
     def predict(self, X, *, sample_domain=None):

@@ -6,7 +6,7 @@ from sklearn.utils.metaestimators import available_if
 
 from .._array._backend import is_foreign_array
 from .._array._rows import join_rows, n_rows, take_rows
-from .._core._labels import labeled_rows, take_labels
+from .._core._labels import labeled_rows, one_class_explained, take_labels
 from .._core._meta_estimator import DelegatingEstimator, inner_has, slice_params
 from .._core._param_checks import check_bool
 from .._core._sample_domain import check_no_masked_entries, domains_for_fit
@@ -90,7 +90,8 @@ class TrainOnSource(DelegatingEstimator):
         """
         with fresh_fit(self):
             X, y, params, _ = self._inputs(X, y, sample_domain, params)
-            self.estimator_ = clone(self.estimator).fit(X, y, **params)
+            with one_class_explained(self, y):
+                self.estimator_ = clone(self.estimator).fit(X, y, **params)
         return self
 
     @available_if(inner_has("transform"))
