@@ -39,10 +39,11 @@ callable, default="rbf"
         Of the poly kernel.
     coef0 : float, default=1.0
         Of the kernels poly and sigmoid.
-    reg : float, default=1.0
-        Weight of the norm of the components against the differences (λ in [1]_). Larger adapts
-        less. It is on the scale of ``‖KMK‖``, so with an unbounded kernel scale the rows, or
-        search it over powers of ten: too small, it removes what classes differ in by chance.
+    reg : float, default=0.1
+        Weight of the norm of the components against the differences (λ in [1]_, which takes 1 on
+        images with a linear kernel). Larger adapts less. It is on the scale of ``‖KMK‖``, so with
+        an unbounded kernel scale the rows, or search it over powers of ten: too small, it removes
+        what classes differ in by chance.
     balance : float, default=0.5
         In [0, 1]: 0 brings only the domains together (TCA), 1 only the classes. 0.5 is JDA.
     max_iter : int, default=10
@@ -134,7 +135,7 @@ callable, default="rbf"
         gamma="median",
         degree=3,
         coef0=1.0,
-        reg=1.0,
+        reg=0.1,
         balance=0.5,
         max_iter=10,
         estimator=None,

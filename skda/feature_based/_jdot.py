@@ -54,8 +54,8 @@ class JDOTClassifier(JointTransportMixin, TargetClassifier, DomainClassifierMixi
     loss : {"log_loss", "hinge"}, default="log_loss"
         Label loss: of the estimator's ``predict_proba``, or one-versus-rest of its
         ``decision_function``.
-    reg : float or None, default=None
-        None: exact plans. A number: entropy of the plans, in units of the joint cost.
+    reg : float or None, default=0.1
+        None: exact plans, as in [1]_. A number: entropy of the plans, in units of the joint cost.
     metric : {"sqeuclidean", "euclidean"} or callable, default="sqeuclidean"
         Feature cost of a pair.
     cost_scale : {"median", "mean", "max"} or None, default="median"
@@ -138,7 +138,7 @@ class JDOTClassifier(JointTransportMixin, TargetClassifier, DomainClassifierMixi
         *,
         alpha=0.5,
         loss="log_loss",
-        reg=None,
+        reg=0.1,
         metric="sqeuclidean",
         cost_scale="median",
         max_iter=100,
@@ -192,8 +192,8 @@ class JDOTRegressor(JointTransportMixin, TargetModel, DomainRegressorMixin, Base
     alpha : float, default=0.5
         Share of the squared error in the cost of a pair, in [0, 1]. 0 pairs rows by their
         features alone (one round).
-    reg : float or None, default=None
-        None: exact plans. A number: entropy of the plans, in units of the joint cost.
+    reg : float or None, default=0.1
+        None: exact plans, as in [1]_. A number: entropy of the plans, in units of the joint cost.
     metric : {"sqeuclidean", "euclidean"} or callable, default="sqeuclidean"
         Feature cost of a pair.
     cost_scale : {"median", "mean", "max"} or None, default="median"
@@ -272,7 +272,7 @@ class JDOTRegressor(JointTransportMixin, TargetModel, DomainRegressorMixin, Base
         estimator=None,
         *,
         alpha=0.5,
-        reg=None,
+        reg=0.1,
         metric="sqeuclidean",
         cost_scale="median",
         max_iter=100,

@@ -64,7 +64,7 @@ def test_jda_solves_the_dense_generalised_eigenproblem(kernel, balance, seed):
 
 def test_first_round_is_tca_with_a_normalised_discrepancy():
     X, y, ids = shifted_blobs(0)
-    jda = JDATransformer(3, max_iter=1).fit(X, y, sample_domain=ids)
+    jda = JDATransformer(3, reg=1.0, max_iter=1).fit(X, y, sample_domain=ids)
     mu = 1 / (ids > 0).sum() + 1 / (ids < 0).sum()
     tca = TCATransformer(3, reg=mu).fit(X, sample_domain=ids)
     Z = tca.transform(X) * mu**0.5
