@@ -98,7 +98,7 @@ def jda(n, d):
     y = np.random.default_rng(1).permutation(y)  # pseudo-labels that do not settle
 
     def ours():
-        model = JDATransformer(10, gamma=GAMMA, max_iter=10)
+        model = JDATransformer(10, gamma=GAMMA, reg=1.0, max_iter=10)
         model.fit_transform(X, y, sample_domain=sample_domain)
         return model.n_iter_
 

@@ -48,7 +48,7 @@ TASKS = [
             "1NN": nearest(),
             "GFK": nearest(GFKTransformer(20, center=False)),
             "TCA": tca,
-            "JDA": components(JDATransformer),
+            "JDA": components(JDATransformer, reg=1.0),
             "TJM": components(TJMTransformer),
             "MEDA": target_accuracy(lambda: MEDAClassifier(20)),
         },

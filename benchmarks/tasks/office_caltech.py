@@ -138,7 +138,7 @@ METHODS = {
     "SA": nearest(SubspaceAlignmentTransformer(80)),
     "GFK": nearest(Normalizer(), GFKTransformer(20, center=False), Normalizer()),
     "TCA, unit rows": tca,
-    "JDA, unit rows": components(JDATransformer),
+    "JDA, unit rows": components(JDATransformer, reg=1.0),
     "TJM": components(TJMTransformer),
     "EasyTL": target_accuracy(EasyTLClassifier),
     "EasyTL, CORAL": target_accuracy(

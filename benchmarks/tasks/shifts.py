@@ -45,7 +45,7 @@ def scaled(*steps):
     return oracle(lambda: make_domain_pipeline(StandardScaler(), *map(clone, steps)))
 
 
-JOINT = JDOTClassifier(SVC(), loss="hinge", tol=1e-3, max_iter=20)
+JOINT = JDOTClassifier(SVC(), loss="hinge", tol=1e-3, max_iter=20, reg=None)
 
 TASKS = [
     Task(

@@ -157,7 +157,7 @@ def methods(
 
     def joint(alpha):
         return JDOTClassifier(
-            final(), alpha=alpha, loss=loss, cost_scale="mean", tol=1e-3, max_iter=20
+            final(), alpha=alpha, loss=loss, reg=None, cost_scale="mean", tol=1e-3, max_iter=20
         )
 
     def label_shift(method):
