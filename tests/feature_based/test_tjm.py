@@ -31,7 +31,7 @@ def test_first_round_is_jdas():
     tjm = TJMTransformer(3, max_iter=1).fit(X, sample_domain=ids)
     K, M, S = pieces(tjm, X, ids)
     # max_iter=1: row weights from the plain solution, then the components with these.
-    jda = JDATransformer(3, max_iter=1).fit(X, ids > 0, sample_domain=ids)
+    jda = JDATransformer(3, max_iter=1, reg=1.0).fit(X, ids > 0, sample_domain=ids)
     A = jda.coef_ / np.sqrt(np.diag(jda.coef_.T @ S @ jda.coef_))
     norms = np.linalg.norm(A, axis=1)
     G = np.where(ids > 0, 1 / (2 * norms), 1.0)
