@@ -99,7 +99,8 @@ def boosted(base, *, share=False, **params):
         known = y.copy()
         known[sample_domain < 0] = -1
         known[few] = y[few]
-        model = TrAdaBoostClassifier(base, random_state=0, **params)
+        paper = {"initial_weights": "uniform", "stop_early": True}
+        model = TrAdaBoostClassifier(base, random_state=0, **(paper | params))
         model.fit(X, known, sample_domain=sample_domain)
         return model.target_share_[-1] if share else np.mean(model.predict(X[rest]) != y[rest])
 

@@ -259,8 +259,8 @@ def predicted_codes(estimator, X, classes):
     return np.searchsorted(classes, as_labels(estimator.predict(X)))
 
 
-def check_takes_weights(estimator, owner):
-    """Raise unless ``fit`` of the estimator takes ``sample_weight``; say how to mend it."""
+def check_accepts_sample_weight(estimator, owner):
+    """Raise unless ``fit`` of the estimator accepts ``sample_weight``, with a hint what to do."""
     if has_fit_parameter(estimator, "sample_weight"):
         return
     if get_routing_for_object(estimator).consumes("fit", ["sample_weight"]):
@@ -269,7 +269,7 @@ def check_takes_weights(estimator, owner):
     if hasattr(estimator, "steps") and has_fit_parameter(estimator.steps[-1][1], "sample_weight"):
         last = type(estimator.steps[-1][1]).__name__
         hint = (
-            "A Pipeline hands it on with sklearn.set_config(enable_metadata_routing=True) and "
+            "A Pipeline passes it on with sklearn.set_config(enable_metadata_routing=True) and "
             f"{last}(...).set_fit_request(sample_weight=True) as its last step; or put the "
             f"preprocessing in front: make_domain_pipeline(..., {type(owner).__name__}({last}()))."
         )

@@ -1,4 +1,4 @@
-"""What the boosting methods for few target labels share: weight updates, votes and the door.
+"""What the boosting methods for few target labels share: weight updates, votes and validation.
 
 Source rows that are wrong lose weight by a fixed factor (they may follow another concept);
 labeled target rows that are wrong gain weight as in AdaBoost (they are hard).
@@ -16,10 +16,11 @@ from .._core._meta_estimator import check_row_weights
 from .._core._routing import DomainRouting
 
 EPS = np.finfo(np.float64).eps
-
-# ---------------------------------------------------------------------------------------------
-# Formulas
-# ---------------------------------------------------------------------------------------------
+# Where boosting goes on, errors are kept that far from chance and from 0. Next to chance target
+# rows keep their weights but for 2 %, and the vote is as small; next to 0 the vote is about 5.
+_MARGIN = 0.005
+# A learner that comes a second time has an error of exactly ½, but for rounding.
+_AT_CHANCE = 1e-12
 
 
 def source_factor(n_source, n_rounds):
@@ -110,35 +111,43 @@ def weighted_median(predictions, weights):
     return predictions[order[at, columns], columns]
 
 
-# ---------------------------------------------------------------------------------------------
-# The course of boosting
-# ---------------------------------------------------------------------------------------------
-
-
 class Rounds:
-    """The completed rounds of boosting, and why it ended."""
+    """The completed rounds of boosting, and why it ended.
 
-    def __init__(self, n_estimators, *, n_way=2):
+    With `stop_early` boosting ends, as in the papers, with a learner that makes no error on the
+    target rows, or before one that is no better than chance. Without it, errors are kept off these
+    two ends, and all rounds are done: target rows then keep their weights, and wrong source rows
+    go on losing theirs.
+    """
+
+    def __init__(self, n_estimators, *, n_way=2, stop_early=True):
         self.n_estimators = n_estimators
         self.n_way = n_way
+        self.stop_early = stop_early
         self.learners, self.errors, self.votes = [], [], []
         self.shares, self.sources = [], []
         self.weights = None
         self.condition = "n_estimators"
 
+    def capped(self, error):
+        """Return the error that the factors and the vote are computed from."""
+        if self.stop_early:
+            return error
+        return min(max(error, _MARGIN), 1.0 - 1.0 / self.n_way - _MARGIN)
+
     def add(self, learner, error, weights, is_target, *, source=None):
-        """Record a round, unless its error is too high; tell whether boosting goes on."""
-        # A learner that comes a second time has an error of exactly ½, but for rounding.
-        if error > 1.0 - 1.0 / self.n_way - 1e-12:
+        """Record a round, unless its error is too high; return whether boosting goes on."""
+        used = self.capped(error)
+        if used > 1.0 - 1.0 / self.n_way - _AT_CHANCE:
             self.condition = "high_error"
             if self.learners:
                 return False
             vote = 1.0  # the first learner is all there is
-        elif error <= EPS:
+        elif used <= EPS:
             self.condition = "zero_error"
             vote = np.inf
         else:
-            vote = -math.log(target_factor(error, self.n_way))
+            vote = -math.log(target_factor(used, self.n_way))
         self.learners.append(learner)
         self.errors.append(error)
         self.votes.append(vote)
@@ -146,11 +155,6 @@ class Rounds:
         self.sources.append(source)
         self.weights = weights
         return self.condition == "n_estimators" and len(self.learners) < self.n_estimators
-
-
-# ---------------------------------------------------------------------------------------------
-# The common base
-# ---------------------------------------------------------------------------------------------
 
 
 class BaseTransferBoosting(DomainRouting, MetaEstimatorMixin, BaseEstimator):

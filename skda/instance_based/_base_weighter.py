@@ -7,43 +7,59 @@ rows; the constants are kept, so that weights of new rows are on the same scale.
 import math
 from typing import Any, NamedTuple
 
+import numpy as np
 from sklearn.base import BaseEstimator
 
-from .._array._backend import namespace
+from .._array._arithmetic import safe_divide
+from .._array._backend import namespace, to_numpy
 from .._array._warnings import warn_user
 from .._core._param_checks import check_real
 from .._core._routing import DomainRouting
 from .._core._sample_domain import DomainWarning
 from .._core._validation import data_for_fit, data_for_predict
 
+_LEAST_LOG = -1e30  # stands for log(0): times exponent=0 this is 0, where -inf would give NaN
+# Effective sample sizes below which a warning says that the weights rest on few rows: three rows,
+# or a hundredth of them.
+_FEW_ROWS, _FEW_OF_ALL = 3.0, 0.01
+_ALMOST_NO_SHARE = 1e-2  # importance of the best source row relative to that of a target row
+_ROUNDING = 10.0  # times machine epsilon: what sums of rows may be off
+
 
 class WeightScale(NamedTuple):
-    """The constants that bring raw importances to mean 1 on the rows they were learnt from."""
+    """The constants that bring raw importances to mean 1 on the rows they were learnt from.
+
+    Weights are ``min((raw / reference) ** exponent, cap) / mean``, of which `learnt_part` is
+    taken; the rest is equal weights.
+    """
 
     reference: float
     exponent: float
+    cap: float
     mean: float
-    clip: float
-    clipped_mean: float
+    learnt_part: float
     logs: bool
 
     def __call__(self, raw):
         """Return the weights of rows with these raw (log) importances."""
-        xp = namespace(raw)
-        weights = _flattened(raw, self.reference, self.exponent, logs=self.logs) / self.mean
-        return xp.clip(weights, max=self.clip) / self.clipped_mean
+        flat = _flattened(raw, self.reference, self.exponent, logs=self.logs)
+        weights = namespace(raw).clip(flat, max=self.cap) / self.mean
+        if self.learnt_part < 1.0:
+            weights = weights * self.learnt_part + (1.0 - self.learnt_part)
+        return weights
 
 
 def _flattened(raw, reference, exponent, *, logs):
     xp = namespace(raw)
     if logs:
+        # Half of the range, so that sums and products of the weights of new rows do not overflow.
         ceiling = 0.5 * math.log(float(xp.finfo(raw.dtype).max))
-        relative = xp.clip(raw - reference, min=-1e30)  # times exponent=0 this is 0, unlike -inf
+        relative = xp.clip(raw - reference, min=_LEAST_LOG)
         return xp.exp(xp.clip(relative * exponent, max=ceiling))
     return (raw / reference) ** exponent
 
 
-def scale_weights(raw, *, exponent=1.0, clip=None, logs=False):
+def scale_weights(raw, *, exponent=1.0, clip=None, min_effective_size=None, logs=False):
     """Bring raw importances to mean 1.
 
     Parameters
@@ -53,7 +69,9 @@ def scale_weights(raw, *, exponent=1.0, clip=None, logs=False):
     exponent : float
         Exponent in [0, 1].
     clip : float or None
-        Largest weight, as a multiple of the mean before clipping.
+        Largest weight, as a multiple of the mean weight.
+    min_effective_size : float or None
+        Effective sample size, as a part of n, down to which the weights are used at all.
     logs : bool
         Whether `raw` holds logarithms.
 
@@ -68,17 +86,93 @@ def scale_weights(raw, *, exponent=1.0, clip=None, logs=False):
     reference = float(xp.max(raw))
     if not math.isfinite(reference) or (not logs and reference <= 0):
         return xp.ones_like(raw), None
-    mean = float(xp.mean(_flattened(raw, reference, exponent, logs=logs)))
+    # The constants take many passes over one vector: on the host, and in float64.
+    values = to_numpy(raw).astype(np.float64)
+
     clip = math.inf if clip is None else float(clip)
-    scale = WeightScale(reference, exponent, mean, clip, 1.0, logs)
-    scale = scale._replace(clipped_mean=float(xp.mean(scale(raw))))
+    with np.errstate(divide="ignore"):
+        log_raw = values - reference if logs else np.log(values / reference)
+    log_flat = np.maximum(log_raw, _LEAST_LOG) * exponent
+    if exponent > 0:
+        log_flat[log_raw <= _LEAST_LOG] = _LEAST_LOG  # zeros stay zeros, of whatever exponent
+    log_cap = clipping_level(log_flat, clip)
+    cap = math.exp(log_cap) if log_cap < 0 else math.inf
+    if logs and log_cap < 0:
+        # What is cut off may exceed the others beyond the range of floats: start at the level.
+        reference, cap = reference + log_cap / exponent, 1.0
+    capped = np.minimum(_flattened(values, reference, exponent, logs=logs), cap)
+    mean = float(capped.mean())
+    size = effective_sample_size(capped / mean) / len(capped)
+    part = trusted_part(size, min_effective_size)
+    largest = 1.0 + part * (float(capped.max()) / mean - 1.0)
+    if largest > clip * (1.0 + _ROUNDING * np.finfo(np.float64).eps):
+        part *= (clip - 1.0) / (largest - 1.0)  # zeros leave no level that would do
+    scale = WeightScale(reference, float(exponent), cap, mean, part, logs)
     return scale(raw), scale
+
+
+def trusted_part(size, least):
+    """Part of the weights to be used, if they rest on a part `size` of the rows.
+
+    0 up to `least`, then rising in proportion, to 1 for equal weights; 1 everywhere for None.
+    Weights that rest on few rows are evidence of nothing but domains that hardly overlap.
+    """
+    if least is None:
+        return 1.0
+    return min(1.0, max(0.0, size - least) / (1.0 - least)) if least < 1.0 else 0.0
+
+
+def clipping_level(logs, clip):
+    """Return the level c, with ``min(values, c)`` of largest value ``clip * mean``; in logarithms.
+
+    Clipping lowers the mean, so that the level falls below ``clip`` times the mean before. If the k
+    largest of n values are cut, ``c = clip * (k c + sum of the others) / n``; the right k is the
+    first whose c is not below the next value. Where so many values are zero that no level will do,
+    it is the smallest positive value.
+
+    Parameters
+    ----------
+    logs : ndarray of shape (n,)
+        Logarithms of the values; that of 0 is ``_LEAST_LOG``.
+    clip : float
+        At least 1.
+    """
+    n = len(logs)
+    falling = np.sort(logs)[::-1]
+    sums = np.logaddexp.accumulate(falling[::-1])[::-1]  # of all but the k largest
+    if not falling[0] > math.log(clip) + sums[0] - math.log(n):
+        return math.inf
+    left = n - clip * np.arange(n)
+    last = np.flatnonzero(left > 0)[-1]
+    levels = math.log(clip) + sums[: last + 1] - np.log(left[: last + 1])
+    enough = np.flatnonzero(levels >= falling[: last + 1])
+    positive = falling[falling > 0.5 * _LEAST_LOG]
+    level = float(levels[enough[0]]) if len(enough) else float(falling[last])
+    return max(level, float(positive[-1]))
 
 
 def effective_sample_size(weights):
     """Kish's ``(sum w)² / sum w²``: as many equally weighted rows have the same variance."""
     xp = namespace(weights)
     return float(xp.sum(weights)) ** 2 / float(xp.sum(weights * weights))
+
+
+def safe_unit(X):
+    """Return a power of two in whose units the fourth powers of the rows are finite; mostly 1.
+
+    Dividing by a power of two is exact, and the ratio of two densities has no unit.
+    """
+    xp = namespace(X)
+    largest = float(xp.max(xp.abs(X)))
+    limit = float(xp.finfo(X.dtype).max) ** 0.2
+    return 1.0 if largest == 0 or 1.0 / limit < largest < limit else 2.0 ** math.frexp(largest)[1]
+
+
+def within_range(X):
+    """Return rows with finite squared distances: those that are too far away are moved closer."""
+    xp = namespace(X)
+    limit = float(xp.finfo(X.dtype).max) ** 0.4
+    return xp.clip(X, min=-limit, max=limit)
 
 
 def domains_apart(X_source, X_target, *, least=10):
@@ -92,15 +186,18 @@ def domains_apart(X_source, X_target, *, least=10):
     n, m = X_source.shape[0], X_target.shape[0]
     if min(n, m) < least:
         return False
+    unit = max(safe_unit(X_source), safe_unit(X_target))
+    X_source, X_target = X_source / unit, X_target / unit
     mean_s, mean_t = xp.mean(X_source, axis=0), xp.mean(X_target, axis=0)
     Zs, Zt, gap = X_source - mean_s, X_target - mean_t, mean_t - mean_s
     squares = Zs * Zs, Zt * Zt
     spread = (xp.sum(squares[0], axis=0) + xp.sum(squares[1], axis=0)) / (n + m)
-    rounding = (mean_s * mean_s + mean_t * mean_t) * (10.0 * float(xp.finfo(gap.dtype).eps)) ** 2
+    precision = _ROUNDING * float(xp.finfo(gap.dtype).eps)
+    rounding = (mean_s * mean_s + mean_t * mean_t) * precision**2
     # A feature that is constant in both domains counts in units of its difference, if it has one.
     differs = xp.where(gap * gap > rounding, gap * gap, xp.zeros_like(gap))
     unit = xp.where(spread > rounding, spread, differs)
-    inverse = xp.where(unit > 0, 1.0 / xp.where(unit > 0, unit, xp.ones_like(unit)), unit)
+    inverse = safe_divide(xp.ones_like(unit), unit)
     along = gap * inverse
     # Without row i the difference is gap + z_i / (n - 1), or gap - z_j / (m - 1); rows are taken
     # from the point half way between the means.
@@ -136,7 +233,7 @@ class BaseWeighter(DomainRouting, BaseEstimator):
         X : array-like of shape (n_samples, n_features)
             Rows of all domains.
         y : None
-            Not looked at.
+            Ignored.
         sample_domain : array-like of int of shape (n_samples,), default=None
             Domain of each row: >= 0 a source, < 0 a target. Several sources are pooled, and so
             are several targets. None: all rows are source and get weight 1, and a
@@ -147,13 +244,17 @@ class BaseWeighter(DomainRouting, BaseEstimator):
         self : object
             The fitted weighter.
         """
-        self._check_shape_params()
+        exponent, clip, min_effective_size = self._check_shape_params()
         data = self._data_for_fit(X, sample_domain)
         xp, backend = data.xp, data.backend
         if data.adapts:
             raw, warning = self._fit(data)
             weights, self._scale = scale_weights(
-                raw, exponent=self.exponent, clip=self.clip, logs=self._logs
+                raw,
+                exponent=exponent,
+                clip=clip,
+                min_effective_size=min_effective_size,
+                logs=self._logs,
             )
             warning = warning or self._quality_warning(data, raw, weights)
             if warning:
@@ -163,6 +264,7 @@ class BaseWeighter(DomainRouting, BaseEstimator):
             dtype = getattr(data.X, "dtype", None) if hasattr(data.X, "device") else None
             weights = xp.ones(len(data.source), dtype=dtype, device=backend.device)
         self.effective_sample_size_ = effective_sample_size(weights)
+        self.learnt_part_ = 1.0 if self._scale is None else self._scale.learnt_part
         self.weights_ = data.to_input(weights)
         return self
 
@@ -170,15 +272,18 @@ class BaseWeighter(DomainRouting, BaseEstimator):
         return data_for_fit(self, X, sample_domain=sample_domain)
 
     def _check_shape_params(self):
-        check_real(
-            "exponent",
-            self.exponent,
+        hint = "1 keeps the weights, 0 makes them equal."
+        exponent = check_real("exponent", self.exponent, low=0, high=1, hint=hint)
+        clip = check_real("clip", self.clip, low=1, none=True, hint="None does not clip.")
+        min_effective_size = check_real(
+            "min_effective_size",
+            self.min_effective_size,
             low=0,
             high=1,
-            hint="1 keeps the weights, 0 makes them equal.",
+            none=True,
+            hint="It is a part of the source rows; None uses the weights as they are learnt.",
         )
-        if self.clip is not None:
-            check_real("clip", self.clip, low=1, hint="None does not clip.")
+        return exponent, clip, min_effective_size
 
     def _quality_warning(self, data, raw, weights):
         """Return what is wrong with the weights, or None."""
@@ -189,11 +294,16 @@ class BaseWeighter(DomainRouting, BaseEstimator):
                 f"{n} source rows get weight 1 (effective sample size {n}). Check that the "
                 "features mean the same in both domains, scale them, or make the kernel wider."
             )
-        if size < max(min(3.0, 0.5 * n), 0.01 * n):
+        # What the evidence says is judged without the floor, which would hide it.
+        learnt, _ = scale_weights(raw, exponent=self.exponent, clip=self.clip, logs=self._logs)
+        learnt_size = effective_sample_size(learnt)
+        if learnt_size < max(min(_FEW_ROWS, 0.5 * n), _FEW_OF_ALL * n):
+            used = self._scale.learnt_part
+            done = f" So {1 - used:.0%} of them is replaced by equal weights." if used < 1 else ""
             return (
                 f"The weights of {type(self).__name__} rest on few rows: the effective sample size "
-                f"is {size:.1f} of {n}. The domains hardly overlap. Lower exponent, set clip, or "
-                "use fewer or better scaled features."
+                f"is {learnt_size:.1f} of {n}. The domains hardly overlap.{done} Lower exponent, "
+                "set clip, or use fewer or better scaled features."
             )
         if self._without_overlap(data, raw):
             return (
@@ -230,7 +340,7 @@ class FunctionWeighter(BaseWeighter):
             return False
         xp = namespace(raw)
         typical = float(xp.mean(self._importance(data.X_target, data.backend)))
-        return float(xp.max(raw)) < 1e-2 * typical
+        return float(xp.max(raw)) < _ALMOST_NO_SHARE * typical
 
     def predict_weights(self, X, *, sample_domain=None):
         """Return the weight that each of these rows has as a source row.
@@ -245,7 +355,9 @@ class FunctionWeighter(BaseWeighter):
         Returns
         -------
         weights : array of shape (n_samples,)
-            Weights on the scale of ``weights_``; all ones after a fit without target rows.
+            Weights on the scale of ``weights_``: divided by the same number, mixed with equal
+            weights in the same proportion, and never above `clip`. All ones after a fit without
+            target rows.
         """
         data = self._data_for_use(X, sample_domain)
         if self._scale is None:

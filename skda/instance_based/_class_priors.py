@@ -1,31 +1,36 @@
-"""Class shares of the target from what a classifier says of its rows: EM, BBSE, RLLS."""
+"""Class priors of the target from the outputs of a classifier on its rows: EM, BBSE, RLLS."""
 
 import math
 
 import numpy as np
 from scipy.optimize import brentq, nnls
 
+SINGULAR = 1e-10  # singular values of a confusion matrix below it are rounding
+# Penalties between which the root of RLLS is sought: outside, the solution is one of the ends to
+# within rounding. The root is found to that accuracy of its logarithm.
+_LEAST_PENALTY, _LARGEST_PENALTY, _PENALTY_TOL = 1e-14, 1e8, 1e-12
+
 
 def em_priors(proba, source_priors, *, weights=None, max_iter=1000, tol=1e-6):
-    """Return the class shares that maximize the likelihood of the rows (Saerens et al. 2002).
+    """Return the class priors that maximize the likelihood of the rows (Saerens et al. 2002).
 
     Parameters
     ----------
     proba : ndarray of shape (n_samples, n_classes)
-        Posterior probabilities of target rows under the source's class shares.
+        Posterior probabilities of target rows under the source's class priors.
     source_priors : ndarray of shape (n_classes,)
-        Class shares of the source.
+        Class priors of the source.
     weights : ndarray of shape (n_samples,), default=None
         Weight of each row. None: all equal.
     max_iter : int, default=1000
         Largest number of steps of expectation maximization.
     tol : float, default=1e-6
-        Largest change of a share at which to stop.
+        Largest change of a prior at which to stop.
 
     Returns
     -------
     priors : ndarray of shape (n_classes,)
-        Class shares of the target.
+        Class priors of the target.
     n_iter : int
         Number of steps; ``max_iter + 1`` if they did not suffice.
     """
@@ -40,7 +45,7 @@ def em_priors(proba, source_priors, *, weights=None, max_iter=1000, tol=1e-6):
 
 
 def corrected_proba(proba, ratio):
-    """Return ``proba * ratio`` with rows of sum 1: the posterior under other class shares.
+    """Return ``proba * ratio`` with rows of sum 1: the posterior under other class priors.
 
     A row all of whose likely classes have the ratio 0 keeps its probabilities.
     """
@@ -51,23 +56,23 @@ def corrected_proba(proba, ratio):
 
 
 def joint_confusion(predicted, true, weights, n_classes):
-    """Return C with C[i, j] the weighted share of rows predicted i that are j."""
+    """Return C with C[i, j] the weighted proportion of rows predicted i that are j."""
     joint = np.zeros((n_classes, n_classes))
     np.add.at(joint, (predicted, true), weights)
     return joint / weights.sum()
 
 
-def bbse_ratio(joint, target_shares):
-    """Return target over source class shares, w with C w = μ_t (Lipton et al. 2018).
+def bbse_ratio(joint, target_proportions):
+    """Return target over source class priors, w with C w = μ_t (Lipton et al. 2018).
 
     Solved for θ = w − 1, of smallest norm where C is singular, so that a class about which the
     predictions say nothing is left as it is in the source. Negative ratios become 0.
     """
-    theta = np.linalg.lstsq(joint, target_shares - joint.sum(axis=1), rcond=1e-10)[0]
+    theta = np.linalg.lstsq(joint, target_proportions - joint.sum(axis=1), rcond=SINGULAR)[0]
     return np.maximum(1.0 + theta, 0.0)
 
 
-def rlls_ratio(joint, target_shares, radius):
+def rlls_ratio(joint, target_proportions, radius):
     """Return w = 1 + θ with the θ ≥ −1 that minimizes ‖Cθ − b‖ + radius·‖θ‖.
 
     Here b = μ_t − C1 (Azizzadenesheli et al. 2019). At the minimum θ solves the ridge problem of
@@ -76,36 +81,36 @@ def rlls_ratio(joint, target_shares, radius):
     Parameters
     ----------
     joint : ndarray of shape (n_classes, n_classes)
-        Joint shares of predicted and true classes in the source.
-    target_shares : ndarray of shape (n_classes,)
-        Shares of the predicted classes in the target.
+        Joint proportions of predicted and true classes in the source.
+    target_proportions : ndarray of shape (n_classes,)
+        Proportions of the predicted classes in the target.
     radius : float
         Weight of the norm; 0 gives the constrained least squares.
 
     Returns
     -------
     ratio : ndarray of shape (n_classes,)
-        Target over source class shares.
+        Target over source class priors.
     """
     n_classes = len(joint)
-    b = target_shares - joint.sum(axis=1)
+    b = target_proportions - joint.sum(axis=1)
 
     def ridge(penalty):  # in w = 1 + θ ≥ 0
         root = math.sqrt(penalty)
         rows = np.vstack([joint, root * np.eye(n_classes)])
-        return nnls(rows, np.concatenate([target_shares, np.full(n_classes, root)]))[0] - 1.0
+        return nnls(rows, np.concatenate([target_proportions, np.full(n_classes, root)]))[0] - 1.0
 
     def excess(log_penalty):
         theta = ridge(math.exp(log_penalty))
         residual, norm = np.linalg.norm(joint @ theta - b), np.linalg.norm(theta)
         return math.exp(log_penalty) * norm - radius * residual
 
-    low, high = math.log(1e-14), math.log(1e8)
+    low, high = math.log(_LEAST_PENALTY), math.log(_LARGEST_PENALTY)
     if radius == 0 or not b.any() or excess(low) >= 0:
         return 1.0 + ridge(0.0)  # C can fit b, or nothing is to be fitted
     if excess(high) <= 0:
         return np.ones(n_classes)  # the penalty outweighs the fit
-    return 1.0 + ridge(math.exp(brentq(excess, low, high, xtol=1e-12)))
+    return 1.0 + ridge(math.exp(brentq(excess, low, high, xtol=_PENALTY_TOL)))
 
 
 def rlls_radius(n_classes, n_samples, confidence=0.05):

@@ -1,7 +1,5 @@
 """Weights from a classifier that tells target rows from source rows: its odds are the ratio."""
 
-from numbers import Integral
-
 import numpy as np
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -13,9 +11,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._array._backend import Backend, is_foreign_array, to_numpy
 from .._array._rows import n_rows, take_rows
+from .._core._param_checks import check_integer
 from .._core._sample_domain import domains_for_fit, domains_for_predict
 from .._core._validation import DomainData
 from ._base_weighter import FunctionWeighter, Importances
+
+# Mean odds over the source, which should be 1, from which the domains count as separate.
+_SEPARATE = 0.01
+_LARGEST_LOG_ODDS = 100.0  # keeps the mean of the odds finite
 
 
 def log_odds(classifier, X):
@@ -50,6 +53,9 @@ def cross_fitted_log_odds(classifier, X, is_target, *, cv, random_state):
 class DomainClassifierWeighter(FunctionWeighter):
     r"""Weight source rows by the odds of being target rows, under a domain classifier.
 
+    A classifier learns to tell target rows from source rows. A source row that it takes for a
+    target row lies where the target is dense, and counts more; its odds are the density ratio.
+
     Parameters
     ----------
     classifier : classifier or None, default=None
@@ -64,7 +70,13 @@ class DomainClassifierWeighter(FunctionWeighter):
     exponent : float, default=1.0
         Exponent in [0, 1] applied to the weights; 0 gives equal weights.
     clip : float or None, default=None
-        Largest weight, as a multiple of the mean weight, applied after `exponent`.
+        Largest weight, as a multiple of the mean weight, applied after `exponent`. What is cut off
+        goes to the other rows in proportion to their weights. None does not clip.
+    min_effective_size : float or None, default=0.1
+        Effective sample size, as a part of the source rows, at or below which all weights are
+        equal: they would rest on too few rows. Above it the learnt weights are mixed with equal
+        ones, in proportion to how far the size is above it. None, the paper's weights, mixes
+        nothing in.
     random_state : int, RandomState instance or None, default=None
         Shuffles the folds. The classifier has its own.
 
@@ -74,6 +86,8 @@ class DomainClassifierWeighter(FunctionWeighter):
         Weight of each source row in row order, mean 1; cross-fitted.
     effective_sample_size_ : float
         ``(Σw)² / Σw²``.
+    learnt_part_ : float
+        Part of the weights that was learnt; the rest of them is equal, see `min_effective_size`.
     classifier_ : classifier
         Fitted on all rows, with classes 0 (source) and 1 (target); used by
         ``predict_weights``.
@@ -111,7 +125,8 @@ class DomainClassifierWeighter(FunctionWeighter):
     >>> rng = np.random.default_rng(0)
     >>> X_source, X_target = rng.normal(size=(300, 2)), rng.normal(0.5, size=(300, 2))
     >>> X, _, sample_domain = stack_domains(X_source, None, X_target)
-    >>> weighter = DomainClassifierWeighter(random_state=0).fit(X, sample_domain=sample_domain)
+    >>> weighter = DomainClassifierWeighter(min_effective_size=None, random_state=0)
+    >>> weighter = weighter.fit(X, sample_domain=sample_domain)
     >>> np.average(X_source, axis=0, weights=weighter.weights_).round(1)
     array([0.5, 0.5])
     """
@@ -120,11 +135,21 @@ class DomainClassifierWeighter(FunctionWeighter):
     _array_level = "b"
     _order_dependent = True  # folds
 
-    def __init__(self, classifier=None, *, cv=5, exponent=1.0, clip=None, random_state=None):
+    def __init__(
+        self,
+        classifier=None,
+        *,
+        cv=5,
+        exponent=1.0,
+        clip=None,
+        min_effective_size=0.1,
+        random_state=None,
+    ):
         self.classifier = classifier
         self.cv = cv
         self.exponent = exponent
         self.clip = clip
+        self.min_effective_size = min_effective_size
         self.random_state = random_state
 
     def _data_for_fit(self, X, sample_domain):
@@ -156,9 +181,13 @@ class DomainClassifierWeighter(FunctionWeighter):
                 classifier, X, is_target, cv=cv, random_state=self.random_state
             )
         # The true ratio has mean 1 over the source; far less says that the domains are separate.
-        size = float(np.exp(np.minimum(odds, 100)).mean()) * len(data.source) / len(data.target)
+        size = (
+            float(np.exp(np.minimum(odds, _LARGEST_LOG_ODDS)).mean())
+            * len(data.source)
+            / len(data.target)
+        )
         warning = None
-        if size < 0.01:
+        if size < _SEPARATE:
             n = len(odds)
             warning = (
                 f"The classifier tells the domains apart almost without error: hardly any source "
@@ -179,26 +208,26 @@ class DomainClassifierWeighter(FunctionWeighter):
     def _classifier(self):
         if self.classifier is None:
             return make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-        if not hasattr(self.classifier, "predict_proba"):
+        is_class = isinstance(self.classifier, type)
+        if is_class or not hasattr(self.classifier, "predict_proba"):
             raise ValueError(
-                f"classifier must have predict_proba, whose odds are the weights; got "
-                f"{self.classifier!r}. Wrap it, for example with "
+                f"classifier must be None or a classifier with predict_proba, whose odds are the "
+                f"weights; got {self.classifier!r}. Wrap one without it, for example with "
                 "sklearn.calibration.CalibratedClassifierCV."
             )
         return self.classifier
 
     def _n_folds(self, data):
-        if self.cv is None:
+        cv = check_integer("cv", self.cv, low=2, none=True, hint="None does not cross-fit.")
+        if cv is None:
             return None
-        if not isinstance(self.cv, Integral) or self.cv < 2:
-            raise ValueError(
-                f"cv must be an integer >= 2, or None for no cross-fitting; got {self.cv!r}."
-            )
-        folds = min(self.cv, len(data.source), len(data.target))
+        folds = min(cv, len(data.source), len(data.target))
         return folds if folds > 1 else None
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         if self.classifier is not None:
-            tags.input_tags = get_tags(self.classifier).input_tags
+            # What is no estimator is refused by fit, in its own words: tags are read before it.
+            known = hasattr(self.classifier, "__sklearn_tags__")
+            tags.input_tags = get_tags(self.classifier).input_tags if known else tags.input_tags
         return tags

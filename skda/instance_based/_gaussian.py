@@ -4,10 +4,10 @@ import math
 from typing import Any, NamedTuple
 
 from .._array._backend import device_of, namespace
-from .._core._param_checks import check_real
+from .._core._param_checks import check_option, check_real
 from .._numerics._covariance import SHRINKAGE_RULES, covariance, gram_sums
 from .._numerics._linalg import spd_eigen
-from ._base_weighter import FunctionWeighter
+from ._base_weighter import FunctionWeighter, safe_unit, within_range
 
 
 class GaussianDensity(NamedTuple):
@@ -87,6 +87,9 @@ def _singular(reg):
 class GaussianWeighter(FunctionWeighter):
     r"""Weight source rows by the ratio of a target to a source normal density.
 
+    A normal distribution is fitted to each domain. A source row counts by how much more likely it
+    is under the target's than under the source's.
+
     Parameters
     ----------
     reg : float, "ledoit-wolf" or "oas", default="ledoit-wolf"
@@ -97,7 +100,13 @@ class GaussianWeighter(FunctionWeighter):
         Exponent in [0, 1] applied to the weights; 0 gives equal weights. The more features, the
         smaller it should be.
     clip : float or None, default=None
-        Largest weight, as a multiple of the mean weight, applied after `exponent`.
+        Largest weight, as a multiple of the mean weight, applied after `exponent`. What is cut off
+        goes to the other rows in proportion to their weights. None does not clip.
+    min_effective_size : float or None, default=0.1
+        Effective sample size, as a part of the source rows, at or below which all weights are
+        equal: they would rest on too few rows. Above it the learnt weights are mixed with equal
+        ones, in proportion to how far the size is above it. None, the paper's weights, mixes
+        nothing in.
 
     Attributes
     ----------
@@ -105,6 +114,8 @@ class GaussianWeighter(FunctionWeighter):
         Weight of each source row in row order, mean 1.
     effective_sample_size_ : float
         ``(Σw)² / Σw²``.
+    learnt_part_ : float
+        Part of the weights that was learnt; the rest of them is equal, see `min_effective_size`.
     n_features_in_ : int
         Number of features seen in ``fit``.
 
@@ -140,26 +151,22 @@ class GaussianWeighter(FunctionWeighter):
     >>> rng = np.random.default_rng(0)
     >>> X_source, X_target = rng.normal(size=(300, 1)), rng.normal(1.0, 0.5, size=(300, 1))
     >>> X, _, sample_domain = stack_domains(X_source, None, X_target)
-    >>> weighter = GaussianWeighter().fit(X, sample_domain=sample_domain)
+    >>> weighter = GaussianWeighter(min_effective_size=None).fit(X, sample_domain=sample_domain)
     >>> round(float(np.average(X_source[:, 0], weights=weighter.weights_)), 1)
     1.0
     """
 
     _logs = True
 
-    def __init__(self, *, reg="ledoit-wolf", exponent=1.0, clip=None):
+    def __init__(self, *, reg="ledoit-wolf", exponent=1.0, clip=None, min_effective_size=0.1):
         self.reg = reg
         self.exponent = exponent
         self.clip = clip
+        self.min_effective_size = min_effective_size
 
     def _learn(self, data):
         if isinstance(self.reg, str):
-            if self.reg not in SHRINKAGE_RULES:
-                raise ValueError(
-                    f"reg must be a number >= 0 or one of {sorted(SHRINKAGE_RULES)}; got "
-                    f"{self.reg!r}."
-                )
-            reg = self.reg
+            reg = check_option("reg", self.reg, sorted(SHRINKAGE_RULES), hint="Or pass a number.")
         else:
             reg = check_real("reg", self.reg, low=0, hint="The default is 'ledoit-wolf'.")
         for side, X in (("source", data.X_source), ("target", data.X_target)):
@@ -168,13 +175,17 @@ class GaussianWeighter(FunctionWeighter):
                     f"GaussianWeighter needs at least 2 rows in each domain for a covariance; the "
                     f"{side} has {X.shape[0]}. Use KMMWeighter or add rows."
                 )
+        self._unit = safe_unit(data.X)
+        if not isinstance(reg, str):
+            reg = reg / self._unit / self._unit  # twice, since the square may overflow
         self._densities = []
         for X in (data.X_source, data.X_target):
-            density = fit_gaussian(X, reg=reg)
+            density = fit_gaussian(X / self._unit, reg=reg)
             mean, W = data.to_input(density.mean), data.to_input(density.W)
             self._densities.append(density._replace(mean=mean, W=W))
 
     def _importance(self, X, backend):
+        X = within_range(X / self._unit)
         source, target = (
             density._replace(
                 mean=backend.asarray(density.mean, X.dtype), W=backend.asarray(density.W, X.dtype)

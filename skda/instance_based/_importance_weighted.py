@@ -1,4 +1,4 @@
-"""Fit any estimator on weighted source rows: the meeting point of weighters and scikit-learn."""
+"""Fit any estimator of scikit-learn on weighted source rows."""
 
 import warnings
 
@@ -18,16 +18,16 @@ from .._core._meta_estimator import (
     routing_enabled,
     slice_params,
 )
-from .._core._param_checks import check_real
+from .._core._param_checks import check_bool, check_real
 from .._core._sample_domain import DomainWarning, domains_for_fit
 from ._base_weighter import effective_sample_size
 
 
-def weights_keyword(estimator):
+def find_weights_keyword(estimator):
     """Return the name under which ``fit`` takes the weights of the rows, or None if it does not."""
     if isinstance(estimator, Pipeline):
         name, last = estimator.steps[-1]
-        inner = weights_keyword(last) if last not in (None, "passthrough") else None
+        inner = find_weights_keyword(last) if last not in (None, "passthrough") else None
         if inner is None or not routing_enabled():
             return inner and f"{name}__{inner}"
         return inner if _requests_weights(last) else None
@@ -36,7 +36,7 @@ def weights_keyword(estimator):
     for part in ("estimator", "regressor"):  # searches, TransformedTargetRegressor
         if hasattr(estimator, part) and getattr(estimator, part) is not None:
             inner = getattr(estimator, part)
-            keyword = weights_keyword(inner)
+            keyword = find_weights_keyword(inner)
             if keyword is None or not routing_enabled():
                 return keyword
             return keyword if _requests_weights(inner) else None
@@ -47,9 +47,9 @@ def _requests_weights(estimator):
     return "sample_weight" in get_routing_for_object(estimator).consumes("fit", ["sample_weight"])
 
 
-def check_takes_weights(estimator):
+def weights_keyword(estimator):
     """Return the keyword of the weights, or raise and show what to write instead."""
-    keyword = weights_keyword(estimator)
+    keyword = find_weights_keyword(estimator)
     if keyword is not None:
         return keyword
     name = type(estimator).__name__
@@ -95,6 +95,9 @@ def _num_rows(X):
 
 class ImportanceWeightedEstimator(DelegatingEstimator):
     r"""Fit an estimator on source rows that are weighted to stand for the target.
+
+    Source rows in regions where the target is dense count more in the fit, so that the model is
+    right where it will be used. The weights are learnt by a weighter, from the rows alone.
 
     Parameters
     ----------
@@ -165,7 +168,8 @@ class ImportanceWeightedEstimator(DelegatingEstimator):
     >>> rng = np.random.default_rng(0)
     >>> X_source, X_target = rng.normal(size=(300, 1)), rng.normal(2.0, 0.3, size=(300, 1))
     >>> X, y, sample_domain = stack_domains(X_source, X_source[:, 0] ** 2, X_target)
-    >>> model = ImportanceWeightedEstimator(LinearRegression(), GaussianWeighter(reg=0.0))
+    >>> weighter = GaussianWeighter(reg=0.0, min_effective_size=None)
+    >>> model = ImportanceWeightedEstimator(LinearRegression(), weighter)
     >>> model.fit(X, y, sample_domain=sample_domain).coef_.round()  # the slope at 2
     array([4.])
     """
@@ -199,8 +203,9 @@ class ImportanceWeightedEstimator(DelegatingEstimator):
         self : object
             The fitted estimator.
         """
-        keyword = check_takes_weights(self.estimator)
+        keyword = weights_keyword(self.estimator)
         check_weighter(self.weighter)
+        check_bool("use_target_labels", self.use_target_labels)
         self.estimator_ = clone(self.estimator)
         if sample_domain is None:
             domains_for_fit(None, 0, estimator=self)  # warns
@@ -236,7 +241,7 @@ class ImportanceWeightedEstimator(DelegatingEstimator):
             self.weighter_, self.weights_ = None, np.ones(n_source)
         else:
             with warnings.catch_warnings():
-                if ids is None:  # said once already
+                if ids is None:  # this estimator has already warned
                     warnings.simplefilter("ignore", DomainWarning)
                 self.weighter_ = clone(self.weighter).fit(X, sample_domain=ids)
             self.weights_ = to_numpy(self.weighter_.weights_).astype(np.float64)

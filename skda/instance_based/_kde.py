@@ -4,8 +4,12 @@ from sklearn import get_config
 
 from .._array._backend import itemsize, namespace
 from .._array._rows import row_tiles
+from .._core._param_checks import check_option
 from .._numerics._kernels import pairwise_sq_dists, resolve_gamma
-from ._base_weighter import FunctionWeighter
+from ._base_weighter import FunctionWeighter, safe_unit, within_range
+
+_NO_VARIANCE = 0.5  # where all rows coincide any width will do: gamma is then about 1
+_ROUNDING = 10.0  # times machine epsilon: what a mean of rows may be off
 
 
 def log_kernel_density(X, rows, *, gamma):
@@ -19,8 +23,8 @@ def log_kernel_density(X, rows, *, gamma):
     for tile in row_tiles(X.shape[0], rows.shape[0] * itemsize(X), tile_bytes=budget, least=1):
         D = pairwise_sq_dists(X[tile, :], rows)
         nearest = xp.min(D, axis=1)
-        shares = xp.exp((D - xp.reshape(nearest, (-1, 1))) * -gamma)
-        pieces.append(xp.log(xp.mean(shares, axis=1)) - nearest * gamma)
+        kernels = xp.exp((D - xp.reshape(nearest, (-1, 1))) * -gamma)
+        pieces.append(xp.log(xp.mean(kernels, axis=1)) - nearest * gamma)
     return xp.concat(pieces)
 
 
@@ -30,7 +34,7 @@ def scott_gamma(X, everything):
     Where all rows of X coincide, the variance is that of everything; where that is 0, it is ½.
     """
     n, d = X.shape
-    variance = mean_variance(X) or mean_variance(everything) or 0.5
+    variance = mean_variance(X) or mean_variance(everything) or _NO_VARIANCE
     return 0.5 * n ** (2.0 / (d + 4)) / variance
 
 
@@ -38,12 +42,15 @@ def mean_variance(X):
     """Mean of the features' variances, 0 if it is no more than rounding."""
     xp = namespace(X)
     variance = float(xp.mean(xp.var(X, axis=0)))
-    rounding = (10.0 * float(xp.finfo(X.dtype).eps)) ** 2 * float(xp.mean(X * X))
+    rounding = (_ROUNDING * float(xp.finfo(X.dtype).eps)) ** 2 * float(xp.mean(X * X))
     return variance if variance > rounding else 0.0
 
 
 class KernelDensityWeighter(FunctionWeighter):
     r"""Weight source rows by the ratio of a target to a source kernel density estimate.
+
+    A smooth histogram is drawn of each domain: every row spreads a small bell around itself. Where
+    the target's is higher than the source's, source rows count more, and less where it is lower.
 
     Parameters
     ----------
@@ -56,7 +63,13 @@ class KernelDensityWeighter(FunctionWeighter):
         Exponent in [0, 1] applied to the weights; 0 gives equal weights. The more features, the
         smaller it should be.
     clip : float or None, default=None
-        Largest weight, as a multiple of the mean weight, applied after `exponent`.
+        Largest weight, as a multiple of the mean weight, applied after `exponent`. What is cut off
+        goes to the other rows in proportion to their weights. None does not clip.
+    min_effective_size : float or None, default=0.1
+        Effective sample size, as a part of the source rows, at or below which all weights are
+        equal: they would rest on too few rows. Above it the learnt weights are mixed with equal
+        ones, in proportion to how far the size is above it. None, the paper's weights, mixes
+        nothing in.
 
     Attributes
     ----------
@@ -64,6 +77,8 @@ class KernelDensityWeighter(FunctionWeighter):
         Weight of each source row in row order, mean 1.
     effective_sample_size_ : float
         ``(Σw)² / Σw²``.
+    learnt_part_ : float
+        Part of the weights that was learnt; the rest of them is equal, see `min_effective_size`.
     gammas_ : tuple of two floats
         Width in the source and in the target.
     n_features_in_ : int
@@ -101,35 +116,43 @@ class KernelDensityWeighter(FunctionWeighter):
     >>> rng = np.random.default_rng(0)
     >>> X_source, X_target = rng.normal(size=(300, 1)), rng.normal(1.0, 0.5, size=(300, 1))
     >>> X, _, sample_domain = stack_domains(X_source, None, X_target)
-    >>> weighter = KernelDensityWeighter().fit(X, sample_domain=sample_domain)
+    >>> weighter = KernelDensityWeighter(min_effective_size=None)
+    >>> weighter = weighter.fit(X, sample_domain=sample_domain)
     >>> round(float(np.average(X_source[:, 0], weights=weighter.weights_)), 1)
     1.0
     """
 
     _logs = True
 
-    def __init__(self, *, gamma="scott", exponent=1.0, clip=None):
+    def __init__(self, *, gamma="scott", exponent=1.0, clip=None, min_effective_size=0.1):
         self.gamma = gamma
         self.exponent = exponent
         self.clip = clip
+        self.min_effective_size = min_effective_size
 
     def _learn(self, data):
+        self._unit = safe_unit(data.X)
+        X, *sides = (rows / self._unit for rows in (data.X, data.X_source, data.X_target))
         if isinstance(self.gamma, str) and self.gamma == "scott":
-            sides = (data.X_source, data.X_target)
-            self.gammas_ = tuple(scott_gamma(X, data.X) for X in sides)
+            self._unit_gammas = tuple(scott_gamma(side, X) for side in sides)
         else:
-            try:
-                gamma = resolve_gamma(self.gamma, data.X, random_state=0)
-            except ValueError as error:
-                raise ValueError(
-                    str(error).replace("'median' or", "'scott', 'median' or")
-                ) from None
-            self.gammas_ = (gamma, gamma)
-        self._rows = (data.to_input(data.X_source), data.to_input(data.X_target))
+            self._unit_gammas = (self._one_gamma(X),) * 2
+        # Divided twice, since the square of the unit may overflow.
+        self.gammas_ = tuple(gamma / self._unit / self._unit for gamma in self._unit_gammas)
+        self._rows = tuple(data.to_input(side) for side in sides)
+
+    def _one_gamma(self, X):
+        """Return the width for both domains, of rows in units of `_unit`."""
+        if isinstance(self.gamma, str):
+            check_option("gamma", self.gamma, ("scott", "median", "scale"), hint="Or a number.")
+            return resolve_gamma(self.gamma, X, random_state=0)
+        gamma = resolve_gamma(self.gamma, X) * self._unit * self._unit
+        return min(gamma, float(namespace(X).finfo(X.dtype).max) ** 0.5)
 
     def _importance(self, X, backend):
+        X = within_range(X / self._unit)
         source, target = (
             log_kernel_density(X, backend.asarray(rows, X.dtype), gamma=gamma)
-            for rows, gamma in zip(self._rows, self.gammas_, strict=True)
+            for rows, gamma in zip(self._rows, self._unit_gammas, strict=True)
         )
         return target - source

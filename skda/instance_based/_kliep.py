@@ -9,13 +9,21 @@ import math
 import numpy as np
 from sklearn.utils import check_random_state
 
-from .._array._backend import namespace
+from .._array._arithmetic import safe_divide
+from .._array._backend import backend_of, namespace
 from .._array._rows import take_rows
 from .._core._param_checks import check_integer, check_real
 from .._numerics._box_qp import BoxSlab, Start, solve_box_qp
 from .._numerics._kernels import kernel_matrix, kernel_row_means
-from ._base_weighter import FunctionWeighter
+from ._base_weighter import FunctionWeighter, effective_sample_size
 from ._ratio_kernels import draw_centers, gamma_candidates
+
+# A center whose kernel has so small a mean over the source rows counts as out of their reach: its
+# coefficient would pass 1e10. Not a matter of the precision, or float32 and float64 would disagree.
+_LEAST_REACH = 1e-10
+_LEAST_RATIO = 1e-30  # stands for a ratio of 0 in logarithms, within the range of float32
+_CV_GAP = 1e-3  # accuracy of the log-likelihoods that are compared, and the least gain that counts
+_CV_STEPS = 30  # Newton steps for that accuracy
 
 
 def mixture_proportions(L, *, start=None, tol=1e-4, max_iter=100, n_em=5):
@@ -83,29 +91,92 @@ def _newton_step(L, a, tiny):
     return a
 
 
+def over_source_means(K_target, means):
+    """Likelihood of each target row under each center: kernels over their means at the source.
+
+    Returns the likelihoods and the means. Centers that no source row reaches would have an infinite
+    coefficient and are left out: both are 0 for them.
+    """
+    xp = namespace(K_target)
+    means = xp.where(means > _LEAST_REACH, means, xp.zeros_like(means))
+    return K_target * safe_divide(xp.ones_like(means), means), means
+
+
+def held_out_likelihood(K_source, K_target, parts_source, parts_target, parts_centers):
+    """Mean of ``log(w / mean of w over the source)`` of target rows, for fits without their part.
+
+    Parameters
+    ----------
+    K_source, K_target : arrays of shape (n_source, b) and (n_target, b)
+        Kernels between the rows and the centers.
+    parts_source, parts_target, parts_centers : ndarrays of int
+        Part of each row and of each center. Fits use neither rows nor centers of the part that is
+        held out: a center would give a held-out row a likelihood of its own, and source rows on
+        which w was scaled to mean 1 would hide that narrow kernels miss the others.
+
+    Returns
+    -------
+    score : float
+        -inf if no center is left in one of the fits.
+    """
+    total, source_sum = 0.0, 0.0
+    for part in np.unique(parts_target):
+        centers = np.flatnonzero(parts_centers != part)
+        kept_source, out_source = _split(K_source, parts_source, part, centers)
+        kept_target, out_target = _split(K_target, parts_target, part, centers)
+        xp = namespace(kept_source)
+        L, means = over_source_means(kept_target, xp.mean(kept_source, axis=0))
+        if not bool(xp.any(means > 0)):
+            return -math.inf
+        a, _, _ = mixture_proportions(L, tol=_CV_GAP, max_iter=_CV_STEPS)
+        coef = safe_divide(a, means)
+        total += float(xp.sum(xp.log(xp.clip(out_target @ coef, min=_LEAST_RATIO))))
+        source_sum += float(xp.sum(out_source @ coef))
+    # One scale for all parts: the logarithm of the mean of a few rows would be too small.
+    scale = math.log(max(source_sum / len(parts_source), _LEAST_RATIO))
+    return total / len(parts_target) - scale
+
+
+def _split(K, parts, part, columns):
+    """Rows outside a part, and rows in it, of some columns."""
+    K = namespace(K).take(K, backend_of(K).asarray(columns), axis=1)
+    return (take_rows(K, np.flatnonzero(rows)) for rows in (parts != part, parts == part))
+
+
 class KLIEPWeighter(FunctionWeighter):
     r"""Weight source rows by the density ratio, fitted by maximum likelihood on the target.
+
+    The weight is a sum of bells around target rows. Their heights are chosen such that the source
+    density times the weight, which then is a density itself, makes the target rows most likely. No
+    density is estimated on its own.
 
     Parameters
     ----------
     gamma : float, "cv", "median", "scale" or sequence of float, default="cv"
         Width of the kernels ``exp(-gamma ‖x - c‖²)``. "cv" chooses among nine values from 0.01 to
         100 times the "median" one (1/(2·median²) of the distances between all rows), a sequence
-        among its own, by the likelihood of held-out target rows.
+        among its own, by the likelihood of held-out rows: from the widest kernel to narrower ones,
+        until the likelihood no longer rises.
     n_basis : int, default=100
         Number of kernel centers, drawn from the target rows; all of them if there are fewer.
     cv : int, default=5
-        Number of parts of the target rows in the choice of `gamma`.
+        Number of parts of the rows of each domain in the choice of `gamma`.
     exponent : float, default=1.0
         Exponent in [0, 1] applied to the weights; 0 gives equal weights.
     clip : float or None, default=None
-        Largest weight, as a multiple of the mean weight, applied after `exponent`.
+        Largest weight, as a multiple of the mean weight, applied after `exponent`. What is cut off
+        goes to the other rows in proportion to their weights. None does not clip.
+    min_effective_size : float or None, default=0.1
+        Effective sample size, as a part of the source rows, at or below which all weights are
+        equal: they would rest on too few rows. Above it the learnt weights are mixed with equal
+        ones, in proportion to how far the size is above it. None, the paper's weights, mixes
+        nothing in.
     tol : float, default=1e-4
         Stop when the mean log-weight of the target rows is within `tol` of the optimum.
     max_iter : int, default=100
         Largest number of Newton steps.
     random_state : int, RandomState instance or None, default=None
-        Draws the centers, the parts, and the rows of the median heuristic if there are over 1,000.
+        Chooses the centers, the parts, and of over 1,000 rows those of the median heuristic.
 
     Attributes
     ----------
@@ -113,6 +184,8 @@ class KLIEPWeighter(FunctionWeighter):
         Weight of each source row in row order, mean 1.
     effective_sample_size_ : float
         ``(Σw)² / Σw²``.
+    learnt_part_ : float
+        Part of the weights that was learnt; the rest of them is equal, see `min_effective_size`.
     gamma_ : float
         The chosen width.
     centers_ : array of shape (n_basis, n_features)
@@ -120,12 +193,12 @@ class KLIEPWeighter(FunctionWeighter):
     coef_ : array of shape (n_basis,)
         Their coefficients, not negative.
     objective_ : float
-        Mean log-weight of the target rows, before flattening and clipping.
+        Mean log-weight of the target rows, before `exponent` and `clip`.
     gap_ : float
         Certified bound on how far `objective_` is from the optimum.
     cv_scores_ : ndarray of shape (n_gammas,)
-        Mean log-weight of held-out target rows for each candidate, larger is better; only if there
-        was more than one.
+        Mean log-weight of held-out target rows for each candidate, larger is better; NaN for those
+        that were not reached, and for a single candidate.
     n_iter_ : int
         Newton steps of the final fit.
     n_features_in_ : int
@@ -150,6 +223,12 @@ class KLIEPWeighter(FunctionWeighter):
     Scaled by the constraint, the coefficients are proportions of a mixture; EM steps and Newton
     steps [2]_ alternate until the gradient certifies the optimum.
 
+    In the choice of `gamma` a part of the target rows is held out together with the kernel centers
+    among them, and a part of the source rows as well: weights are divided by their mean over
+    held-out source rows. In the paper centers and source rows are those of the fit, and the
+    likelihood then rises to the narrowest kernels on samples of some hundred rows, even where
+    nothing has shifted. A :class:`~skda.DomainWarning` says if the narrowest candidate was chosen.
+
     It helps when features are shifted and labels given features are not (covariate shift), and the
     source covers the target. Without `sample_domain` all weights are 1. Cost: n × n_basis memory,
     and about ten times n · n_basis² operations for each candidate and part. Array level (a): runs
@@ -170,7 +249,8 @@ class KLIEPWeighter(FunctionWeighter):
     >>> rng = np.random.default_rng(0)
     >>> X_source, X_target = rng.normal(size=(300, 1)), rng.normal(1.0, 0.5, size=(300, 1))
     >>> X, _, sample_domain = stack_domains(X_source, None, X_target)
-    >>> weighter = KLIEPWeighter(random_state=0).fit(X, sample_domain=sample_domain)
+    >>> weighter = KLIEPWeighter(min_effective_size=None, random_state=0)
+    >>> weighter = weighter.fit(X, sample_domain=sample_domain)
     >>> round(float(np.average(X_source[:, 0], weights=weighter.weights_)), 1)
     1.0
     """
@@ -185,6 +265,7 @@ class KLIEPWeighter(FunctionWeighter):
         cv=5,
         exponent=1.0,
         clip=None,
+        min_effective_size=0.1,
         tol=1e-4,
         max_iter=100,
         random_state=None,
@@ -194,48 +275,62 @@ class KLIEPWeighter(FunctionWeighter):
         self.cv = cv
         self.exponent = exponent
         self.clip = clip
+        self.min_effective_size = min_effective_size
         self.tol = tol
         self.max_iter = max_iter
         self.random_state = random_state
 
     def _learn(self, data):
         self._check_params()
-        rng = check_random_state(self.random_state)
+        xp, rng = data.xp, check_random_state(self.random_state)
         gammas = gamma_candidates(self.gamma, data.X, rng)
-        centers = draw_centers(data.X_target, self.n_basis, rng)
-        parts = np.arange(len(data.target)) % min(self.cv, len(data.target))
-        rng.shuffle(parts)
-        if len(gammas) == 1 or len(data.target) < 2:
-            self.gamma_ = gammas[0]
-        else:
-            self.cv_scores_ = np.array(
-                [
-                    held_out_likelihood(*self._likelihoods(data, centers, gamma), parts)
-                    for gamma in gammas
-                ]
-            )
-            self.gamma_ = gammas[int(np.argmax(self.cv_scores_))]
-        L, means = self._likelihoods(data, centers, self.gamma_)
+        chosen = draw_centers(len(data.target), self.n_basis, rng)
+        centers = take_rows(data.X_target, chosen)
+        self.cv_scores_ = np.full(len(gammas), np.nan)
+        self.gamma_, self._at_edge = gammas[0], False
+        if len(gammas) > 1 and min(len(data.source), len(data.target)) > 1:
+            self._choose_gamma(data, gammas, chosen, centers, rng)
+        K = kernel_matrix(data.X_target, centers, gamma=self.gamma_)
+        means = kernel_row_means(centers, data.X_source, gamma=self.gamma_)
+        L, means = over_source_means(K, means)
         a, self.gap_, self.n_iter_ = mixture_proportions(L, tol=self.tol, max_iter=self.max_iter)
-        xp = data.xp
-        tiny = float(xp.finfo(L.dtype).smallest_normal)
-        self.objective_ = float(xp.mean(xp.log(xp.clip(L @ a, min=tiny))))
-        reached = means > 0
-        coef = xp.where(reached, a / xp.where(reached, means, xp.ones_like(means)), 0.0 * a)
-        self.centers_, self.coef_ = data.to_input(centers), data.to_input(coef)
+        self.objective_ = float(xp.mean(xp.log(xp.clip(L @ a, min=_LEAST_RATIO))))
+        self.centers_, self.coef_ = data.to_input(centers), data.to_input(safe_divide(a, means))
 
-    def _likelihoods(self, data, centers, gamma):
-        """Kernels at the target rows over their means at the source rows, and those means.
+    def _choose_gamma(self, data, gammas, chosen, centers, rng):
+        """Walk from the widest kernel to narrower ones, up to the first best held-out likelihood.
 
-        Centers that no source row reaches would have an infinite coefficient and are left out.
+        Of a finite sample the likelihood may rise again at kernels so narrow that single rows
+        decide; the walk does not get there.
         """
-        xp = data.xp
-        means = kernel_row_means(centers, data.X_source, gamma=gamma)
-        floor = float(xp.finfo(means.dtype).eps) ** 4
-        means = xp.where(means > floor, means, xp.zeros_like(means))
-        reached = means > 0
-        inverse = xp.where(reached, 1.0 / xp.where(reached, means, xp.ones_like(means)), means)
-        return kernel_matrix(data.X_target, centers, gamma=gamma) * inverse, means
+        n_parts = min(self.cv, len(data.source), len(data.target))
+        parts_source, parts_target = (
+            rng.permutation(np.arange(n) % n_parts) for n in (len(data.source), len(data.target))
+        )
+        best, best_score = None, -math.inf
+        for i in np.argsort(gammas, kind="stable"):
+            score = self.cv_scores_[i] = held_out_likelihood(
+                kernel_matrix(data.X_source, centers, gamma=gammas[i]),
+                kernel_matrix(data.X_target, centers, gamma=gammas[i]),
+                parts_source,
+                parts_target,
+                parts_target[chosen],
+            )
+            if best is not None and score <= best_score + _CV_GAP:
+                break
+            best, best_score = i, score
+        self.gamma_, self._at_edge = gammas[best], gammas[best] == max(gammas)
+
+    def _quality_warning(self, data, raw, weights):
+        warning = super()._quality_warning(data, raw, weights)
+        if warning is None and self._at_edge:
+            warning = (
+                f"KLIEPWeighter chose the narrowest of its kernels, gamma={self.gamma_:.3g}, by "
+                "cross-validation: single rows then decide (effective sample size "
+                f"{effective_sample_size(weights):.1f} of {weights.shape[0]}). Scale the "
+                "features, or pass gamma='median' or a sequence that goes further."
+            )
+        return warning
 
     def _check_params(self):
         for name, least in (("n_basis", 1), ("cv", 2), ("max_iter", 1)):
@@ -245,19 +340,3 @@ class KLIEPWeighter(FunctionWeighter):
     def _importance(self, X, backend):
         centers = backend.asarray(self.centers_, X.dtype)
         return kernel_matrix(X, centers, gamma=self.gamma_) @ backend.asarray(self.coef_, X.dtype)
-
-
-def held_out_likelihood(L, means, parts):
-    """Mean log-weight of target rows under fits without their part; -inf where nothing reaches."""
-    xp = namespace(L)
-    tiny = float(xp.finfo(L.dtype).smallest_normal)
-    if not bool(xp.any(means > 0)):
-        return -math.inf
-    start, _, _ = mixture_proportions(L, tol=1e-3, max_iter=30)
-    total = 0.0
-    for part in np.unique(parts):
-        kept = take_rows(L, np.flatnonzero(parts != part))
-        a, _, _ = mixture_proportions(kept, start=start, tol=1e-3, max_iter=30)
-        held_out = take_rows(L, np.flatnonzero(parts == part))
-        total += float(xp.sum(xp.log(xp.clip(held_out @ a, min=tiny))))
-    return total / len(parts)

@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from .._array._backend import namespace
 from .._array._rows import take_rows
 from .._array._warnings import warn_user
-from .._core._param_checks import check_real
+from .._core._param_checks import check_integer, check_real
 from .._numerics._box_qp import BoxSlab, solve_box_qp, start_from_halves
 from .._numerics._kernels import kernel_matrix, kernel_row_means, kernel_tiling, resolve_gamma
 from .._numerics._threads import limit_blas_threads
@@ -19,6 +19,11 @@ from ._base_weighter import BaseWeighter, Importances
 # Source rows from which a start pays: fewer are solved in less time than finding one would take,
 # and their linear algebra runs faster on one thread.
 _MIN_WARM_START_ROWS = 1024
+# A larger ridge makes all weights equal to six digits, and its product with them loses the
+# precision that `tol` asks for.
+_MAX_REG = 1e8
+# Largest sum of the kernel over the target rows below which no source row is in reach of them.
+_LEAST_REACH = 1e-8
 
 
 def kernel_mean_matching(
@@ -81,6 +86,10 @@ def kernel_mean_matching(
 class KMMWeighter(BaseWeighter):
     r"""Weight source rows so that their mean in kernel space matches the target's.
 
+    In the space of a kernel, the mean of the rows stands for their whole distribution. The weights
+    are those under which the weighted source has nearly the same mean there as the target, so that
+    no density is ever estimated.
+
     Parameters
     ----------
     kernel : str or callable, default="rbf"
@@ -88,7 +97,7 @@ class KMMWeighter(BaseWeighter):
         rows that returns their kernel matrix. It must be positive semi-definite.
     gamma : float, "median" or "scale", default="median"
         Width of the kernel: ``exp(-gamma ‖x - y‖²)``. "median" is 1/(2·median²) of the distances
-        between all rows (of a fixed draw of 1,000 if there are more). Larger values match finer
+        between all rows (of 1,000, always the same, if there are more). Larger values match finer
         detail and leave fewer source rows with a large weight.
     upper_bound : float, default=1000.0
         Largest weight B before normalization. Smaller values bound the variance.
@@ -98,11 +107,17 @@ class KMMWeighter(BaseWeighter):
     reg : float, default=1.0
         Added to the diagonal of the kernel matrix, which penalizes ``Σβ²``. 0 is the paper's
         program: the best match, often resting on few rows. Values up to 100 give smoother
-        weights of less variance.
+        weights of less variance; at most 1e8, where all weights are equal.
     exponent : float, default=1.0
         Exponent in [0, 1] applied to the weights; 0 gives equal weights.
     clip : float or None, default=None
-        Largest weight, as a multiple of the mean weight, applied after `exponent`.
+        Largest weight, as a multiple of the mean weight, applied after `exponent`. What is cut off
+        goes to the other rows in proportion to their weights. None does not clip.
+    min_effective_size : float or None, default=0.1
+        Effective sample size, as a part of the source rows, at or below which all weights are
+        equal: they would rest on too few rows. Above it the learnt weights are mixed with equal
+        ones, in proportion to how far the size is above it. None, the paper's weights, mixes
+        nothing in.
     tol : float, default=1e-5
         KKT residual at which to stop: the largest entry of ``β - P(β - (Kβ + reg β - κ))``, where
         P projects on the constraints. In float32 it is limited by machine precision.
@@ -115,8 +130,10 @@ class KMMWeighter(BaseWeighter):
         Weight of each source row in row order, mean 1.
     effective_sample_size_ : float
         ``(Σw)² / Σw²``.
+    learnt_part_ : float
+        Part of the weights that was learnt; the rest of them is equal, see `min_effective_size`.
     beta_ : array of shape (n_source,)
-        Solution of the program, before flattening, clipping and normalization.
+        Solution of the program, before `exponent`, `clip` and normalization.
     gamma_ : float
         The number that `gamma` stood for.
     kkt_residual_ : float
@@ -146,9 +163,9 @@ class KMMWeighter(BaseWeighter):
     with :math:`\kappa = (n_s/n_t) K_{st} 1` [1]_ (and `reg` added to the diagonal of K). Up to a
     constant it is the squared MMD between the weighted source and the target, and the ridge adds
     ``reg Σβ²/n_source²``, the variance of the weighted mean of labels with noise of variance `reg`.
-    Without it the optimum fits the two samples and not what they were drawn from: for 500 rows from
-    normal distributions in two dimensions its rank correlation with the true ratio is below 0.5,
-    and with ``reg=1`` above 0.9.
+    Without it the optimum fits the two samples and not the distributions behind them: for 500 rows
+    from normal distributions in two dimensions its rank correlation with the true ratio is below
+    0.5, and with ``reg=1`` above 0.9.
 
     A proximal-point method with an active-set step on the free weights stops on the optimality
     conditions; rows are never solved in batches.
@@ -177,7 +194,7 @@ class KMMWeighter(BaseWeighter):
     >>> rng = np.random.default_rng(0)
     >>> X_source, X_target = rng.normal(size=(200, 2)), rng.normal(1.0, 0.5, size=(100, 2))
     >>> X, _, sample_domain = stack_domains(X_source, None, X_target)
-    >>> weighter = KMMWeighter().fit(X, sample_domain=sample_domain)
+    >>> weighter = KMMWeighter(min_effective_size=None).fit(X, sample_domain=sample_domain)
     >>> bool(abs(np.average(X_source, axis=0, weights=weighter.weights_) - 1).max() < 0.1)
     True
     >>> weighter.weights_.mean().round(6).item()
@@ -194,6 +211,7 @@ class KMMWeighter(BaseWeighter):
         reg=1.0,
         exponent=1.0,
         clip=None,
+        min_effective_size=0.1,
         tol=1e-5,
         max_iter=100,
     ):
@@ -204,12 +222,15 @@ class KMMWeighter(BaseWeighter):
         self.reg = reg
         self.exponent = exponent
         self.clip = clip
+        self.min_effective_size = min_effective_size
         self.tol = tol
         self.max_iter = max_iter
 
     def _fit(self, data):
         n = len(data.source)
         upper, eps = self._check_bounds(n)
+        reg = check_real("reg", self.reg, low=0, high=_MAX_REG, hint="0 is the paper's program.")
+        check_integer("max_iter", self.max_iter, low=1, hint="The default is 100.")
         if isinstance(self.kernel, str) and self.kernel == "precomputed":
             raise ValueError(
                 "kernel='precomputed' is not offered, since rows are split by domain inside. Pass "
@@ -221,7 +242,7 @@ class KMMWeighter(BaseWeighter):
             data.X_target,
             upper=upper,
             eps=eps,
-            reg=check_real("reg", self.reg, low=0, hint="0 is the paper's program."),
+            reg=reg,
             tol=self.tol,
             max_iter=self.max_iter,
             kernel=self.kernel,
@@ -237,7 +258,7 @@ class KMMWeighter(BaseWeighter):
                 ConvergenceWarning,
             )
         warning = None
-        if 0 <= reach < 1e-8:
+        if 0 <= reach < _LEAST_REACH:
             warning = (
                 f"No target row is within reach of any source row at gamma={self.gamma_:.3g}: the "
                 f"weights say nothing (effective sample size {n} of {n}). Scale the features or "

@@ -20,8 +20,8 @@ class MultiSourceTrAdaBoostClassifier(TrAdaBoostClassifier):
         round.
     initial_weights : {"uniform", "balanced"}, default="uniform"
         Weights of the first round: the same for all rows; or such that the labeled target rows
-        together weigh as much as the source rows together, which a few of them need
-        to be heard at all. Either is multiplied by ``sample_weight``.
+        together weigh as much as the source rows together, under which a flexible learner is
+        without error on them beside any source. Either is multiplied by ``sample_weight``.
     error : {"hard", "soft"}, default="hard"
         What a learner's error on a row is: whether its prediction is wrong, or one minus the
         probability it gives to the right class; with "soft" the probabilities vote as well.
@@ -32,6 +32,11 @@ class MultiSourceTrAdaBoostClassifier(TrAdaBoostClassifier):
     dynamic_cost : bool, default=False
         Not in the paper. Multiply all source rows by 2(1 − ε_t) in each round, as
         :class:`TrAdaBoostClassifier` can, so that the target rows do not take all the weight.
+    stop_early : bool, default=True
+        True ends boosting, as in the paper, with the first learner that makes no error on the
+        labeled target rows, or before the first with ε_t ≥ ½. False goes on: ε_t is kept between
+        0.005 and just below ½ in the factors and votes. Once several sources are without error, the
+        choice among them is then arbitrary.
     random_state : int, RandomState instance or None, default=None
         Seeds the base learners.
 
@@ -52,8 +57,8 @@ class MultiSourceTrAdaBoostClassifier(TrAdaBoostClassifier):
     weights_ : ndarray of shape (n_source,)
         Weights of the source rows in the last completed round, with mean 1.
     termination_condition_ : {"n_estimators", "zero_error", "high_error"}
-        Why boosting ended: all rounds were done; a learner made no error on the target rows (it
-        is kept); or ε_t ≥ ½ (that round is dropped, unless it is the first).
+        Why boosting ended: all rounds were done; with `stop_early`, a learner made no error on the
+        target rows (it is kept), or ε_t ≥ ½ (that round is dropped, unless it is the first).
     n_features_in_ : int
         Number of features.
 
@@ -103,6 +108,29 @@ class MultiSourceTrAdaBoostClassifier(TrAdaBoostClassifier):
     """
 
     _all_rounds_vote = True
+
+    def __init__(
+        self,
+        estimator=None,
+        *,
+        n_estimators=50,
+        initial_weights="uniform",
+        error="hard",
+        stop_early=True,
+        samme=False,
+        dynamic_cost=False,
+        random_state=None,
+    ):
+        super().__init__(
+            estimator,
+            n_estimators=n_estimators,
+            initial_weights=initial_weights,
+            error=error,
+            stop_early=stop_early,
+            samme=samme,
+            dynamic_cost=dynamic_cost,
+            random_state=random_state,
+        )
 
     def _boost(self, X, y, codes, ids, weights):
         rounds = super()._boost(X, y, codes, ids, weights)

@@ -1,17 +1,15 @@
 """Weights by counting: each target row votes for the source rows nearest to it."""
 
-from numbers import Integral
-
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from .._array._backend import to_numpy
-from .._core._param_checks import check_real
+from .._core._param_checks import check_integer, check_real
 from ._base_weighter import BaseWeighter, Importances
 
 
 def count_votes(X_source, X_target, *, n_neighbors, metric="minkowski"):
-    """Share of the votes of the target rows, each for its nearest source rows, per source row.
+    """Return how many target rows vote for each source row, each for its nearest ones.
 
     The search is among the distinct source rows, of which each stands for all rows like it. If
     only some of these are among the nearest, all of them share what these would get.
@@ -30,6 +28,9 @@ def count_votes(X_source, X_target, *, n_neighbors, metric="minkowski"):
 class NearestNeighborsWeighter(BaseWeighter):
     r"""Weight source rows by how many target rows they are nearest to.
 
+    Each target row votes for the source rows nearest to it, and source rows count by their votes:
+    those amid many target rows stand for many.
+
     Parameters
     ----------
     n_neighbors : int, default=5
@@ -42,7 +43,13 @@ class NearestNeighborsWeighter(BaseWeighter):
     exponent : float, default=1.0
         Exponent in [0, 1] applied to the weights; 0 gives equal weights.
     clip : float or None, default=None
-        Largest weight, as a multiple of the mean weight, applied after `exponent`.
+        Largest weight, as a multiple of the mean weight, applied after `exponent`. What is cut off
+        goes to the other rows in proportion to their weights. None does not clip.
+    min_effective_size : float or None, default=0.1
+        Effective sample size, as a part of the source rows, at or below which all weights are
+        equal: they would rest on too few rows. Above it the learnt weights are mixed with equal
+        ones, in proportion to how far the size is above it. None, the paper's weights, mixes
+        nothing in.
 
     Attributes
     ----------
@@ -50,6 +57,8 @@ class NearestNeighborsWeighter(BaseWeighter):
         Weight of each source row in row order, mean 1.
     effective_sample_size_ : float
         ``(Σw)² / Σw²``.
+    learnt_part_ : float
+        Part of the weights that was learnt; the rest of them is equal, see `min_effective_size`.
     n_features_in_ : int
         Number of features seen in ``fit``.
 
@@ -85,7 +94,7 @@ class NearestNeighborsWeighter(BaseWeighter):
     >>> import numpy as np
     >>> from skda import NearestNeighborsWeighter, stack_domains
     >>> X, _, sample_domain = stack_domains([[0.0], [1.0], [5.0]], None, [[0.9], [1.2], [5.1]])
-    >>> weighter = NearestNeighborsWeighter(n_neighbors=1, smoothing=0)
+    >>> weighter = NearestNeighborsWeighter(min_effective_size=None, n_neighbors=1, smoothing=0)
     >>> weighter.fit(X, sample_domain=sample_domain).weights_
     array([0., 2., 1.])
     """
@@ -93,26 +102,31 @@ class NearestNeighborsWeighter(BaseWeighter):
     _array_level = "b"
 
     def __init__(
-        self, *, n_neighbors=5, smoothing=1.0, metric="minkowski", exponent=1.0, clip=None
+        self,
+        *,
+        n_neighbors=5,
+        smoothing=1.0,
+        metric="minkowski",
+        exponent=1.0,
+        clip=None,
+        min_effective_size=0.1,
     ):
         self.n_neighbors = n_neighbors
         self.smoothing = smoothing
         self.metric = metric
         self.exponent = exponent
         self.clip = clip
+        self.min_effective_size = min_effective_size
 
     def _fit(self, data):
         n = len(data.source)
-        if not isinstance(self.n_neighbors, Integral) or not 1 <= self.n_neighbors <= n:
-            raise ValueError(
-                f"n_neighbors must be an integer from 1 to the number of source rows, {n}; got "
-                f"{self.n_neighbors!r}."
-            )
+        hint = f"There are {n} source rows."
+        n_neighbors = check_integer("n_neighbors", self.n_neighbors, low=1, high=n, hint=hint)
         smoothing = check_real("smoothing", self.smoothing, low=0, hint="The default is 1.")
         votes = count_votes(
             to_numpy(data.X_source),
             to_numpy(data.X_target),
-            n_neighbors=self.n_neighbors,
+            n_neighbors=n_neighbors,
             metric=self.metric,
         )
         return Importances(data.backend.asarray(votes + smoothing, data.X.dtype))

@@ -5,16 +5,14 @@ from numbers import Real
 import numpy as np
 from sklearn.utils import check_random_state
 
-from .._array._rows import take_rows
 from .._numerics._kernels import resolve_gamma
 
 
-def draw_centers(X_target, n_basis, rng):
-    """Return all target rows, or a draw of n_basis of them, in row order."""
-    n = X_target.shape[0]
-    if n <= n_basis:
-        return X_target
-    return take_rows(X_target, np.sort(check_random_state(rng).choice(n, n_basis, replace=False)))
+def draw_centers(n_target, n_basis, rng):
+    """Return the indices of the target rows that are centers: all, or `n_basis` at random."""
+    if n_target <= n_basis:
+        return np.arange(n_target)
+    return np.sort(check_random_state(rng).choice(n_target, n_basis, replace=False))
 
 
 def candidates(name, value, default):

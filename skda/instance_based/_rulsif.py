@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from .._array._backend import namespace
+from .._array._rows import take_rows
 from .._core._param_checks import check_integer, check_real
 from .._numerics._kernels import kernel_matrix
 from ._base_weighter import FunctionWeighter
@@ -92,7 +93,7 @@ class _LeastSquaresWeighter(FunctionWeighter):
         rng = check_random_state(self.random_state)
         gammas = gamma_candidates(self.gamma, data.X, rng)
         regs = candidates("reg", self.reg, _REGS)
-        centers = draw_centers(data.X_target, self.n_basis, rng)
+        centers = take_rows(data.X_target, draw_centers(len(data.target), self.n_basis, rng))
         chosen = (gammas[0], regs[0])
         if len(gammas) * len(regs) > 1:
             self.loo_scores_ = np.array(
@@ -125,6 +126,10 @@ class _LeastSquaresWeighter(FunctionWeighter):
 class RuLSIFWeighter(_LeastSquaresWeighter):
     r"""Weight source rows by the relative density ratio, fitted by least squares.
 
+    The weight is a sum of bells around target rows, fitted by least squares to the ratio of the
+    target's density to a mixture of both. The mixture in the denominator keeps the ratio bounded
+    where there are few source rows.
+
     Parameters
     ----------
     alpha : float, default=0.1
@@ -142,7 +147,13 @@ class RuLSIFWeighter(_LeastSquaresWeighter):
     exponent : float, default=1.0
         Exponent in [0, 1] applied to the weights; 0 gives equal weights.
     clip : float or None, default=None
-        Largest weight, as a multiple of the mean weight, applied after `exponent`.
+        Largest weight, as a multiple of the mean weight, applied after `exponent`. What is cut off
+        goes to the other rows in proportion to their weights. None does not clip.
+    min_effective_size : float or None, default=0.1
+        Effective sample size, as a part of the source rows, at or below which all weights are
+        equal: they would rest on too few rows. Above it the learnt weights are mixed with equal
+        ones, in proportion to how far the size is above it. None, the paper's weights, mixes
+        nothing in.
     random_state : int, RandomState instance or None, default=None
         Draws the centers, and the rows of the median heuristic if there are over 1,000.
 
@@ -152,6 +163,8 @@ class RuLSIFWeighter(_LeastSquaresWeighter):
         Weight of each source row in row order, mean 1.
     effective_sample_size_ : float
         ``(Σw)² / Σw²``.
+    learnt_part_ : float
+        Part of the weights that was learnt; the rest of them is equal, see `min_effective_size`.
     gamma_, reg_ : float
         The chosen width and penalty.
     centers_ : array of shape (n_basis, n_features)
@@ -203,7 +216,8 @@ class RuLSIFWeighter(_LeastSquaresWeighter):
     >>> rng = np.random.default_rng(0)
     >>> X_source, X_target = rng.normal(size=(300, 1)), rng.normal(1.0, 0.5, size=(300, 1))
     >>> X, _, sample_domain = stack_domains(X_source, None, X_target)
-    >>> weighter = RuLSIFWeighter(random_state=0).fit(X, sample_domain=sample_domain)
+    >>> weighter = RuLSIFWeighter(min_effective_size=None, random_state=0)
+    >>> weighter = weighter.fit(X, sample_domain=sample_domain)
     >>> low, high = weighter.predict_weights(np.array([[-1.0], [1.0]]))
     >>> bool(high > 10 * low)
     True
@@ -220,6 +234,7 @@ class RuLSIFWeighter(_LeastSquaresWeighter):
         n_basis=100,
         exponent=1.0,
         clip=None,
+        min_effective_size=0.1,
         random_state=None,
     ):
         self.alpha = alpha
@@ -228,6 +243,7 @@ class RuLSIFWeighter(_LeastSquaresWeighter):
         self.n_basis = n_basis
         self.exponent = exponent
         self.clip = clip
+        self.min_effective_size = min_effective_size
         self.random_state = random_state
 
     def _relative(self):
@@ -243,6 +259,9 @@ class RuLSIFWeighter(_LeastSquaresWeighter):
 class ULSIFWeighter(_LeastSquaresWeighter):
     r"""Weight source rows by the density ratio, fitted by least squares.
 
+    The weight is a sum of bells around target rows, fitted by least squares to the ratio of the
+    target's density to the source's, in closed form and without either density.
+
     Parameters
     ----------
     gamma : float, "cv", "median", "scale" or sequence of float, default="cv"
@@ -257,7 +276,13 @@ class ULSIFWeighter(_LeastSquaresWeighter):
     exponent : float, default=1.0
         Exponent in [0, 1] applied to the weights; 0 gives equal weights.
     clip : float or None, default=None
-        Largest weight, as a multiple of the mean weight, applied after `exponent`.
+        Largest weight, as a multiple of the mean weight, applied after `exponent`. What is cut off
+        goes to the other rows in proportion to their weights. None does not clip.
+    min_effective_size : float or None, default=0.1
+        Effective sample size, as a part of the source rows, at or below which all weights are
+        equal: they would rest on too few rows. Above it the learnt weights are mixed with equal
+        ones, in proportion to how far the size is above it. None, the paper's weights, mixes
+        nothing in.
     random_state : int, RandomState instance or None, default=None
         Draws the centers, and the rows of the median heuristic if there are over 1,000.
 
@@ -267,6 +292,8 @@ class ULSIFWeighter(_LeastSquaresWeighter):
         Weight of each source row in row order, mean 1.
     effective_sample_size_ : float
         ``(Σw)² / Σw²``.
+    learnt_part_ : float
+        Part of the weights that was learnt; the rest of them is equal, see `min_effective_size`.
     gamma_, reg_ : float
         The chosen width and penalty.
     centers_ : array of shape (n_basis, n_features)
@@ -310,19 +337,29 @@ class ULSIFWeighter(_LeastSquaresWeighter):
     >>> rng = np.random.default_rng(0)
     >>> X_source, X_target = rng.normal(size=(300, 1)), rng.normal(1.0, 0.5, size=(300, 1))
     >>> X, _, sample_domain = stack_domains(X_source, None, X_target)
-    >>> weighter = ULSIFWeighter(random_state=0).fit(X, sample_domain=sample_domain)
+    >>> weighter = ULSIFWeighter(min_effective_size=None, random_state=0)
+    >>> weighter = weighter.fit(X, sample_domain=sample_domain)
     >>> round(float(np.average(X_source[:, 0], weights=weighter.weights_)), 1)
     1.0
     """
 
     def __init__(
-        self, *, gamma="cv", reg="cv", n_basis=100, exponent=1.0, clip=None, random_state=None
+        self,
+        *,
+        gamma="cv",
+        reg="cv",
+        n_basis=100,
+        exponent=1.0,
+        clip=None,
+        min_effective_size=0.1,
+        random_state=None,
     ):
         self.gamma = gamma
         self.reg = reg
         self.n_basis = n_basis
         self.exponent = exponent
         self.clip = clip
+        self.min_effective_size = min_effective_size
         self.random_state = random_state
 
     def _relative(self):

@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import check_random_state
 
-from .._core._meta_estimator import check_takes_weights, class_columns, predicted_codes
-from .._core._param_checks import check_integer, check_option
+from .._core._meta_estimator import check_accepts_sample_weight, class_columns, predicted_codes
+from .._core._param_checks import check_bool, check_integer, check_option
 from .._core._score import DomainClassifierMixin
 from .._core._validation import class_labels, data_for_inner_fit, data_for_inner_predict
 from ._base_boosting import (
@@ -27,6 +27,11 @@ from ._base_boosting import (
 class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
     """Boost on labeled target rows, with the source rows that agree with them.
 
+    A few target labels are too few to learn from alone. Learners are fitted one after another to
+    them and to the source; in each round the source rows that a learner gets wrong lose weight,
+    since they may follow another concept, and the target rows that it gets wrong gain weight,
+    since they are hard. The learners of the later rounds vote.
+
     Parameters
     ----------
     estimator : classifier, default=None
@@ -37,10 +42,10 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
     n_estimators : int, default=50
         Largest number of rounds N. Raising it lowers the penalty of a wrong source row per
         round.
-    initial_weights : {"uniform", "balanced"}, default="uniform"
-        Weights of the first round: the same for all rows; or such that the labeled target rows
-        together weigh as much as the source rows together, which a few of them need
-        to be heard at all. Either is multiplied by ``sample_weight``.
+    initial_weights : {"balanced", "uniform"}, default="balanced"
+        Weights of the first round: such that the labeled target rows together weigh as much as the
+        source rows together; or the same for all rows, as in the paper, where a few target rows
+        weigh too little to have a say. Either is multiplied by ``sample_weight``.
     error : {"hard", "soft"}, default="hard"
         What a learner's error on a row is: whether its prediction is wrong, or one minus the
         probability it gives to the right class; with "soft" the probabilities vote as well.
@@ -52,6 +57,11 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
         Multiply all source rows by 2(1 − ε_t) in each round [2]_ (by K(1 − ε_t) with
         `samme`). Without it the target rows take all the weight within some tens
         of rounds, see ``target_share_``.
+    stop_early : bool, default=False
+        True ends boosting, as in the paper, with the first learner that makes no error on the
+        labeled target rows, or before the first with ε_t ≥ ½. False goes on: ε_t is kept between
+        0.005 and just below ½ in the factors and votes, target rows keep their weights, and source
+        rows that contradict them go on losing theirs.
     random_state : int, RandomState instance or None, default=None
         Seeds the base learners.
 
@@ -71,8 +81,8 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
         Weights of the source rows in the last completed round, with mean 1: which of them
         the target rows agree with.
     termination_condition_ : {"n_estimators", "zero_error", "high_error"}
-        Why boosting ended: all rounds were done; a learner made no error on the target rows (it
-        is kept); or ε_t ≥ ½ (that round is dropped, unless it is the first).
+        Why boosting ended: all rounds were done; with `stop_early`, a learner made no error on the
+        target rows (it is kept), or ε_t ≥ ½ (that round is dropped, unless it is the first).
     n_features_in_ : int
         Number of features.
 
@@ -98,10 +108,11 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
     the last class, as in the paper.
 
     A target row is labeled unless its y is NaN, None or NA or, among integers, -1; unlabeled
-    ones are not used. Few rounds are a result and no failure: with few target rows a learner
-    without error on them comes soon, and where they weigh little, "high_error" comes as soon,
-    since the next learner makes the errors of the last: then take ``error="soft"`` or
-    ``initial_weights="balanced"``. Without ``sample_domain`` this is AdaBoost (M1) on all rows,
+    ones are not used. The paper starts with uniform weights and stops early. With a few target rows
+    that is often in the first round, and the model is then that of the pooled rows: over 30
+    simulated settings (``python -m benchmarks.tradaboost``) it is right on 65 % of the target rows,
+    with these defaults on 83 %, and the target labels alone give 83 %.
+    Without ``sample_domain`` this is AdaBoost (M1) on all rows,
     where all rounds vote. Estimators that re-encode y before they fit (VotingClassifier,
     BaggingClassifier) hide which target rows are labeled: put them inside.
 
@@ -127,9 +138,9 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
     >>> X, y, sample_domain = stack_domains(Xs, ys, Xt, few)
     >>> model = TrAdaBoostClassifier(error="soft", random_state=0)
     >>> model = model.fit(X, y, sample_domain=sample_domain)
-    >>> pooled = model.estimators_[0]  # the first learner gives all rows the same weight
-    >>> print(f"{pooled.score(Xt, yt):.2f} -> {model.score(Xt, yt):.2f}")
-    0.52 -> 0.83
+    >>> first = model.estimators_[0]  # source and target rows weigh the same
+    >>> print(f"{first.score(Xt, yt):.2f} -> {model.score(Xt, yt):.2f}")
+    0.76 -> 0.83
     """
 
     def __init__(
@@ -137,8 +148,9 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
         estimator=None,
         *,
         n_estimators=50,
-        initial_weights="uniform",
+        initial_weights="balanced",
         error="hard",
+        stop_early=False,
         samme=False,
         dynamic_cost=False,
         random_state=None,
@@ -147,6 +159,7 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
         self.n_estimators = n_estimators
         self.initial_weights = initial_weights
         self.error = error
+        self.stop_early = stop_early
         self.samme = samme
         self.dynamic_cost = dynamic_cost
         self.random_state = random_state
@@ -187,12 +200,15 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
         n_way = max(2, len(self.classes_)) if self.samme else 2
         n_source = np.count_nonzero(weights[~is_target])
         beta = source_factor(max(n_source, 1), self.n_estimators)
-        rounds = Rounds(self.n_estimators, n_way=n_way)
+        rounds = Rounds(
+            self.n_estimators, n_way=n_way, stop_early=self.stop_early or is_target.all()
+        )
         while True:
             learner, errors, source = self._fit_round(X, y, codes, ids, weights, random_state)
             error = target_error(weights, errors, is_target)
             if not rounds.add(learner, error, weights, is_target, source=source):
                 return rounds
+            error = rounds.capped(error)
             weights = updated_weights(
                 weights,
                 errors,
@@ -313,7 +329,10 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
         check_integer("n_estimators", self.n_estimators, low=1)
         check_option("initial_weights", self.initial_weights, ("uniform", "balanced"))
         check_option("error", self.error, ("hard", "soft"))
-        check_takes_weights(self._learner(), self)
+        check_bool("stop_early", self.stop_early)
+        check_bool("samme", self.samme)
+        check_bool("dynamic_cost", self.dynamic_cost)
+        check_accepts_sample_weight(self._learner(), self)
         if self.error == "soft" and not hasattr(self._learner(), "predict_proba"):
             raise ValueError(
                 "error='soft' needs a base learner with predict_proba; got "

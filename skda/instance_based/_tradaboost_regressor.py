@@ -8,8 +8,8 @@ from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils import check_array, check_random_state
 
 from .._core._labels import as_labels
-from .._core._meta_estimator import check_takes_weights
-from .._core._param_checks import check_integer, check_option
+from .._core._meta_estimator import check_accepts_sample_weight
+from .._core._param_checks import check_bool, check_integer, check_option
 from .._core._score import DomainRegressorMixin
 from .._core._validation import data_for_inner_fit, data_for_inner_predict
 from ._base_boosting import (
@@ -22,10 +22,6 @@ from ._base_boosting import (
     updated_weights,
     weighted_median,
 )
-
-# ---------------------------------------------------------------------------------------------
-# Formulas
-# ---------------------------------------------------------------------------------------------
 
 
 def adjusted_errors(y, predictions, weights, loss="linear"):
@@ -55,11 +51,6 @@ def adjusted_errors(y, predictions, weights, loss="linear"):
     if loss == "exponential":
         return 1.0 - np.exp(-errors)
     return errors
-
-
-# ---------------------------------------------------------------------------------------------
-# Estimator
-# ---------------------------------------------------------------------------------------------
 
 
 class BaseTrAdaBoostRegressor(DomainRegressorMixin, BaseTransferBoosting):
@@ -95,7 +86,7 @@ class BaseTrAdaBoostRegressor(DomainRegressorMixin, BaseTransferBoosting):
 
     def _boost_rounds(self, X, y, weights, is_target, random_state, *, update, over):
         """Run rounds with ``update(weights, errors, error)``; ε is taken over these rows."""
-        rounds = Rounds(self.n_estimators)
+        rounds = Rounds(self.n_estimators, stop_early=self.stop_early or is_target.all())
         while True:
             learner = self._fit_learner(X, y, weights, random_state)
             predictions = as_labels(learner.predict(X))
@@ -103,7 +94,7 @@ class BaseTrAdaBoostRegressor(DomainRegressorMixin, BaseTransferBoosting):
             error = target_error(weights, errors, over)
             if not rounds.add(learner, error, weights, is_target):
                 return rounds
-            weights = update(weights, errors, error)
+            weights = update(weights, errors, rounds.capped(error))
 
     def predict(self, X, *, sample_domain=None):
         """Predict the value of each row.
@@ -158,7 +149,8 @@ class BaseTrAdaBoostRegressor(DomainRegressorMixin, BaseTransferBoosting):
         check_integer("n_estimators", self.n_estimators, low=1)
         check_option("initial_weights", self.initial_weights, ("uniform", "balanced"))
         check_option("loss", self.loss, ("linear", "square", "exponential"))
-        check_takes_weights(self._learner(), self)
+        check_bool("stop_early", self.stop_early)
+        check_accepts_sample_weight(self._learner(), self)
 
 
 class TrAdaBoostRegressor(BaseTrAdaBoostRegressor):
@@ -172,12 +164,17 @@ class TrAdaBoostRegressor(BaseTrAdaBoostRegressor):
     n_estimators : int, default=50
         Largest number of rounds N. Raising it lowers the penalty of a wrong source row per
         round.
-    initial_weights : {"uniform", "balanced"}, default="uniform"
-        Weights of the first round: the same for all rows; or such that the labeled target rows
-        together weigh as much as the source rows together, which a few of them need
-        to be heard at all. Either is multiplied by ``sample_weight``.
+    initial_weights : {"balanced", "uniform"}, default="balanced"
+        Weights of the first round: such that the labeled target rows together weigh as much as the
+        source rows together; or the same for all rows, as in the paper, where a few target rows
+        weigh too little to have a say. Either is multiplied by ``sample_weight``.
     loss : {"linear", "square", "exponential"}, default="linear"
         What is done to errors relative to the largest one: nothing, e², or 1 − exp(−e).
+    stop_early : bool, default=False
+        True ends boosting, as in the paper, with the first learner that makes no error on the
+        labeled target rows, or before the first with ε_t ≥ ½. False goes on: ε_t is kept between
+        0.005 and just below ½ in the factors and votes, target rows keep their weights, and source
+        rows that contradict them go on losing theirs.
     random_state : int, RandomState instance or None, default=None
         Seeds the base learners.
 
@@ -195,8 +192,8 @@ class TrAdaBoostRegressor(BaseTrAdaBoostRegressor):
     weights_ : ndarray of shape (n_source,)
         Weights of the source rows in the last completed round, with mean 1.
     termination_condition_ : {"n_estimators", "zero_error", "high_error"}
-        Why boosting ended: all rounds were done; a learner made no error on the target rows (it
-        is kept); or ε_t ≥ ½ (that round is dropped, unless it is the first).
+        Why boosting ended: all rounds were done; with `stop_early`, a learner made no error on the
+        target rows (it is kept), or ε_t ≥ ½ (that round is dropped, unless it is the first).
     n_features_in_ : int
         Number of features.
 
@@ -220,7 +217,9 @@ class TrAdaBoostRegressor(BaseTrAdaBoostRegressor):
     β_t = ε_t/(1 − ε_t). Of T completed rounds, ⌈T/2⌉ … T enter the weighted median. Without
     source rows the update is that of AdaBoost.R2, which is what is fitted without
     ``sample_domain`` (all rounds then vote). The weights are handed to the learner; nothing is
-    resampled.
+    resampled. The paper starts with uniform weights and stops early: over 30 simulated settings
+    (``python -m benchmarks.tradaboost``) its R² is 0.53, with these defaults 0.76, and 0.71 of the
+    target labels alone.
 
     Costs n_estimators fits of the base learner. Array level (b): NumPy on the host; rows of other
     libraries are moved to the host.
@@ -242,9 +241,9 @@ class TrAdaBoostRegressor(BaseTrAdaBoostRegressor):
     >>> few = np.where(np.arange(300) < 20, yt, np.nan)  # 20 target labels, the rest missing
     >>> X, y, sample_domain = stack_domains(Xs, ys, Xt, few)
     >>> model = TrAdaBoostRegressor(random_state=0).fit(X, y, sample_domain=sample_domain)
-    >>> pooled = model.estimators_[0]  # the first learner gives all rows the same weight
-    >>> print(f"{pooled.score(Xt, yt):.2f} -> {model.score(Xt, yt):.2f}")
-    -0.09 -> 0.78
+    >>> first = model.estimators_[0]  # source and target rows weigh the same
+    >>> print(f"{first.score(Xt, yt):.2f} -> {model.score(Xt, yt):.2f}")
+    0.37 -> 0.79
     """
 
     def __init__(
@@ -252,14 +251,16 @@ class TrAdaBoostRegressor(BaseTrAdaBoostRegressor):
         estimator=None,
         *,
         n_estimators=50,
-        initial_weights="uniform",
+        initial_weights="balanced",
         loss="linear",
+        stop_early=False,
         random_state=None,
     ):
         self.estimator = estimator
         self.n_estimators = n_estimators
         self.initial_weights = initial_weights
         self.loss = loss
+        self.stop_early = stop_early
         self.random_state = random_state
 
     def _boost(self, X, y, weights, is_target):

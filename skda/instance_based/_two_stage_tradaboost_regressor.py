@@ -14,10 +14,6 @@ from .._core._param_checks import check_integer
 from ._base_boosting import target_factor, weighted_median, with_sum
 from ._tradaboost_regressor import BaseTrAdaBoostRegressor, adjusted_errors
 
-# ---------------------------------------------------------------------------------------------
-# Formulas
-# ---------------------------------------------------------------------------------------------
-
 
 def r2_weights(weights, errors, is_target, beta):
     """Return weights after a round of AdaBoost.R2′, in which source rows keep theirs.
@@ -71,11 +67,6 @@ def share_weights(weights, errors, is_target, share):
     return with_sum(new, weights.sum())
 
 
-# ---------------------------------------------------------------------------------------------
-# Estimator
-# ---------------------------------------------------------------------------------------------
-
-
 class TwoStageTrAdaBoostRegressor(BaseTrAdaBoostRegressor):
     """Lower the weight of the source in steps and keep the step that cross-validates best.
 
@@ -94,6 +85,9 @@ class TwoStageTrAdaBoostRegressor(BaseTrAdaBoostRegressor):
         more than there are labeled target rows), or splits of those rows.
     loss : {"linear", "square", "exponential"}, default="linear"
         What is done to errors relative to the largest one: nothing, e², or 1 − exp(−e).
+    stop_early : bool, default=True
+        True ends the boosting of a step, as AdaBoost.R2 does, with a learner that makes no error,
+        or before one with an error of ½ or more. False does all rounds.
     random_state : int, RandomState instance or None, default=None
         Seeds the base learners and the folds.
 
@@ -116,8 +110,8 @@ class TwoStageTrAdaBoostRegressor(BaseTrAdaBoostRegressor):
     weights_ : ndarray of shape (n_source,)
         Weights of the source rows, with mean 1 (all 0 if the best step uses no source row).
     termination_condition_ : {"n_estimators", "zero_error", "high_error"}
-        Why boosting ended: all rounds were done; a learner made no error (it is kept); or its
-        error was ½ or more (that round is dropped, unless it is the first).
+        Why boosting ended: all rounds were done; with `stop_early`, a learner made no error (it is
+        kept), or its error was ½ or more (that round is dropped, unless it is the first).
     n_features_in_ : int
         Number of features.
 
@@ -177,6 +171,7 @@ class TwoStageTrAdaBoostRegressor(BaseTrAdaBoostRegressor):
         n_estimators=10,
         cv=5,
         loss="linear",
+        stop_early=True,
         random_state=None,
     ):
         self.estimator = estimator
@@ -184,6 +179,7 @@ class TwoStageTrAdaBoostRegressor(BaseTrAdaBoostRegressor):
         self.n_estimators = n_estimators
         self.cv = cv
         self.loss = loss
+        self.stop_early = stop_early
         self.random_state = random_state
 
     def _boost(self, X, y, weights, is_target):

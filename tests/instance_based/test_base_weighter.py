@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 from skda import (
     DomainClassifierWeighter,
@@ -14,7 +15,7 @@ from skda import (
     RuLSIFWeighter,
     ULSIFWeighter,
 )
-from skda.instance_based._base_weighter import domains_apart, scale_weights
+from skda.instance_based._base_weighter import clipping_level, domains_apart, scale_weights
 
 EVERY = [
     KMMWeighter(),
@@ -28,6 +29,8 @@ EVERY = [
     KernelDensityWeighter(),
     NearestNeighborsWeighter(),
 ]
+
+PLAIN_KDE = KernelDensityWeighter(min_effective_size=None)
 
 
 @pytest.mark.parametrize("distance", [7.0, 100.0, 1e4])
@@ -63,7 +66,7 @@ def test_a_target_that_is_one_repeated_row_draws_the_density_weights_to_it():
     S = rng.normal(size=(200, 3))
     X, d = np.vstack([S, np.tile(S[:1], (30, 1))]), np.repeat([1, -2], [200, 30])
     for scale in (1.0, 1e-9, 1e9):
-        weights = KernelDensityWeighter().fit(X * scale, sample_domain=d).weights_
+        weights = PLAIN_KDE.fit(X * scale, sample_domain=d).weights_
         near = np.linalg.norm(S - S[0], axis=1) < 1
         assert weights[near].mean() > 3 * weights[~near].mean()
 
@@ -71,3 +74,81 @@ def test_a_target_that_is_one_repeated_row_draws_the_density_weights_to_it():
 def test_log_importances_may_all_be_minute():
     weights, _ = scale_weights(np.array([-3e32, -1e32, -1e32]), logs=True)
     np.testing.assert_array_equal(weights, [0.0, 1.5, 1.5])
+
+
+@pytest.mark.parametrize("clip", [1.0, 1.5, 3.0])
+@pytest.mark.parametrize("weighter", EVERY, ids=repr)
+def test_no_weight_passes_clip_times_the_mean(weighter, clip):
+    rng = np.random.default_rng(0)
+    X, d = rng.normal(size=(120, 2)), np.repeat([1, -2], 60)
+    X[d < 0] = 0.8 + 0.5 * X[d < 0]
+    weighter = clone(weighter).set_params(clip=clip, min_effective_size=None)
+    weights = weighter.fit(X, sample_domain=d).weights_
+    assert weights.mean() == pytest.approx(1.0)
+    assert weights.max() <= clip * (1 + 1e-9)
+    if hasattr(weighter, "predict_weights"):
+        assert weighter.predict_weights(3.0 * X).max() <= clip * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("clip", [1.0, 1.2, 2.0, 5.0])
+def test_clipping_takes_no_more_than_it_must(clip):
+    for seed in range(5):
+        values = np.random.default_rng(seed).exponential(size=40) ** 2
+        level = np.exp(clipping_level(np.log(values), clip))
+        low, high = 0.0, values.max()
+        for _ in range(100):  # the largest level at which the largest weight is clip times the mean
+            middle = (low + high) / 2
+            meets = middle <= clip * np.minimum(values, middle).mean() * (1 + 1e-12)
+            low, high = (middle, high) if meets else (low, middle)
+        if clip > 1:
+            assert min(level, values.max()) == pytest.approx(low, rel=1e-6)
+        else:
+            assert level == pytest.approx(values.min())
+
+
+def test_clip_holds_where_most_weights_are_zero():
+    weights, scale = scale_weights(np.array([4.0, 1.0, 0.0, 0.0, 0.0, 0.0]), clip=2.0)
+    np.testing.assert_allclose(weights, [2.0, 2.0, 0.5, 0.5, 0.5, 0.5])
+    np.testing.assert_allclose(scale(np.array([9.0, 0.0])), [2.0, 0.5])
+
+
+def test_weights_that_rest_on_few_rows_give_way_to_equal_ones():
+    raw = np.array([1.0] * 5 + [0.0] * 5)  # effective sample size: a half
+    plain, _ = scale_weights(raw)
+    for least, part in ((None, 1.0), (0.0, 0.5), (0.1, 4 / 9), (0.5, 0.0), (0.7, 0.0), (1.0, 0.0)):
+        weights, scale = scale_weights(raw, min_effective_size=least)
+        np.testing.assert_allclose(weights, part * plain + 1 - part, atol=1e-12)
+        assert scale.learnt_part == pytest.approx(part)
+    equal, scale = scale_weights(np.ones(7), min_effective_size=0.1)
+    assert scale.learnt_part == 1.0 and (equal == 1.0).all()
+
+
+@pytest.mark.parametrize("weighter", [GaussianWeighter(), PLAIN_KDE], ids=repr)
+def test_densities_have_no_unit_and_no_row_is_too_far(weighter):
+    rng = np.random.default_rng(0)
+    X, d = rng.normal(size=(120, 3)), np.repeat([1, -2], 60)
+    X[d < 0] *= 0.8
+    wanted = clone(weighter).fit(X, sample_domain=d)
+    for scale in (1e-200, 1e80, 1e300):
+        found = clone(weighter).fit(X * scale, sample_domain=d)
+        np.testing.assert_allclose(found.weights_, wanted.weights_, rtol=1e-6)
+    assert np.isfinite(wanted.predict_weights(np.full((2, 3), [[1e300], [-1e300]]))).all()
+
+
+@pytest.mark.parametrize(
+    ("weighter", "params"),
+    [
+        (KMMWeighter(), {"max_iter": [-1, np.nan, np.inf, None, "bogus"], "reg": [1e300, 10**30]}),
+        (NearestNeighborsWeighter(), {"n_neighbors": [0, 1.5, True, "bogus"]}),
+        (DomainClassifierWeighter(), {"classifier": ["bogus", PLAIN_KDE], "cv": [1, True, "5"]}),
+        (GaussianWeighter(), {"reg": ["bogus", -1, True], "clip": [0.5, "1"], "exponent": [None]}),
+        (KernelDensityWeighter(), {"gamma": ["cv", 0], "min_effective_size": [-0.1, 2, "all"]}),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_wrong_parameter_is_named(weighter, params):
+    X, d = np.random.default_rng(0).normal(size=(30, 2)), np.repeat([1, -2], 15)
+    for name, values in params.items():
+        for value in values:
+            with pytest.raises(ValueError, match=f"{name} must be"):
+                clone(weighter).set_params(**{name: value}).fit(X, sample_domain=d)

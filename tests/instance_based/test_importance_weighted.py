@@ -53,14 +53,17 @@ def crossing(seed, n=300):
 
 
 WEIGHTERS = [
-    KMMWeighter(),
-    KMMWeighter(reg=0.0),
-    KLIEPWeighter(random_state=0),
-    ULSIFWeighter(random_state=0),
-    RuLSIFWeighter(random_state=0),
-    GaussianWeighter(),
+    KMMWeighter(min_effective_size=None),
+    KMMWeighter(min_effective_size=None, reg=0.0),
+    KLIEPWeighter(min_effective_size=None, random_state=0),
+    ULSIFWeighter(min_effective_size=None, random_state=0),
+    RuLSIFWeighter(min_effective_size=None, random_state=0),
+    GaussianWeighter(min_effective_size=None),
     DomainClassifierWeighter(
-        make_pipeline(PolynomialFeatures(2), LogisticRegression()), clip=20.0, random_state=0
+        make_pipeline(PolynomialFeatures(2), LogisticRegression()),
+        clip=20.0,
+        min_effective_size=None,
+        random_state=0,
     ),
 ]
 
@@ -102,7 +105,9 @@ def test_weights_help_a_simple_model_under_covariate_shift(weighter):
 
 def test_without_weights_there_is_no_gain():
     # sabotage: equal weights must fail the test above
-    regression, classification = gain_of(KMMWeighter(exponent=0.0), seeds=range(2))
+    regression, classification = gain_of(
+        KMMWeighter(min_effective_size=None, exponent=0.0), seeds=range(2)
+    )
     assert abs(regression) < 1e-9 and abs(classification) < 1e-9
 
 
@@ -118,7 +123,7 @@ def test_user_weights_multiply_and_are_left_alone():
     X, y, d, *_ = bent(0, n=50)
     own = np.random.default_rng(0).uniform(0.5, 2.0, len(X))
     kept = own.copy()
-    model = ImportanceWeightedEstimator(Recorder(), GaussianWeighter())
+    model = ImportanceWeightedEstimator(Recorder(), GaussianWeighter(min_effective_size=None))
     model.fit(X, y, sample_weight=own, sample_domain=d)
     rows, labels, weights = model.seen_
     np.testing.assert_allclose(weights, own[d >= 0] * model.weights_)
@@ -134,7 +139,10 @@ def test_target_share_balances_the_domains(share):
     X, y, d, _, y_target = bent(0, n=60)
     y[d < 0] = np.where(np.arange(60) < 7, y_target, np.nan)
     model = ImportanceWeightedEstimator(
-        Recorder(), RuLSIFWeighter(random_state=0), use_target_labels=True, target_share=share
+        Recorder(),
+        RuLSIFWeighter(min_effective_size=None, random_state=0),
+        use_target_labels=True,
+        target_share=share,
     ).fit(X, y, sample_domain=d)
     weights = model.seen_[2]
     assert len(weights) == 67
@@ -159,7 +167,9 @@ def test_any_learner_that_takes_weights():
         GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=3),
         make_pipeline(StandardScaler(), GridSearchCV(SVC(), {"C": [0.1, 1.0]}, cv=3)),
     ):
-        model = ImportanceWeightedEstimator(estimator, GaussianWeighter(clip=10.0))
+        model = ImportanceWeightedEstimator(
+            estimator, GaussianWeighter(min_effective_size=None, clip=10.0)
+        )
         model.fit(X, y, sample_domain=d)
         plain = clone(estimator).fit(X[d >= 0], y[d >= 0])
         assert model.classes_.tolist() == [0, 1]
@@ -170,7 +180,7 @@ def test_any_learner_that_takes_weights():
         RandomForestRegressor(5, random_state=0),
         TransformedTargetRegressor(Ridge(), func=np.arcsinh, inverse_func=np.sinh),
     ):
-        model = ImportanceWeightedEstimator(estimator, GaussianWeighter())
+        model = ImportanceWeightedEstimator(estimator, GaussianWeighter(min_effective_size=None))
         assert model.fit(X, y, sample_domain=d).predict(X_target).shape == (len(X_target),)
 
 
@@ -190,15 +200,19 @@ def test_a_pipeline_gets_its_weights_to_the_last_step(routing):
 
 def test_an_estimator_that_cannot_take_weights_is_refused_with_the_mend():
     X, y, d, *_ = crossing(0, n=20)
-    cannot = ImportanceWeightedEstimator(KNeighborsClassifier(), GaussianWeighter())
+    cannot = ImportanceWeightedEstimator(
+        KNeighborsClassifier(), GaussianWeighter(min_effective_size=None)
+    )
     with pytest.raises(ValueError, match=r"KNeighborsClassifier.fit takes no sample_weight"):
         cannot.fit(X, y, sample_domain=d)
     pipe = make_pipeline(StandardScaler(), KNeighborsClassifier())
     with pytest.raises(ValueError, match=r"its last step KNeighborsClassifier.fit takes no"):
-        ImportanceWeightedEstimator(pipe, GaussianWeighter()).fit(X, y, sample_domain=d)
+        ImportanceWeightedEstimator(pipe, GaussianWeighter(min_effective_size=None)).fit(
+            X, y, sample_domain=d
+        )
     with sklearn.config_context(enable_metadata_routing=True):
         pipe = make_pipeline(StandardScaler(), LogisticRegression())
-        silent = ImportanceWeightedEstimator(pipe, GaussianWeighter())
+        silent = ImportanceWeightedEstimator(pipe, GaussianWeighter(min_effective_size=None))
         with pytest.raises(ValueError, match=r"set_fit_request\(sample_weight=True\)"):
             silent.fit(X, y, sample_domain=d)
         search = GridSearchCV(LogisticRegression(), {"C": [1.0]})
@@ -227,12 +241,23 @@ def test_grid_search_over_parameters_and_over_whole_weighters():
     pipe = Pipeline(
         [
             ("scale", StandardScaler()),
-            ("model", ImportanceWeightedEstimator(LogisticRegression(), KMMWeighter())),
+            (
+                "model",
+                ImportanceWeightedEstimator(
+                    LogisticRegression(), KMMWeighter(min_effective_size=None)
+                ),
+            ),
         ]
     )
     grid = [
         {"model__weighter__gamma": [0.1, 1.0], "model__estimator__C": [0.1, 1.0]},
-        {"model__weighter": [None, GaussianWeighter(), RuLSIFWeighter(gamma=1.0, reg=0.1)]},
+        {
+            "model__weighter": [
+                None,
+                GaussianWeighter(min_effective_size=None),
+                RuLSIFWeighter(min_effective_size=None, gamma=1.0, reg=0.1),
+            ]
+        },
     ]
     with sklearn.config_context(enable_metadata_routing=True):
         search = GridSearchCV(pipe, grid, cv=DomainStratifiedKFold(2, shuffle=True, random_state=0))
@@ -264,7 +289,9 @@ def test_what_is_no_weighter_is_named(weighter):
 
 def test_wrong_sizes_are_named():
     X, y, d, *_ = crossing(0, n=20)
-    model = ImportanceWeightedEstimator(LogisticRegression(), GaussianWeighter(exponent=0.1))
+    model = ImportanceWeightedEstimator(
+        LogisticRegression(), GaussianWeighter(min_effective_size=None, exponent=0.1)
+    )
     with pytest.raises(ValueError, match="one label per row"):
         model.fit(X, y[:-1], sample_domain=d)
     with pytest.raises(ValueError, match="sample_weight must have one value per row"):
@@ -279,30 +306,30 @@ def test_negative_and_missing_weights_are_refused(wrong):
     own[3] = wrong
     for ids in (d, None):
         with pytest.raises(ValueError, match=f"finite and not negative; got {wrong}"):
-            ImportanceWeightedEstimator(LogisticRegression(), GaussianWeighter()).fit(
-                X, y, sample_weight=own, sample_domain=ids
-            )
+            ImportanceWeightedEstimator(
+                LogisticRegression(), GaussianWeighter(min_effective_size=None)
+            ).fit(X, y, sample_weight=own, sample_domain=ids)
 
 
 def test_behind_a_scaler_the_weights_are_those_of_scaled_rows():
     # a peer takes the target rows in its constructor, where no scaler reaches them
     X, y, d, *_ = crossing(0, n=60)
     X = X * [1.0, 1000.0]
-    model = ImportanceWeightedEstimator(LogisticRegression(), KMMWeighter())
+    model = ImportanceWeightedEstimator(LogisticRegression(), KMMWeighter(min_effective_size=None))
     pipe = Pipeline([("scale", StandardScaler()), ("model", model)])
     with sklearn.config_context(enable_metadata_routing=True):
         pipe.fit(X, y, sample_domain=d)
     scaled = StandardScaler().fit_transform(X)
-    wanted = KMMWeighter().fit(scaled, sample_domain=d).weights_
+    wanted = KMMWeighter(min_effective_size=None).fit(scaled, sample_domain=d).weights_
     np.testing.assert_allclose(pipe["model"].weights_, wanted)
-    unscaled = KMMWeighter().fit(X, sample_domain=d).weights_
+    unscaled = KMMWeighter(min_effective_size=None).fit(X, sample_domain=d).weights_
     assert np.corrcoef(unscaled, wanted)[0, 1] < 0.9
 
 
 def test_torch_rows_reach_the_estimator_with_weights():
     torch = pytest.importorskip("torch")
     X, y, d, X_target, _ = crossing(0, n=60)
-    model = ImportanceWeightedEstimator(LogisticRegression(), KMMWeighter())
+    model = ImportanceWeightedEstimator(LogisticRegression(), KMMWeighter(min_effective_size=None))
     wanted = model.fit(X, y, sample_domain=d).predict_proba(X_target)
     model.fit(torch.asarray(X), y, sample_domain=d)
     np.testing.assert_allclose(model.predict_proba(X_target), wanted, atol=1e-6)
@@ -310,9 +337,17 @@ def test_torch_rows_reach_the_estimator_with_weights():
 
 def test_refitting_starts_afresh_and_the_weighter_given_stays_unfitted():
     X, y, d, *_ = crossing(0, n=40)
-    weighter = GaussianWeighter(exponent=0.5)
+    weighter = GaussianWeighter(min_effective_size=None, exponent=0.5)
     model = ImportanceWeightedEstimator(LogisticRegression(), weighter)
     first = model.fit(X, y, sample_domain=d).coef_.copy()
     model.fit(X[::-1], 1 - y[::-1], sample_domain=d[::-1])
     np.testing.assert_allclose(model.coef_, -first, atol=1e-3)
     assert not hasattr(weighter, "weights_")
+
+
+@pytest.mark.parametrize("value", ["no", np.nan, 1, [0]])
+def test_use_target_labels_is_true_or_false(value):
+    X, d = np.zeros((6, 1)), np.repeat([1, -2], 3)
+    model = ImportanceWeightedEstimator(LogisticRegression(), use_target_labels=value)
+    with pytest.raises(ValueError, match="use_target_labels must be True or False"):
+        model.fit(X, np.array([0, 1, 0, 1, 0, 1]), sample_domain=d)

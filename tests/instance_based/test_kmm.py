@@ -68,7 +68,9 @@ def test_mmd_is_within_one_percent_of_a_convex_solver_s_optimum(factor, d):
 def test_solution_meets_optimality_conditions(factor, eps, upper_bound, reg):
     X, d = stacked(200, 3)
     gamma = factor * resolve_gamma("median", X)
-    weighter = KMMWeighter(gamma=gamma, eps=eps, upper_bound=upper_bound, reg=reg)
+    weighter = KMMWeighter(
+        min_effective_size=None, gamma=gamma, eps=eps, upper_bound=upper_bound, reg=reg
+    )
     weighter.fit(X, sample_domain=d)
     beta = weighter.beta_
     slack = (np.sqrt(200) - 1) / np.sqrt(200) if eps is None else eps
@@ -90,14 +92,21 @@ def test_solution_meets_optimality_conditions(factor, eps, upper_bound, reg):
 def test_weights_bring_the_mean_to_the_target():
     X, d = stacked(300, 2)
     X_source, X_target = X[d >= 0], X[d < 0]
-    moved = np.average(X_source, axis=0, weights=KMMWeighter().fit(X, sample_domain=d).weights_)
+    moved = np.average(
+        X_source,
+        axis=0,
+        weights=KMMWeighter(min_effective_size=None).fit(X, sample_domain=d).weights_,
+    )
     gap = np.linalg.norm(X_source.mean(axis=0) - X_target.mean(axis=0))
     assert np.linalg.norm(moved - X_target.mean(axis=0)) < 0.05 * gap
 
 
 def test_reg_trades_match_for_variance():
     X, d = stacked(200, 2)
-    fits = [KMMWeighter(reg=reg).fit(X, sample_domain=d) for reg in (0.0, 1.0, 100.0)]
+    fits = [
+        KMMWeighter(min_effective_size=None, reg=reg).fit(X, sample_domain=d)
+        for reg in (0.0, 1.0, 100.0)
+    ]
     sizes = [fit.effective_sample_size_ for fit in fits]
     gaps = [mmd2(fit.beta_, X[d >= 0], X[d < 0], fit.gamma_) for fit in fits]
     assert sizes == sorted(sizes) and sizes[-1] > 1.5 * sizes[0]
@@ -107,7 +116,9 @@ def test_reg_trades_match_for_variance():
 @pytest.mark.parametrize("kernel", ["laplacian", "linear", "poly", lambda A, B: A @ B.T + 1.0])
 def test_other_kernels(kernel):
     X, d = stacked(60, 3)
-    weighter = KMMWeighter(kernel=kernel, upper_bound=10.0).fit(X, sample_domain=d)
+    weighter = KMMWeighter(min_effective_size=None, kernel=kernel, upper_bound=10.0).fit(
+        X, sample_domain=d
+    )
     assert weighter.kkt_residual_ <= 1e-5
     assert weighter.weights_.mean() == pytest.approx(1)
 
@@ -132,8 +143,10 @@ def test_a_kernel_of_whole_numbers_is_brought_to_the_precision_of_the_rows():
     def whole(A, B):
         return np.rint(3 * A).astype(int) @ np.rint(3 * B).astype(int).T
 
-    got = KMMWeighter(kernel=whole).fit(X, sample_domain=d)
-    wanted = KMMWeighter(kernel=lambda A, B: whole(A, B).astype(float)).fit(X, sample_domain=d)
+    got = KMMWeighter(min_effective_size=None, kernel=whole).fit(X, sample_domain=d)
+    wanted = KMMWeighter(
+        min_effective_size=None, kernel=lambda A, B: whole(A, B).astype(float)
+    ).fit(X, sample_domain=d)
     assert got.beta_.dtype == X.dtype
     np.testing.assert_array_equal(got.beta_, wanted.beta_)
 
@@ -145,7 +158,7 @@ def test_a_kernel_that_is_definite_in_float32_only_is_no_trouble(reg):
     def rough(A, B):
         return rbf_kernel(A, B, gamma=0.3).astype(np.float32)
 
-    weighter = KMMWeighter(kernel=rough, reg=reg).fit(X, sample_domain=d)
+    weighter = KMMWeighter(min_effective_size=None, kernel=rough, reg=reg).fit(X, sample_domain=d)
     assert weighter.kkt_residual_ <= 1e-5
 
 
@@ -166,14 +179,14 @@ def test_a_kernel_of_one_s_own_gives_the_weights_of_the_same_one_by_name():
 def test_duplicated_rows_are_no_trouble(reg):
     X_source, X_target = shifted(50, 2)
     X, _, d = stack_domains(np.repeat(X_source, 4, axis=0), None, X_target)
-    weighter = KMMWeighter(reg=reg).fit(X, sample_domain=d)
+    weighter = KMMWeighter(min_effective_size=None, reg=reg).fit(X, sample_domain=d)
     assert weighter.kkt_residual_ <= 1e-5 and np.isfinite(weighter.weights_).all()
 
 
 def test_float32_stays_and_agrees():
     X, d = stacked(100, 5)
-    wide = KMMWeighter().fit(X, sample_domain=d)
-    narrow = KMMWeighter().fit(X.astype(np.float32), sample_domain=d)
+    wide = KMMWeighter(min_effective_size=None).fit(X, sample_domain=d)
+    narrow = KMMWeighter(min_effective_size=None).fit(X.astype(np.float32), sample_domain=d)
     assert narrow.weights_.dtype == np.float32
     np.testing.assert_allclose(narrow.weights_, wide.weights_, atol=2e-2)
 
@@ -181,13 +194,13 @@ def test_float32_stays_and_agrees():
 def test_domains_out_of_reach_warn():
     X, _, d = stack_domains(np.arange(20.0)[:, None], None, np.full((5, 1), 1e6))
     with pytest.warns(DomainWarning, match="effective sample size 20 of 20"):
-        KMMWeighter(gamma=1.0).fit(X, sample_domain=d)
+        KMMWeighter(min_effective_size=None, gamma=1.0).fit(X, sample_domain=d)
 
 
 def test_too_few_steps_warn():
     X, d = stacked(100, 2)
     with pytest.warns(ConvergenceWarning, match="Raise max_iter"):
-        KMMWeighter(reg=0.0, max_iter=1).fit(X, sample_domain=d)
+        KMMWeighter(min_effective_size=None, reg=0.0, max_iter=1).fit(X, sample_domain=d)
 
 
 @pytest.mark.parametrize(

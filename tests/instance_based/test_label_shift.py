@@ -341,3 +341,20 @@ def test_splits_of_the_users_own_measure_the_confusion(stacked):
     inner = LogisticRegression(max_iter=1000).fit(X[:30], codes[:30])
     wanted = joint_confusion(inner.predict(X[30:60]), codes[30:60], np.ones(30), 2)
     np.testing.assert_allclose(model.confusion_, wanted)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_class_weights_of_the_classifier_are_accounted_for(method):
+    priors = ([0.6, 0.3, 0.1], [0.1, 0.3, 0.6])
+    distances = []
+    for seed in range(3):
+        Xs, ys, Xt, yt = make_label_shift(*priors, seed=seed)
+        X, y, d = stack_domains(Xs, ys, Xt)
+        model = LabelShiftClassifier(
+            LogisticRegression(class_weight="balanced"), method=method, random_state=0
+        ).fit(X, y, sample_domain=d)
+        true = np.bincount(yt) / len(yt)
+        distances.append(np.abs(model.target_priors_ - true).sum())
+        plain = LabelShiftClassifier(method=method, random_state=0).fit(X, y, sample_domain=d)
+        assert model.score(Xt, yt) > plain.score(Xt, yt) - 0.01
+    assert np.mean(distances) < 0.12

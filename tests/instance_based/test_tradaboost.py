@@ -16,6 +16,7 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from skda import (
+    DomainWarning,
     MultiSourceTrAdaBoostClassifier,
     TrAdaBoostClassifier,
     stack_domains,
@@ -62,9 +63,7 @@ def make_noisy(seed=0, n=300, n_labeled=60):
     return (*stack_domains(Xs, ys, Xt, few), Xt, yt)
 
 
-# ---------------------------------------------------------------------------------------------
 # Rounds by hand
-# ---------------------------------------------------------------------------------------------
 
 
 def test_beta_is_that_of_the_paper():
@@ -74,7 +73,9 @@ def test_beta_is_that_of_the_paper():
 
 
 def test_two_rounds_by_hand():
-    model = TrAdaBoostClassifier(BestColumn(), n_estimators=2)
+    model = TrAdaBoostClassifier(
+        BestColumn(), n_estimators=2, initial_weights="uniform", stop_early=True
+    )
     model.fit(COLUMNS, Y, sample_domain=DOMAIN)
     # round 1: all weights 1, both columns have 2 errors of 8, the first is taken; ε = 1/4
     first = np.ones(8)
@@ -99,7 +100,9 @@ def test_two_rounds_by_hand():
 
 
 def test_dynamic_cost_by_hand():
-    model = TrAdaBoostClassifier(BestColumn(), n_estimators=2, dynamic_cost=True)
+    model = TrAdaBoostClassifier(
+        BestColumn(), n_estimators=2, dynamic_cost=True, initial_weights="uniform", stop_early=True
+    )
     model.fit(COLUMNS, Y, sample_domain=DOMAIN)
     beta, cost = 1 / (1 + math.sqrt(2 * math.log(4) / 2)), 2 * (1 - 0.25)
     second = np.array([cost, cost, cost, cost * beta, 3, 1, 1, 1])
@@ -121,7 +124,9 @@ def test_soft_errors_by_hand():
     rows = np.flatnonzero((d > 0) | (y >= 0))
     target = d[rows] < 0
     inner = LogisticRegression()
-    model = TrAdaBoostClassifier(inner, n_estimators=2, error="soft")
+    model = TrAdaBoostClassifier(
+        inner, n_estimators=2, error="soft", initial_weights="uniform", stop_early=True
+    )
     model.fit(X, y, sample_domain=d)
     pooled = LogisticRegression().fit(X[rows], y[rows])
     errors = np.abs(pooled.predict_proba(X[rows])[:, 1] - y[rows])
@@ -139,13 +144,17 @@ def test_multi_class_factor_by_hand():
     X = np.array([y, y, y]).T.copy()
     X[5, 0] = X[4, 1] = 0  # one error on the target each
     X[[4, 5], 2] = 0  # two
-    model = TrAdaBoostClassifier(BestColumn(), n_estimators=2, samme=True)
+    model = TrAdaBoostClassifier(
+        BestColumn(), n_estimators=2, samme=True, initial_weights="uniform", stop_early=True
+    )
     model.fit(X, y, sample_domain=d)
     assert model.estimator_errors_[0] == pytest.approx(1 / 3, rel=1e-12)
     assert model.estimator_weights_[0] == pytest.approx(math.log(2) + math.log(2), rel=1e-12)
     wrong_gain = model.estimators_[1].weights_seen_[5] / model.estimators_[1].weights_seen_[4]
     assert wrong_gain == pytest.approx(4.0, rel=1e-12)  # (1-ε)(K-1)/ε
-    two_thirds = TrAdaBoostClassifier(BestColumn(), samme=True)
+    two_thirds = TrAdaBoostClassifier(
+        BestColumn(), samme=True, initial_weights="uniform", stop_early=True
+    )
     two_thirds.fit(X[:, 2:], y, sample_domain=d)
     assert two_thirds.termination_condition_ == "high_error"  # ε = 2/3 = 1 - 1/K
 
@@ -156,7 +165,9 @@ def test_two_multi_source_rounds_by_hand():
     X = np.array([y, y, y]).T.copy()
     for column, wrong in enumerate([[2, 4, 5, 6], [0, 1, 4], [0, 1, 2, 5]]):
         X[wrong, column] = 1 - y[wrong]
-    model = MultiSourceTrAdaBoostClassifier(BestColumn(), n_estimators=2)
+    model = MultiSourceTrAdaBoostClassifier(
+        BestColumn(), n_estimators=2, initial_weights="uniform", stop_early=True
+    )
     model.fit(X, y, sample_domain=d)
     # round 1: with source 1 column 0 (ε = 3/4), with source 3 column 1 (ε = 1/4)
     # round 2: with both column 2 (ε = 1/6), which fits source 3 better
@@ -176,8 +187,12 @@ def test_two_multi_source_rounds_by_hand():
 
 def test_multi_source_with_one_source_has_the_rounds_of_tradaboost():
     X, y, d, Xt, _ = make_noisy()
-    one = TrAdaBoostClassifier(n_estimators=6, random_state=0).fit(X, y, sample_domain=d)
-    many = MultiSourceTrAdaBoostClassifier(n_estimators=6, random_state=0)
+    one = TrAdaBoostClassifier(
+        n_estimators=6, random_state=0, initial_weights="uniform", stop_early=True
+    ).fit(X, y, sample_domain=d)
+    many = MultiSourceTrAdaBoostClassifier(
+        n_estimators=6, random_state=0, initial_weights="uniform", stop_early=True
+    )
     many.fit(X, y, sample_domain=d)
     np.testing.assert_allclose(one.estimator_errors_, many.estimator_errors_, rtol=1e-12)
     shares = sum(
@@ -196,7 +211,9 @@ def test_second_half_of_the_completed_rounds_votes(n, first):
 
 def test_votes_are_weighted_by_log_one_over_beta():
     X, y, d, Xt, _ = make_noisy(n_labeled=250)
-    model = TrAdaBoostClassifier(n_estimators=7, random_state=0).fit(X, y, sample_domain=d)
+    model = TrAdaBoostClassifier(
+        n_estimators=7, random_state=0, initial_weights="uniform", stop_early=True
+    ).fit(X, y, sample_domain=d)
     assert len(model.estimators_) == 7
     voting = range(3, 7)
     weights = np.log((1 - model.estimator_errors_) / model.estimator_errors_)
@@ -207,7 +224,7 @@ def test_votes_are_weighted_by_log_one_over_beta():
 
 
 def test_a_tie_goes_to_the_last_class_as_in_the_paper():
-    model = TrAdaBoostClassifier()
+    model = TrAdaBoostClassifier(initial_weights="uniform", stop_early=True)
     model.classes_ = np.array(["a", "b"])
     assert model._decide(np.array([[0.5, 0.5], [0.6, 0.4]])).tolist() == ["b", "a"]
 
@@ -217,7 +234,9 @@ def test_without_sample_domain_it_is_adaboost():
     X, y = X[:300], y[:300]
     stump = DecisionTreeClassifier(max_depth=1)
     with pytest.warns(UserWarning, match="without sample_domain"):
-        model = TrAdaBoostClassifier(stump, n_estimators=5).fit(X, y)
+        model = TrAdaBoostClassifier(
+            stump, n_estimators=5, initial_weights="uniform", stop_early=True
+        ).fit(X, y)
     weights = np.full(300, 1 / 300)
     shares = np.zeros((300, 2))
     for _ in range(5):  # AdaBoost.M1 (Freund and Schapire 1997)
@@ -230,14 +249,14 @@ def test_without_sample_domain_it_is_adaboost():
     np.testing.assert_allclose(model.predict_proba(X), shares / shares.sum(1)[:, None], rtol=1e-9)
 
 
-# ---------------------------------------------------------------------------------------------
 # How it ends, and what it tells
-# ---------------------------------------------------------------------------------------------
 
 
 def test_zero_error_keeps_that_learner_and_stops():
     X = np.column_stack([Y, Y])  # right everywhere
-    model = TrAdaBoostClassifier(BestColumn()).fit(X, Y, sample_domain=DOMAIN)
+    model = TrAdaBoostClassifier(BestColumn(), initial_weights="uniform", stop_early=True).fit(
+        X, Y, sample_domain=DOMAIN
+    )
     assert model.termination_condition_ == "zero_error"
     assert len(model.estimators_) == 1
     assert model.estimator_weights_.tolist() == [np.inf]
@@ -251,14 +270,18 @@ def test_a_learner_without_error_decides_alone():
 
 def test_first_round_with_high_error_is_kept_and_stops():
     wrong = np.column_stack([np.where(DOMAIN < 0, 1 - Y, Y)])
-    model = TrAdaBoostClassifier(BestColumn()).fit(wrong, Y, sample_domain=DOMAIN)
+    model = TrAdaBoostClassifier(BestColumn(), initial_weights="uniform", stop_early=True).fit(
+        wrong, Y, sample_domain=DOMAIN
+    )
     assert model.termination_condition_ == "high_error"
     assert model.estimator_errors_.tolist() == [1.0]
     np.testing.assert_array_equal(model.predict(wrong), wrong[:, 0])  # the pooled learner
 
 
 def test_later_round_with_high_error_is_dropped():
-    model = TrAdaBoostClassifier(BestColumn(), n_estimators=5)
+    model = TrAdaBoostClassifier(
+        BestColumn(), n_estimators=5, initial_weights="uniform", stop_early=True
+    )
     model.fit(COLUMNS[:, :1], Y, sample_domain=DOMAIN)  # the same learner again has ε = ½
     assert model.termination_condition_ == "high_error"
     assert len(model.estimators_) == len(model.target_share_) == 1
@@ -268,7 +291,9 @@ def test_later_round_with_high_error_is_dropped():
 
 def test_staged_prediction_ends_with_the_prediction():
     X, y, d, Xt, _ = make_noisy(n_labeled=250)
-    model = TrAdaBoostClassifier(n_estimators=6, random_state=0).fit(X, y, sample_domain=d)
+    model = TrAdaBoostClassifier(
+        n_estimators=6, random_state=0, initial_weights="uniform", stop_early=True
+    ).fit(X, y, sample_domain=d)
     stages = list(model.staged_predict(Xt))
     assert len(stages) == len(model.estimators_) == 6
     np.testing.assert_array_equal(stages[0], model.estimators_[0].predict(Xt))
@@ -284,7 +309,12 @@ def test_dynamic_cost_keeps_the_target_from_taking_all_the_weight():
     shares = {}
     for dynamic in (False, True):
         model = TrAdaBoostClassifier(
-            LogisticRegression(), n_estimators=100, error="soft", dynamic_cost=dynamic
+            LogisticRegression(),
+            n_estimators=100,
+            error="soft",
+            dynamic_cost=dynamic,
+            initial_weights="uniform",
+            stop_early=True,
         ).fit(X, y, sample_domain=d)
         shares[dynamic] = model.target_share_
     assert len(shares[False]) == 100 and shares[False][-1] > 0.9
@@ -293,13 +323,13 @@ def test_dynamic_cost_keeps_the_target_from_taking_all_the_weight():
 
 def test_balanced_start_gives_both_domains_the_same_weight():
     X, y, d, *_ = make_partly_contrary(0)
-    model = TrAdaBoostClassifier(initial_weights="balanced").fit(X, y, sample_domain=d)
+    model = TrAdaBoostClassifier(initial_weights="balanced", stop_early=True).fit(
+        X, y, sample_domain=d
+    )
     assert model.target_share_[0] == pytest.approx(0.5, rel=1e-12)
 
 
-# ---------------------------------------------------------------------------------------------
 # What it is for
-# ---------------------------------------------------------------------------------------------
 
 
 def gain(**params):
@@ -309,6 +339,7 @@ def gain(**params):
         X, y, d, Xt, yt = make_partly_contrary(seed)
         rows = (d > 0) | (y >= 0)
         pooled = DecisionTreeClassifier(max_depth=3, random_state=0).fit(X[rows], y[rows])
+        params = {"initial_weights": "uniform", "stop_early": True} | params
         model = TrAdaBoostClassifier(n_estimators=20, random_state=0, **params)
         gains.append(model.fit(X, y, sample_domain=d).score(Xt, yt) - pooled.score(Xt, yt))
     return np.mean(gains)
@@ -322,9 +353,47 @@ def test_target_accuracy_beats_pooling_and_not_without_the_method(params, monkey
     assert gain(**params) < 0.05
 
 
+@pytest.mark.parametrize("base", [DecisionTreeClassifier(max_depth=3), LogisticRegression()])
+def test_going_on_beats_a_stop_in_the_first_round(base):
+    gains = []
+    for seed in range(3):
+        X, y, d, Xt, yt = make_partly_contrary(seed)
+        scores = []
+        for stop in (True, False):
+            model = TrAdaBoostClassifier(
+                base, n_estimators=20, initial_weights="uniform", stop_early=stop, random_state=0
+            ).fit(X, y, sample_domain=d)
+            scores.append(model.score(Xt, yt))
+        assert model.termination_condition_ == "n_estimators"
+        assert len(model.estimators_) == 20
+        gains.append(scores[1] - scores[0])
+    assert np.mean(gains) > 0.04
+
+
+def test_errors_are_kept_off_chance_and_zero_where_boosting_goes_on():
+    rounds = _base_boosting.Rounds(10, stop_early=False)
+    is_target = np.array([True, False])
+    for error, used in ((0.7, 0.495), (0.5, 0.495), (0.3, 0.3), (0.0, 0.005)):
+        assert rounds.capped(error) == pytest.approx(used)
+        assert rounds.add(None, error, np.ones(2), is_target)
+        assert rounds.votes[-1] == pytest.approx(math.log((1 - used) / used))
+        assert rounds.errors[-1] == error
+
+
+def test_without_a_source_boosting_ends_as_adaboost_does():
+    X, y, d, *_ = make_partly_contrary(0)
+    with pytest.warns(DomainWarning):
+        model = TrAdaBoostClassifier(DecisionTreeClassifier(), random_state=0).fit(
+            X[d > 0], y[d > 0]
+        )
+    assert model.termination_condition_ == "zero_error"
+
+
 def test_source_rows_that_contradict_the_target_lose_weight():
     X, y, d, *_ = make_partly_contrary(1)
-    model = TrAdaBoostClassifier(error="soft", random_state=0).fit(X, y, sample_domain=d)
+    model = TrAdaBoostClassifier(
+        error="soft", random_state=0, initial_weights="uniform", stop_early=True
+    ).fit(X, y, sample_domain=d)
     contrary = X[d > 0, 0] > 0.3
     assert model.weights_.mean() == pytest.approx(1.0)
     assert model.weights_[contrary].mean() < 0.6 * model.weights_[~contrary].mean()
@@ -350,9 +419,7 @@ def test_multi_source_avoids_the_source_that_would_hurt():
     )
 
 
-# ---------------------------------------------------------------------------------------------
 # Bad and unusual input
-# ---------------------------------------------------------------------------------------------
 
 BOTH = pytest.mark.parametrize("cls", [TrAdaBoostClassifier, MultiSourceTrAdaBoostClassifier])
 
@@ -410,7 +477,9 @@ def test_classes_that_a_source_lacks_are_put_in_their_columns():
     few = np.where(np.arange(60) < 6, sort(Xt), -1)
     X, y, d = stack_domains(list(Xs), ys, Xt, few)
     for error in ("hard", "soft"):
-        model = MultiSourceTrAdaBoostClassifier(error=error, random_state=0)
+        model = MultiSourceTrAdaBoostClassifier(
+            error=error, random_state=0, initial_weights="uniform", stop_early=True
+        )
         proba = model.fit(X, y, sample_domain=d).predict_proba(Xt)
         assert proba.shape == (60, 3)
         np.testing.assert_allclose(proba.sum(axis=1), 1.0)
@@ -431,20 +500,26 @@ def test_learner_without_weights_is_refused_with_the_mend(cls):
 def test_pipeline_that_asks_for_weights_is_taken():
     X, y, d, Xt, _ = make_partly_contrary(0)
     inner = LogisticRegression()
-    alone = TrAdaBoostClassifier(inner, n_estimators=5).fit(X, y, sample_domain=d)
+    alone = TrAdaBoostClassifier(
+        inner, n_estimators=5, initial_weights="uniform", stop_early=True
+    ).fit(X, y, sample_domain=d)
     with sklearn.config_context(enable_metadata_routing=True):
         pipe = make_pipeline(
             StandardScaler(with_mean=False, with_std=False).set_fit_request(sample_weight=False),
             LogisticRegression().set_fit_request(sample_weight=True),
         )
-        piped = TrAdaBoostClassifier(pipe, n_estimators=5).fit(X, y, sample_domain=d)
+        piped = TrAdaBoostClassifier(
+            pipe, n_estimators=5, initial_weights="uniform", stop_early=True
+        ).fit(X, y, sample_domain=d)
     np.testing.assert_allclose(alone.predict_proba(Xt), piped.predict_proba(Xt), rtol=1e-6)
 
 
 def test_soft_errors_need_probabilities():
     X, y, d, *_ = make_partly_contrary(0)
     with pytest.raises(ValueError, match="predict_proba"):
-        TrAdaBoostClassifier(LinearSVC(), error="soft").fit(X, y, sample_domain=d)
+        TrAdaBoostClassifier(
+            LinearSVC(), error="soft", initial_weights="uniform", stop_early=True
+        ).fit(X, y, sample_domain=d)
 
 
 @BOTH
@@ -494,8 +569,12 @@ def test_rows_without_weight_are_as_good_as_absent():
     weights[out] = 0
     kept = np.setdiff1d(np.arange(len(y)), out)
     params = {"n_estimators": 5, "random_state": 0}
-    weighted = TrAdaBoostClassifier(**params).fit(X, y, weights, sample_domain=d)
-    without = TrAdaBoostClassifier(**params).fit(X[kept], y[kept], sample_domain=d[kept])
+    weighted = TrAdaBoostClassifier(**params, initial_weights="uniform", stop_early=True).fit(
+        X, y, weights, sample_domain=d
+    )
+    without = TrAdaBoostClassifier(**params, initial_weights="uniform", stop_early=True).fit(
+        X[kept], y[kept], sample_domain=d[kept]
+    )
     np.testing.assert_allclose(weighted.predict_proba(Xt), without.predict_proba(Xt), rtol=1e-9)
 
 
@@ -508,10 +587,16 @@ def test_frames_with_gaps_and_categories_and_sparse_matrices_pass():
     frame["kind"] = pd.Categorical(np.where(X[:, 0] > 0, "high", "low"))
     frame.loc[::9, "b"] = np.nan
     inner = HistGradientBoostingClassifier(max_iter=5, categorical_features="from_dtype")
-    model = TrAdaBoostClassifier(inner, n_estimators=3).fit(frame, y, sample_domain=d)
+    model = TrAdaBoostClassifier(
+        inner, n_estimators=3, initial_weights="uniform", stop_early=True
+    ).fit(frame, y, sample_domain=d)
     assert model.predict(frame.iloc[:3]).shape == (3,)
-    dense = TrAdaBoostClassifier(n_estimators=3, random_state=0).fit(X, y, sample_domain=d)
-    thin = TrAdaBoostClassifier(n_estimators=3, random_state=0)
+    dense = TrAdaBoostClassifier(
+        n_estimators=3, random_state=0, initial_weights="uniform", stop_early=True
+    ).fit(X, y, sample_domain=d)
+    thin = TrAdaBoostClassifier(
+        n_estimators=3, random_state=0, initial_weights="uniform", stop_early=True
+    )
     thin.fit(sparse.coo_array(X), y, sample_domain=d)
     np.testing.assert_allclose(
         thin.predict_proba(sparse.csr_array(Xt)), dense.predict_proba(Xt), rtol=1e-9
@@ -527,7 +612,13 @@ def test_weights_and_domains_reach_it_through_a_pipeline_and_a_search():
     X, y, d, *_ = make_partly_contrary(0, n=90, n_labeled=60)
     weights = np.random.default_rng(0).random(len(y))
     with sklearn.config_context(enable_metadata_routing=True):
-        boost = TrAdaBoostClassifier(DecisionTreeClassifier(), n_estimators=3, random_state=0)
+        boost = TrAdaBoostClassifier(
+            DecisionTreeClassifier(),
+            n_estimators=3,
+            random_state=0,
+            initial_weights="uniform",
+            stop_early=True,
+        )
         pipe = make_pipeline(
             StandardScaler().set_fit_request(sample_weight=False),
             boost.set_fit_request(sample_weight=True),

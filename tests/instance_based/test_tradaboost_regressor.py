@@ -120,7 +120,9 @@ X[:, 1] += [2, 0, 0, 1, 1, 0, 0, 0]
 
 
 def test_two_rounds_by_hand():
-    model = TrAdaBoostRegressor(BestColumnRegressor(), n_estimators=2)
+    model = TrAdaBoostRegressor(
+        BestColumnRegressor(), n_estimators=2, initial_weights="uniform", stop_early=True
+    )
     model.fit(X, Y, sample_domain=DOMAIN)
     beta = 1 / (1 + math.sqrt(2 * math.log(4) / 2))
     second = np.array([1, 1, beta**0.5, 1, 1, 1, 1, 3.0])  # ε = 1/4 on the target, β_t^-1 = 3
@@ -254,7 +256,11 @@ def test_no_labeled_target_row_is_an_error_that_says_which_would_count(cls):
 
 def test_one_labeled_target_row():
     X, y, d, Xt, _ = make_partly_other(0, n_labeled=1)
-    assert np.isfinite(TrAdaBoostRegressor().fit(X, y, sample_domain=d).predict(Xt)).all()
+    assert np.isfinite(
+        TrAdaBoostRegressor(initial_weights="uniform", stop_early=True)
+        .fit(X, y, sample_domain=d)
+        .predict(Xt)
+    ).all()
     with pytest.raises(ValueError, match="at least 2 labeled target rows"):
         TwoStageTrAdaBoostRegressor().fit(X, y, sample_domain=d)
 
@@ -295,7 +301,10 @@ def test_wrong_parameters_of_two_stages_are_named(params, words):
 @BOTH
 def test_a_constant_target_is_learnt_without_error(cls):
     X, y, d, Xt, _ = make_partly_other(0)
-    model = cls().fit(X, np.where(np.isnan(y), np.nan, 7.0), sample_domain=d)
+    paper = {"initial_weights": "uniform"} if cls is TrAdaBoostRegressor else {}
+    model = cls(stop_early=True, **paper).fit(
+        X, np.where(np.isnan(y), np.nan, 7.0), sample_domain=d
+    )
     assert model.termination_condition_ == "zero_error"
     np.testing.assert_array_equal(model.predict(Xt), 7.0)
 
