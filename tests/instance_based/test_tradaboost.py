@@ -414,7 +414,7 @@ def test_multi_source_avoids_the_source_that_would_hurt():
             found.append(model.score(Xt, yt))
         assert (model.selected_sources_ == 3).all()
     assert np.mean(scores[MultiSourceTrAdaBoostClassifier]) > 0.85
-    assert np.mean(scores[MultiSourceTrAdaBoostClassifier]) > 0.2 + np.mean(
+    assert np.mean(scores[MultiSourceTrAdaBoostClassifier]) > 0.1 + np.mean(
         scores[TrAdaBoostClassifier]
     )
 
