@@ -524,7 +524,9 @@ def test_neighbors_are_counted_in_the_metric_that_is_asked_for():
     X = np.array([[0.0, 0.0], [3.0, 3.0], [5.0, 0.0], [0.1, 0.0], [2.9, 3.0], [0.2, 0.1]])
     d = np.array([1, 1, 1, -2, -2, -2])
     for metric in ("euclidean", "manhattan", "chebyshev"):
-        weighter = NearestNeighborsWeighter(n_neighbors=1, smoothing=0.0, metric=metric)
+        weighter = NearestNeighborsWeighter(
+            n_neighbors=1, smoothing=0.0, metric=metric, min_effective_size=None
+        )
         found = weighter.fit(X, sample_domain=d).weights_
         nearest = cdist(X[3:], X[:3], metric.replace("manhattan", "cityblock")).argmin(axis=1)
         votes = np.bincount(nearest, minlength=3)
