@@ -11,7 +11,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 import pytest
 import sklearn
 
-# Without torch there is no `deep` wing to look for doctests in.
+# Without torch there is no `deep` subpackage to look for doctests in.
 if any(importlib.util.find_spec(name) is None for name in ("torch", "skorch")):
     collect_ignore_glob = ["skda/deep/*"]
 

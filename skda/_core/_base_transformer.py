@@ -41,7 +41,7 @@ class BaseDomainTransformer(DomainRouting, TransformerMixin, BaseEstimator):
         X : array-like of shape (n_samples, n_features)
             Rows of all domains.
         y : array-like of shape (n_samples,), default=None
-            Labels. Those of target rows are not looked at unless the class says so.
+            Labels. Those of target rows are ignored unless the class says otherwise.
         sample_domain : array-like of int of shape (n_samples,), default=None
             Domain of each row: >= 0 a source, < 0 a target. None: all rows are source, there is
             nothing to adapt to, and a :class:`~skda.DomainWarning` says so.

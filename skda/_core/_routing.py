@@ -4,7 +4,7 @@ from .._array._config import carry_config
 
 
 class DomainRouting:
-    """Request ``sample_domain`` in every method, so that a plain Pipeline hands it on.
+    """Request ``sample_domain`` in every method, so that a plain Pipeline passes it on.
 
     Also notes the configuration on clones, so that worker processes compute where the parent
     asked for. Class attributes say what the estimator does, to its users and to the contract tests:

@@ -98,7 +98,7 @@ def domains_for_fit(sample_domain, n_samples, *, estimator, one_sided=False):
         warn_user(
             f"{type(estimator).__name__} was fitted without sample_domain: every row is taken as "
             "source and nothing is adapted. Pass sample_domain to fit (with "
-            "sklearn.set_config(enable_metadata_routing=True) a Pipeline hands it on).",
+            "sklearn.set_config(enable_metadata_routing=True) a Pipeline passes it on).",
             DomainWarning,
         )
         return np.zeros(n_samples, dtype=np.int64)

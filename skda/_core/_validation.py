@@ -131,7 +131,7 @@ def data_for_fit(
         As given by the user.
     labels : {"ignored", "source", "all"}, default="ignored"
         Which labels the method uses: none; those of source rows (whatever stands on target
-        rows is not looked at); or also those of target rows that have one.
+        rows is ignored); or also those of target rows that have one.
     accept_sparse : bool, default=False
         Whether CSR matrices may pass.
     one_sided : bool, default=False

@@ -25,7 +25,7 @@ def fit_weighted(estimator, X, y, weight):
 
 
 def fit_on_soft_labels(estimator, X, shares, classes, *, threshold=1e-6):
-    """Fit a classifier on rows that carry a share of each class.
+    """Fit a classifier on rows that carry a proportion of each class.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class TargetModel(DomainRouting):
         X : array-like of shape (n_samples, n_features)
             Rows of all domains.
         y : array-like of shape (n_samples,)
-            Labels. Those of target rows are not looked at.
+            Labels. Those of target rows are ignored.
         sample_domain : array-like of int of shape (n_samples,), default=None
             Domain of each row: >= 0 a source, < 0 a target. None: all rows are source, there is
             nothing to adapt to, and a :class:`~skda.DomainWarning` says so.

@@ -189,7 +189,7 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     are posterior means under priors that all features of a site share.
 
     It helps when sites differ in offset and gain, feature by feature, and some sites have few
-    rows. It does not use labels: where the balance of classes differs between sites, part of that
+    rows. It does not use labels: where the class balance differs between sites, part of that
     difference is removed, unless covariates account for it.
 
     Cost: :math:`O(nd)` and a few tens of cheap iterations, with q covariates :math:`O(nq(q + d))`.

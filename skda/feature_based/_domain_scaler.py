@@ -84,7 +84,7 @@ class DomainScaler(OneToOneFeatureMixin, BaseDomainTransformer):
 
     It helps when domains differ in the units, offset or gain of single features: sites,
     instruments, exchange rates. It takes away a difference in level that is real, so it harms
-    when the balance of classes differs.
+    when the class balance differs.
 
     Cost: :math:`O(nd)`, with `robust` :math:`O(nd \\log n)`. Fitted without ``sample_domain`` it
     is scikit-learn's ``StandardScaler`` over all rows. Array level (a): runs on the device of

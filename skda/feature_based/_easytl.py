@@ -145,7 +145,7 @@ class EasyTLClassifier(ClassScoresClassifier):
         X : array-like of shape (n_samples, n_features)
             Rows of all domains.
         y : array-like of shape (n_samples,)
-            Labels. Those of target rows are not looked at.
+            Labels. Those of target rows are ignored.
         sample_domain : array-like of int of shape (n_samples,), default=None
             Domain of each row: >= 0 a source, < 0 a target.
 

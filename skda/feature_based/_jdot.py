@@ -106,7 +106,7 @@ class JDOTClassifier(JointTransportMixin, TargetClassifier, DomainClassifierMixi
 
     It helps when features and labels move together, along a shift that keeps near rows near,
     and neither the features nor the labels given features stay as they were. All mass is moved,
-    so it harms where the balance of classes differs. Where several exact plans cost the same
+    so it harms where the class balance differs. Where several exact plans cost the same
     (duplicated rows, or features of few values), which one is found depends on the order of the
     rows.
 

@@ -83,7 +83,7 @@ class LinearTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         value bends less. With 0, directions in which the source does not vary are left alone.
     match_mean : bool, default=True
         Whether source rows also move towards the target's mean. Without it their own mean stays,
-        which is safer where the balance of classes differs.
+        which is safer where the class balance differs.
 
     Attributes
     ----------

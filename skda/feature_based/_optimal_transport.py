@@ -95,7 +95,7 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         target row, in the same units: with "lpl1", what it costs more to go where one's class
         is absent than where there is no other; 1 to 20 is usual. Needs `reg` and labels.
     class_penalty : {"lpl1", "l1l2"}, default="lpl1"
-        Form of the penalty: concave in the share of each class (sharper, to a local optimum),
+        Form of the penalty: concave in the proportion of each class (sharper, to a local optimum),
         or the group lasso (convex).
     marginal_reg : float, "auto" or None, default="auto"
         None moves all mass, as in [1]_. A number: weight of the marginals, in the same units; mass

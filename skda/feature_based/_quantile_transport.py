@@ -112,7 +112,7 @@ class QuantileTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
 
     It helps when features are measured on another scale, non-linearly if need be (a recalibrated
     instrument, a saturating sensor), one by one. It neither sees nor changes how features depend
-    on each other beyond that, and it harms when the balance of classes differs.
+    on each other beyond that, and it harms when the class balance differs.
 
     Cost: sorting, :math:`O(dn \\log n)`. Fitted without ``sample_domain`` it is the identity. Array
     level (a): runs on the device of its input.

@@ -217,7 +217,7 @@ class Importances(NamedTuple):
 class BaseWeighter(DomainRouting, BaseEstimator):
     """Weights source rows so that they stand for the target.
 
-    A method implements ``_fit(data)``, which returns :class:`Importances` (logarithms of them where
+    A method implements ``_importances(data)``, which returns :class:`Importances` (logarithms of them where
     ``_logs`` is true). ``_array_level`` is "b" where it works in NumPy.
     """
 
@@ -248,7 +248,7 @@ class BaseWeighter(DomainRouting, BaseEstimator):
         data = self._data_for_fit(X, sample_domain)
         xp, backend = data.xp, data.backend
         if data.adapts:
-            raw, warning = self._fit(data)
+            raw, warning = self._importances(data)
             weights, self._scale = scale_weights(
                 raw,
                 exponent=exponent,
@@ -329,7 +329,7 @@ class FunctionWeighter(BaseWeighter):
 
     _looks_for_overlap = False
 
-    def _fit(self, data):
+    def _importances(self, data):
         self._learn(data)
         return Importances(self._importance(data.X_source, data.backend))
 

@@ -168,7 +168,7 @@ class DomainClassifierWeighter(FunctionWeighter):
             X, None, domains_for_predict(sample_domain, n_rows(X)), None, Backend(), Backend()
         )
 
-    def _fit(self, data):
+    def _importances(self, data):
         classifier = self._classifier()
         cv = self._n_folds(data)
         is_target = (data.ids < 0).astype(np.int64)

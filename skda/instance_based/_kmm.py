@@ -226,7 +226,7 @@ class KMMWeighter(BaseWeighter):
         self.tol = tol
         self.max_iter = max_iter
 
-    def _fit(self, data):
+    def _importances(self, data):
         n = len(data.source)
         upper, eps = self._check_bounds(n)
         reg = check_real("reg", self.reg, low=0, high=_MAX_REG, hint="0 is the paper's program.")

@@ -118,7 +118,7 @@ class NearestNeighborsWeighter(BaseWeighter):
         self.clip = clip
         self.min_effective_size = min_effective_size
 
-    def _fit(self, data):
+    def _importances(self, data):
         n = len(data.source)
         hint = f"There are {n} source rows."
         n_neighbors = check_integer("n_neighbors", self.n_neighbors, low=1, high=n, hint=hint)

@@ -1,4 +1,4 @@
-"""On real data that are not shipped: what is claimed of a few target labels and of class shares."""
+"""On real data that are not shipped: what is claimed of few target labels and of priors."""
 
 import numpy as np
 import pytest

@@ -269,7 +269,7 @@ class FailsOnOddRows(ClassifierMixin, BaseEstimator):
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
 def test_a_candidate_that_fails_does_not_stop_the_others(turned, n_jobs):
-    """In threads, which start faster than processes; what comes back from those is pickled."""
+    """In threads, which start faster than processes; what is returned from those is pickled."""
     X, y, sample_domain = turned
     X = X.copy()
     X[0, 0] = 1e7
