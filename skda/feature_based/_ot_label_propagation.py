@@ -72,8 +72,8 @@ class OTLabelPropagationClassifier(TargetClassifier, DomainClassifierMixin, Base
     solved to its end and gives every target row its mass, so every row gets a label.
 
     It helps where transport of rows does, see :class:`OptimalTransportTransformer`; since the
-    classifier sees target rows as they are, distortions of the map do no harm, but class proportions
-    are carried over, so it harms where the class balance differs. Where several exact plans cost
+    classifier sees target rows as they are, distortions of the map do no harm, but class
+    proportions are carried over, so it harms where the class balance differs. Where several exact plans cost
     the same (duplicated rows, or features of few values), which one is found depends on the order
     of the rows.
 

@@ -217,8 +217,8 @@ class Importances(NamedTuple):
 class BaseWeighter(DomainRouting, BaseEstimator):
     """Weights source rows so that they stand for the target.
 
-    A method implements ``_importances(data)``, which returns :class:`Importances` (logarithms of them where
-    ``_logs`` is true). ``_array_level`` is "b" where it works in NumPy.
+    A method implements ``_importances(data)``, which returns :class:`Importances` (logarithms of
+    them where ``_logs`` is true). ``_array_level`` is "b" where it works in NumPy.
     """
 
     _labels = "ignored"
