@@ -73,9 +73,9 @@ class OTLabelPropagationClassifier(TargetClassifier, DomainClassifierMixin, Base
 
     It helps where transport of rows does, see :class:`OptimalTransportTransformer`; since the
     classifier sees target rows as they are, distortions of the map do no harm, but class
-    proportions are carried over, so it harms where the class balance differs. Where several exact plans cost
-    the same (duplicated rows, or features of few values), which one is found depends on the order
-    of the rows.
+    proportions are carried over, so it harms where the class balance differs. Where several exact
+    plans cost the same (duplicated rows, or features of few values), which one is found depends on
+    the order of the rows.
 
     Cost: one plan, between :math:`n^2` and :math:`n^3`, and one fit. Fitted without
     ``sample_domain`` it is `estimator` on all rows. Array level (b): the fit, and exact plans,
