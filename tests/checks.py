@@ -436,7 +436,7 @@ def check_one_source_class_is_learnt_or_explained(estimator):
     try:
         model = clone(estimator).fit(X, y, sample_domain=d)
     except ValueError as error:
-        assert "needs two classes or more" in str(error)
+        assert "one class only" in str(error)
     else:
         assert 1 in model.predict(X)
 
@@ -537,17 +537,16 @@ def check_refit_starts_afresh(estimator):
     assert_same(outputs(model, X2, d2), wanted, "second fit")
 
 
-@only(lambda e: len(EXAMPLES.get(type(e).__name__, [])) > 1)
+@only(lambda e: len(EXAMPLES.get(type(e).__name__, [])) > 1 and "estimator" not in vars(e))
 def check_refit_with_other_parameters_forgets_all(estimator):
     """Whatever a former fit learnt under other parameters is gone after this one."""
     X, y, d = make_data(estimator)
     y = hide_labels(y, d, estimator)
     learnt = set(vars(fitted(estimator, X, y, d)))
     for other in EXAMPLES[type(estimator).__name__]:
-        if is_classifier(other) == is_classifier(estimator):
-            model = fitted(other, X, y, d).set_params(**estimator.get_params(deep=False))
-            model.fit(X, y, sample_domain=d)
-            assert set(vars(model)) == learnt
+        model = fitted(other, X, y, d).set_params(**estimator.get_params(deep=False))
+        model.fit(X, y, sample_domain=d)
+        assert set(vars(model)) == learnt
 
 
 def check_several_sources(estimator):

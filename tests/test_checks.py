@@ -67,10 +67,11 @@ class WritesToInput(CORALTransformer):
 class Remembers(CORALTransformer):
     """Does not forget a former fit."""
 
-    def _fit(self, data):
+    def fit(self, X, y=None, *, sample_domain=None):
         first = getattr(self, "maps_", None)
-        super()._fit(data)
+        super().fit(X, y, sample_domain=sample_domain)
         self.maps_ = first or self.maps_
+        return self
 
 
 class TakesOneSide(CORALTransformer):

@@ -1,9 +1,6 @@
 """Labels: their type, which of them are missing, and joining them."""
 
-from contextlib import contextmanager
-
 import numpy as np
-from sklearn.base import is_classifier
 
 from .._array._backend import is_foreign_array, to_numpy
 
@@ -93,25 +90,6 @@ def labeled_rows(y, ids):
                 "missing labels with NaN (None among text), as skda.stack_domains does."
             )
     return is_source | ~missing_labels(y)
-
-
-@contextmanager
-def one_class_explained(estimator, labels):
-    """Say in terms of domains why a classifier inside could not be fitted on one class.
-
-    Some classifiers can be, and give that class to every row; so only a failure is explained.
-    """
-    try:
-        yield
-    except ValueError as error:
-        classes = np.unique(labels) if is_classifier(estimator) else []
-        if len(classes) != 1:
-            raise
-        raise ValueError(
-            f"{type(estimator).__name__} needs two classes or more among the labels that it "
-            f"learns from; the source rows have only {classes[0]!r}. Pass source rows of other "
-            "classes, and check that y holds the labels, not the domains."
-        ) from error
 
 
 def missing_like(labels, shape):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from sklearn import get_config
+from sklearn.base import is_classifier
 from sklearn.utils import get_tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
@@ -274,6 +275,26 @@ def class_labels(estimator, data):
     codes = np.full(data.ids.shape, -1, dtype=np.int64)
     codes[data.labeled] = found
     return classes, codes
+
+
+@contextmanager
+def one_class_explained(estimator, labels):
+    """Say in terms of domains why a classifier inside could not be fitted on one class.
+
+    Some classifiers can be, and give that class to every row; so only a failure is explained.
+    """
+    try:
+        yield
+    except ValueError as error:
+        known = labels is not None and is_classifier(estimator)
+        classes = np.unique(labels).tolist() if known else []
+        if len(classes) != 1:
+            raise
+        raise ValueError(
+            f"{type(estimator).__name__} needs two classes or more among the labels that it "
+            f"learns from; the source rows have one class only, {classes[0]!r}. Pass source rows "
+            "of other classes, and check that y holds the labels, not the domains."
+        ) from error
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import has_fit_parameter
 
 from .._array._backend import namespace, to_numpy
-from .._core._labels import one_class_explained
 from .._core._routing import DomainRouting
-from .._core._validation import data_for_fit, data_for_predict, fresh_fit
+from .._core._validation import data_for_fit, data_for_predict, fresh_fit, one_class_explained
 
 
 def fit_weighted(estimator, X, y, weight):

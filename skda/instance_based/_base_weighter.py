@@ -16,7 +16,7 @@ from .._array._warnings import warn_user
 from .._core._param_checks import check_real
 from .._core._routing import DomainRouting
 from .._core._sample_domain import DomainWarning
-from .._core._validation import data_for_fit, data_for_predict
+from .._core._validation import data_for_fit, data_for_predict, fresh_fit
 
 _LEAST_LOG = -1e30  # stands for log(0): times exponent=0 this is 0, where -inf would give NaN
 # Effective sample sizes below which a warning says that the weights rest on few rows: three rows,
@@ -244,28 +244,29 @@ class BaseWeighter(DomainRouting, BaseEstimator):
         self : object
             The fitted weighter.
         """
-        exponent, clip, min_effective_size = self._check_shape_params()
-        data = self._data_for_fit(X, sample_domain)
-        xp, backend = data.xp, data.backend
-        if data.adapts:
-            raw, warning = self._importances(data)
-            weights, self._scale = scale_weights(
-                raw,
-                exponent=exponent,
-                clip=clip,
-                min_effective_size=min_effective_size,
-                logs=self._logs,
-            )
-            warning = warning or self._quality_warning(data, raw, weights)
-            if warning:
-                warn_user(warning, DomainWarning)
-        else:
-            self._scale = None
-            dtype = getattr(data.X, "dtype", None) if hasattr(data.X, "device") else None
-            weights = xp.ones(len(data.source), dtype=dtype, device=backend.device)
-        self.effective_sample_size_ = effective_sample_size(weights)
-        self.learnt_part_ = 1.0 if self._scale is None else self._scale.learnt_part
-        self.weights_ = data.to_input(weights)
+        with fresh_fit(self):
+            exponent, clip, min_effective_size = self._check_shape_params()
+            data = self._data_for_fit(X, sample_domain)
+            xp, backend = data.xp, data.backend
+            if data.adapts:
+                raw, warning = self._importances(data)
+                weights, self._scale = scale_weights(
+                    raw,
+                    exponent=exponent,
+                    clip=clip,
+                    min_effective_size=min_effective_size,
+                    logs=self._logs,
+                )
+                warning = warning or self._quality_warning(data, raw, weights)
+                if warning:
+                    warn_user(warning, DomainWarning)
+            else:
+                self._scale = None
+                dtype = getattr(data.X, "dtype", None) if hasattr(data.X, "device") else None
+                weights = xp.ones(len(data.source), dtype=dtype, device=backend.device)
+            self.effective_sample_size_ = effective_sample_size(weights)
+            self.learnt_part_ = 1.0 if self._scale is None else self._scale.learnt_part
+            self.weights_ = data.to_input(weights)
         return self
 
     def _data_for_fit(self, X, sample_domain):

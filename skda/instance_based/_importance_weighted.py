@@ -20,6 +20,7 @@ from .._core._meta_estimator import (
 )
 from .._core._param_checks import check_bool, check_real
 from .._core._sample_domain import DomainWarning, domains_for_fit
+from .._core._validation import fresh_fit, one_class_explained
 from ._base_weighter import effective_sample_size
 
 
@@ -206,16 +207,25 @@ class ImportanceWeightedEstimator(DelegatingEstimator):
         keyword = weights_keyword(self.estimator)
         check_weighter(self.weighter)
         check_bool("use_target_labels", self.use_target_labels)
-        self.estimator_ = clone(self.estimator)
-        if sample_domain is None:
-            domains_for_fit(None, 0, estimator=self)  # warns
-            params = self._params_for("fit", None, params)
-            if sample_weight is not None:
-                check_row_weights(sample_weight, _num_rows(X))
-                params[keyword] = sample_weight
-            self.estimator_.fit(X, y, **params)
-            self._learn_weights(X, None)
-            return self
+        with fresh_fit(self):
+            if sample_domain is None:
+                self._fit_unweighted(X, y, sample_weight, keyword, params)
+            else:
+                self._fit_weighted(X, y, sample_weight, sample_domain, keyword, params)
+        return self
+
+    def _fit_unweighted(self, X, y, sample_weight, keyword, params):
+        """Fit on all rows with no weights but the user's."""
+        domains_for_fit(None, 0, estimator=self)  # warns
+        params = self._params_for("fit", None, params)
+        if sample_weight is not None:
+            check_row_weights(sample_weight, _num_rows(X))
+            params[keyword] = sample_weight
+        self.estimator_ = clone(self.estimator).fit(X, y, **params)
+        self._learn_weights(X, None)
+
+    def _fit_weighted(self, X, y, sample_weight, sample_domain, keyword, params):
+        """Learn the weights, then fit with them on the rows that are learnt from."""
         n_samples = n_rows(X)
         ids = domains_for_fit(sample_domain, n_samples, estimator=self)
         if y is None or n_rows(y) != n_samples:
@@ -232,8 +242,10 @@ class ImportanceWeightedEstimator(DelegatingEstimator):
         if is_foreign_array(X):
             weights = backend_of(X).asarray(weights, X.dtype)
         labels = take_rows(y, rows) if is_foreign_array(y) else take_labels(y, rows)
-        self.estimator_.fit(take_rows(X, rows), labels, **params, **{keyword: weights})
-        return self
+        with one_class_explained(self, labels):
+            self.estimator_ = clone(self.estimator).fit(
+                take_rows(X, rows), labels, **params, **{keyword: weights}
+            )
 
     def _learn_weights(self, X, ids):
         if self.weighter is None:

@@ -23,7 +23,13 @@ from .._core._param_checks import check_integer, check_option, check_real
 from .._core._routing import DomainRouting
 from .._core._sample_domain import DomainWarning
 from .._core._score import DomainClassifierMixin
-from .._core._validation import class_labels, data_for_inner_fit, data_for_inner_predict
+from .._core._validation import (
+    class_labels,
+    data_for_inner_fit,
+    data_for_inner_predict,
+    fresh_fit,
+    one_class_explained,
+)
 from ._class_priors import (
     SINGULAR,
     bbse_ratio,
@@ -208,33 +214,35 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         self : object
             The fitted estimator.
         """
-        self._check_params(sample_weight)
-        data = data_for_inner_fit(self, X, y, sample_domain, labels="source")
-        self.classes_, codes = class_labels(self, data)
-        weights = check_row_weights(sample_weight, len(data.ids))
-        source = data.source
-        given = None if sample_weight is None else weights[source]
-        self.estimator_ = self._fit_inner(data.X_source, data.y_source, given)
-        codes, weights_source = codes[source], weights[source]
-        counts = np.bincount(codes, weights_source, minlength=len(self.classes_))
-        if not counts.all():
-            raise ValueError(
-                "sample_weight must not be zero on all source rows of a class; it is for "
-                f"{self.classes_[counts == 0].tolist()}. Leave those rows out."
-            )
-        self.source_priors_ = self.target_priors_ = counts / counts.sum()
-        self.classifier_priors_ = self._assumed_priors(data.X_source, weights_source)
-        self.prior_ratio_ = np.ones(len(self.classes_))
-        self.n_iter_ = 1
-        if data.adapts:
-            if weights[data.target].sum() == 0:
-                raise ValueError("sample_weight must not be zero on all target rows.")
-            estimate = self._em if self.method == "em" else self._from_confusion
-            priors = estimate(data, codes, given, weights)
-            self._warn_of_absent_classes(priors, len(data.target))
-            kept = 1.0 - self.strength
-            self.target_priors_ = kept * self.source_priors_ + self.strength * priors
-            self.prior_ratio_ = kept + self.strength * priors / self.classifier_priors_
+        with fresh_fit(self):
+            self._check_params(sample_weight)
+            data = data_for_inner_fit(self, X, y, sample_domain, labels="source")
+            self.classes_, codes = class_labels(self, data)
+            weights = check_row_weights(sample_weight, len(data.ids))
+            source = data.source
+            given = None if sample_weight is None else weights[source]
+            with one_class_explained(self, data.y_source):
+                self.estimator_ = self._fit_inner(data.X_source, data.y_source, given)
+            codes, weights_source = codes[source], weights[source]
+            counts = np.bincount(codes, weights_source, minlength=len(self.classes_))
+            if not counts.all():
+                raise ValueError(
+                    "sample_weight must not be zero on all source rows of a class; it is for "
+                    f"{self.classes_[counts == 0].tolist()}. Leave those rows out."
+                )
+            self.source_priors_ = self.target_priors_ = counts / counts.sum()
+            self.classifier_priors_ = self._assumed_priors(data.X_source, weights_source)
+            self.prior_ratio_ = np.ones(len(self.classes_))
+            self.n_iter_ = 1
+            if data.adapts:
+                if weights[data.target].sum() == 0:
+                    raise ValueError("sample_weight must not be zero on all target rows.")
+                estimate = self._em if self.method == "em" else self._from_confusion
+                priors = estimate(data, codes, given, weights)
+                self._warn_of_absent_classes(priors, len(data.target))
+                kept = 1.0 - self.strength
+                self.target_priors_ = kept * self.source_priors_ + self.strength * priors
+                self.prior_ratio_ = kept + self.strength * priors / self.classifier_priors_
         return self
 
     def _assumed_priors(self, X, weights):

@@ -116,9 +116,9 @@ class MultiSourceTrAdaBoostClassifier(TrAdaBoostClassifier):
         n_estimators=50,
         initial_weights="uniform",
         error="hard",
-        stop_early=True,
         samme=False,
         dynamic_cost=False,
+        stop_early=True,
         random_state=None,
     ):
         super().__init__(

@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 from .._core._meta_estimator import check_accepts_sample_weight, class_columns, predicted_codes
 from .._core._param_checks import check_bool, check_integer, check_option
 from .._core._score import DomainClassifierMixin
-from .._core._validation import class_labels, data_for_inner_fit, data_for_inner_predict
+from .._core._validation import class_labels, data_for_inner_fit, data_for_inner_predict, fresh_fit
 from ._base_boosting import (
     BaseTransferBoosting,
     Rounds,
@@ -150,9 +150,9 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
         n_estimators=50,
         initial_weights="balanced",
         error="hard",
-        stop_early=False,
         samme=False,
         dynamic_cost=False,
+        stop_early=False,
         random_state=None,
     ):
         self.estimator = estimator
@@ -184,13 +184,14 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
         self : object
             The fitted estimator.
         """
-        self._check_params()
-        data = data_for_inner_fit(self, X, y, sample_domain, labels="all")
-        self.classes_, codes = class_labels(self, data)
-        rows, is_target, weights = self._training_rows(data, sample_weight)
-        ids = np.where(is_target, -1, data.ids[rows])  # all targets are one
-        rounds = self._boost(*labeled_part(data, rows), codes[rows], ids, weights)
-        self._keep(rounds, data, rows)
+        with fresh_fit(self):
+            self._check_params()
+            data = data_for_inner_fit(self, X, y, sample_domain, labels="all")
+            self.classes_, codes = class_labels(self, data)
+            rows, is_target, weights = self._training_rows(data, sample_weight)
+            ids = np.where(is_target, -1, data.ids[rows])  # all targets are one
+            rounds = self._boost(*labeled_part(data, rows), codes[rows], ids, weights)
+            self._keep(rounds, data, rows)
         return self
 
     def _boost(self, X, y, codes, ids, weights):

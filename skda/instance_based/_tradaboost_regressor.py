@@ -11,7 +11,7 @@ from .._core._labels import as_labels
 from .._core._meta_estimator import check_accepts_sample_weight
 from .._core._param_checks import check_bool, check_integer, check_option
 from .._core._score import DomainRegressorMixin
-from .._core._validation import data_for_inner_fit, data_for_inner_predict
+from .._core._validation import data_for_inner_fit, data_for_inner_predict, fresh_fit
 from ._base_boosting import (
     BaseTransferBoosting,
     Rounds,
@@ -76,12 +76,13 @@ class BaseTrAdaBoostRegressor(DomainRegressorMixin, BaseTransferBoosting):
         self : object
             The fitted estimator.
         """
-        self._check_params()
-        data = data_for_inner_fit(self, X, y, sample_domain, labels="all")
-        rows, is_target, weights = self._training_rows(data, sample_weight)
-        X, y = labeled_part(data, rows)
-        y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
-        self._keep(self._boost(X, y, weights, is_target), data, rows)
+        with fresh_fit(self):
+            self._check_params()
+            data = data_for_inner_fit(self, X, y, sample_domain, labels="all")
+            rows, is_target, weights = self._training_rows(data, sample_weight)
+            X, y = labeled_part(data, rows)
+            y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+            self._keep(self._boost(X, y, weights, is_target), data, rows)
         return self
 
     def _boost_rounds(self, X, y, weights, is_target, random_state, *, update, over):
