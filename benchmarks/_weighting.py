@@ -18,15 +18,15 @@ from skda import (
 
 WEIGHTERS = {
     "source only": None,
-    "KMM": KMMWeighter(reg=0.0),
-    "KMM, reg 1": KMMWeighter(reg=1.0),
-    "KLIEP": KLIEPWeighter(random_state=0),
-    "uLSIF": ULSIFWeighter(random_state=0),
-    "RuLSIF": RuLSIFWeighter(random_state=0),
-    "domain classifier": DomainClassifierWeighter(random_state=0),
-    "Gaussian": GaussianWeighter(),
-    "kernel density": KernelDensityWeighter(),
-    "nearest neighbors": NearestNeighborsWeighter(),
+    "KMM": KMMWeighter(reg=0.0, min_effective_size=None),
+    "KMM, reg 1": KMMWeighter(reg=1.0, min_effective_size=None),
+    "KLIEP": KLIEPWeighter(random_state=0, min_effective_size=None),
+    "uLSIF": ULSIFWeighter(random_state=0, min_effective_size=None),
+    "RuLSIF": RuLSIFWeighter(random_state=0, min_effective_size=None),
+    "domain classifier": DomainClassifierWeighter(random_state=0, min_effective_size=None),
+    "Gaussian": GaussianWeighter(min_effective_size=None),
+    "kernel density": KernelDensityWeighter(min_effective_size=None),
+    "nearest neighbors": NearestNeighborsWeighter(min_effective_size=None),
 }
 
 

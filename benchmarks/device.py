@@ -99,7 +99,7 @@ def steps(scale):
     yield (
         f"KMM, 2 x {n // 2} rows",
         X,
-        lambda X, ids=ids: KMMWeighter(reg=0.0).fit(X, sample_domain=ids),
+        lambda X, ids=ids: KMMWeighter(reg=0.0, min_effective_size=None).fit(X, sample_domain=ids),
         2 * (n // 2) ** 2 * 50 + (n // 2) ** 3 / 3,
     )
 

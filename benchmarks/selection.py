@@ -86,9 +86,9 @@ def candidates(classifier, first, n_features):
         found[f"subspace alignment {k}"] = pipe(skda.SubspaceAlignmentTransformer(n_components=k))
         found[f"TCA {k}"] = pipe(skda.TCATransformer(n_components=k, reg=1.0))
     for name, weighter in (
-        ("KMM", skda.KMMWeighter(reg=0.0)),
-        ("RuLSIF", skda.RuLSIFWeighter()),
-        ("domain classifier", skda.DomainClassifierWeighter()),
+        ("KMM", skda.KMMWeighter(reg=0.0, min_effective_size=None)),
+        ("RuLSIF", skda.RuLSIFWeighter(min_effective_size=None)),
+        ("domain classifier", skda.DomainClassifierWeighter(min_effective_size=None)),
     ):
         found[f"weights, {name}"] = pipe(
             last=skda.ImportanceWeightedEstimator(classifier, weighter)

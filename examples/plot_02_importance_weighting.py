@@ -55,7 +55,7 @@ def two_clinics(seed):
 
 X, y, sample_domain = two_clinics(seed=0)
 source, target = sample_domain > 0, sample_domain < 0
-weighter = KMMWeighter().fit(X, sample_domain=sample_domain)
+weighter = KMMWeighter(min_effective_size=None).fit(X, sample_domain=sample_domain)
 print(f"{source.sum()} source rows, {target.sum()} target rows")
 print(f"effective sample size {weighter.effective_sample_size_:.0f}")
 
@@ -98,9 +98,9 @@ plt.show()
 
 WEIGHTERS = {
     "source only": None,
-    "kernel mean matching": KMMWeighter(),
-    "relative density ratio": RuLSIFWeighter(random_state=0),
-    "domain classifier": DomainClassifierWeighter(random_state=0),
+    "kernel mean matching": KMMWeighter(min_effective_size=None),
+    "relative density ratio": RuLSIFWeighter(random_state=0, min_effective_size=None),
+    "domain classifier": DomainClassifierWeighter(random_state=0, min_effective_size=None),
 }
 scores = {name: [] for name in [*WEIGHTERS, "trained on the target"]}
 for seed in range(10):
@@ -128,14 +128,17 @@ hidden = y.astype(object)
 hidden[target] = None
 search = GridSearchCV(
     make_pipeline(
-        StandardScaler(), ImportanceWeightedEstimator(LogisticRegression(C=0.1), KMMWeighter())
+        StandardScaler(),
+        ImportanceWeightedEstimator(
+            LogisticRegression(C=0.1), KMMWeighter(min_effective_size=None)
+        ),
     ),
     {
         "importanceweightedestimator__weighter": [
             None,
-            KMMWeighter(),
-            KMMWeighter(reg=100.0),
-            RuLSIFWeighter(random_state=0),
+            KMMWeighter(min_effective_size=None),
+            KMMWeighter(reg=100.0, min_effective_size=None),
+            RuLSIFWeighter(random_state=0, min_effective_size=None),
         ]
     },
     scoring=ImportanceWeightedScorer(),

@@ -36,7 +36,9 @@ def kmm(n, d, width):
         return float(beta @ K @ beta / n**2 - 2.0 * beta @ cross / n + constant)
 
     def ours():
-        model = KMMWeighter(gamma=gamma, reg=0.0).fit(X, sample_domain=sample_domain)
+        model = KMMWeighter(gamma=gamma, reg=0.0, min_effective_size=None).fit(
+            X, sample_domain=sample_domain
+        )
         return mmd2(model.beta_)
 
     def skada_kmm():
@@ -71,7 +73,9 @@ def kliep(n, d):
         return float(np.log(kernel_matrix(fresh, centers, gamma=gamma) @ coef / normalizer).mean())
 
     def ours():
-        model = KLIEPWeighter(gamma=gammas, random_state=0).fit(X, sample_domain=sample_domain)
+        model = KLIEPWeighter(gamma=gammas, random_state=0, min_effective_size=None).fit(
+            X, sample_domain=sample_domain
+        )
         return likelihood(model.gamma_, model.centers_, model.coef_)
 
     def adapt_kliep():
@@ -97,7 +101,9 @@ def rulsif(n, d):
         return float(value - np.mean(w_t))
 
     def ours():
-        model = RuLSIFWeighter(alpha=ALPHA, gamma=gammas, reg=regs, random_state=0)
+        model = RuLSIFWeighter(
+            alpha=ALPHA, gamma=gammas, reg=regs, random_state=0, min_effective_size=None
+        )
         model.fit(X, sample_domain=sample_domain)
         return criterion(model.gamma_, model.centers_, model.coef_)
 

@@ -37,15 +37,15 @@ HOSPITALS = {"Clev": "cleveland", "Hung": "hungarian", "Switz": "switzerland", "
 PAIRS = [f"{source}>{target}" for source, target in permutations(HOSPITALS, 2)]
 CHOLESTEROL = 4
 WEIGHTERS = {
-    "DomainClassifier": DomainClassifierWeighter(),
-    "Gaussian": GaussianWeighter(),
-    "KernelDensity": KernelDensityWeighter(),
-    "KLIEP": KLIEPWeighter(),
-    "KMM": KMMWeighter(reg=0.0),
-    "KMM, reg 1": KMMWeighter(reg=1.0),
-    "NearestNeighbors": NearestNeighborsWeighter(),
-    "RuLSIF": RuLSIFWeighter(),
-    "ULSIF": ULSIFWeighter(),
+    "DomainClassifier": DomainClassifierWeighter(min_effective_size=None),
+    "Gaussian": GaussianWeighter(min_effective_size=None),
+    "KernelDensity": KernelDensityWeighter(min_effective_size=None),
+    "KLIEP": KLIEPWeighter(min_effective_size=None),
+    "KMM": KMMWeighter(reg=0.0, min_effective_size=None),
+    "KMM, reg 1": KMMWeighter(reg=1.0, min_effective_size=None),
+    "NearestNeighbors": NearestNeighborsWeighter(min_effective_size=None),
+    "RuLSIF": RuLSIFWeighter(min_effective_size=None),
+    "ULSIF": ULSIFWeighter(min_effective_size=None),
 }
 
 

@@ -102,8 +102,8 @@ TCA = TCATransformer(30, kernel="linear", reg=0.01)
 SINKHORN = OptimalTransportTransformer(reg=0.01, marginal_reg=None)
 METHODS = {
     "source only": over_folds(lambda: TrainOnSource(FOREST)),
-    "KMM": weighted(KMMWeighter(reg=0.0)),
-    "KMM, reg 1": weighted(KMMWeighter(reg=1.0)),
+    "KMM": weighted(KMMWeighter(reg=0.0, min_effective_size=None)),
+    "KMM, reg 1": weighted(KMMWeighter(reg=1.0, min_effective_size=None)),
     "TCA": forest(TCA, merged=True),
     "Sinkhorn, sources as one": forest(SINKHORN, merged=True),
     "Sinkhorn": forest(SINKHORN),

@@ -58,7 +58,9 @@ METHODS = {
         )
     ),
     "domain classifier, counts": dense(
-        ImportanceWeightedEstimator(LR, DomainClassifierWeighter(LR, random_state=0))
+        ImportanceWeightedEstimator(
+            LR, DomainClassifierWeighter(LR, random_state=0, min_effective_size=None)
+        )
     ),
     "SA, counts": dense(SubspaceAlignmentTransformer(100), LR),
 }

@@ -123,10 +123,12 @@ METHODS = {
     "CORAL, tf-idf": aligned(
         TfidfTransformer(), CORALTransformer(reg=1e-3, match_mean=False), C=1.0
     ),
-    "domain classifier": weighted(DomainClassifierWeighter(logistic(0.01), random_state=0)),
-    "KMM": weighted(KMMWeighter(reg=0.0), dense=True),
-    "KMM, reg 1": weighted(KMMWeighter(reg=1.0), dense=True),
-    "KMM, reg 10": weighted(KMMWeighter(reg=10.0), dense=True),
+    "domain classifier": weighted(
+        DomainClassifierWeighter(logistic(0.01), random_state=0, min_effective_size=None)
+    ),
+    "KMM": weighted(KMMWeighter(reg=0.0, min_effective_size=None), dense=True),
+    "KMM, reg 1": weighted(KMMWeighter(reg=1.0, min_effective_size=None), dense=True),
+    "KMM, reg 10": weighted(KMMWeighter(reg=10.0, min_effective_size=None), dense=True),
     "SA": aligned(SubspaceAlignmentTransformer(500), dense=True),
     "TCA": aligned(
         TCATransformer(

@@ -104,11 +104,15 @@ MODELS = {
     ),
     "domain classifier": lambda: make_domain_pipeline(
         StandardScaler(),
-        ImportanceWeightedEstimator(Ridge(1.0), DomainClassifierWeighter(random_state=0)),
+        ImportanceWeightedEstimator(
+            Ridge(1.0), DomainClassifierWeighter(random_state=0, min_effective_size=None)
+        ),
     ),
     "RuLSIF": lambda: make_domain_pipeline(
         StandardScaler(),
-        ImportanceWeightedEstimator(Ridge(1.0), RuLSIFWeighter(random_state=0)),
+        ImportanceWeightedEstimator(
+            Ridge(1.0), RuLSIFWeighter(random_state=0, min_effective_size=None)
+        ),
     ),
 }
 

@@ -72,11 +72,11 @@ class DomainClassifierWeighter(FunctionWeighter):
     clip : float or None, default=None
         Largest weight, as a multiple of the mean weight, applied after `exponent`. What is cut off
         goes to the other rows in proportion to their weights. None does not clip.
-    min_effective_size : float or None, default=0.1
-        Effective sample size, as a part of the source rows, at or below which all weights are
-        equal: they would rest on too few rows. Above it the learnt weights are mixed with equal
-        ones, in proportion to how far the size is above it. None, the paper's weights, mixes
-        nothing in.
+    min_effective_size : float, "auto" or None, default="auto"
+        Smallest effective sample size of the weights, as a part of the source rows: weights that
+        rest on fewer rows are mixed with equal ones until they have it. "auto" is thirty rows for
+        each feature and for the intercept, at most all rows, which leaves equal weights. None,
+        the paper's weights, mixes nothing in.
     random_state : int, RandomState instance or None, default=None
         Shuffles the folds. The classifier has its own.
 
@@ -142,7 +142,7 @@ class DomainClassifierWeighter(FunctionWeighter):
         cv=5,
         exponent=1.0,
         clip=None,
-        min_effective_size=0.1,
+        min_effective_size="auto",
         random_state=None,
     ):
         self.classifier = classifier

@@ -158,7 +158,7 @@ class GaussianWeighter(FunctionWeighter):
 
     _logs = True
 
-    def __init__(self, *, reg="ledoit-wolf", exponent=1.0, clip=None, min_effective_size=0.1):
+    def __init__(self, *, reg="ledoit-wolf", exponent=1.0, clip=None, min_effective_size="auto"):
         self.reg = reg
         self.exponent = exponent
         self.clip = clip

@@ -124,7 +124,7 @@ class KernelDensityWeighter(FunctionWeighter):
 
     _logs = True
 
-    def __init__(self, *, gamma="scott", exponent=1.0, clip=None, min_effective_size=0.1):
+    def __init__(self, *, gamma="scott", exponent=1.0, clip=None, min_effective_size="auto"):
         self.gamma = gamma
         self.exponent = exponent
         self.clip = clip

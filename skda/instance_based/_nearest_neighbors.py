@@ -109,7 +109,7 @@ class NearestNeighborsWeighter(BaseWeighter):
         metric="minkowski",
         exponent=1.0,
         clip=None,
-        min_effective_size=0.1,
+        min_effective_size="auto",
     ):
         self.n_neighbors = n_neighbors
         self.smoothing = smoothing

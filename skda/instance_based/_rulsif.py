@@ -149,11 +149,11 @@ class RuLSIFWeighter(_LeastSquaresWeighter):
     clip : float or None, default=None
         Largest weight, as a multiple of the mean weight, applied after `exponent`. What is cut off
         goes to the other rows in proportion to their weights. None does not clip.
-    min_effective_size : float or None, default=0.1
-        Effective sample size, as a part of the source rows, at or below which all weights are
-        equal: they would rest on too few rows. Above it the learnt weights are mixed with equal
-        ones, in proportion to how far the size is above it. None, the paper's weights, mixes
-        nothing in.
+    min_effective_size : float, "auto" or None, default="auto"
+        Smallest effective sample size of the weights, as a part of the source rows: weights that
+        rest on fewer rows are mixed with equal ones until they have it. "auto" is thirty rows for
+        each feature and for the intercept, at most all rows, which leaves equal weights. None,
+        the paper's weights, mixes nothing in.
     random_state : int, RandomState instance or None, default=None
         Draws the centers, and the rows of the median heuristic if there are over 1,000.
 
@@ -234,7 +234,7 @@ class RuLSIFWeighter(_LeastSquaresWeighter):
         n_basis=100,
         exponent=1.0,
         clip=None,
-        min_effective_size=0.1,
+        min_effective_size="auto",
         random_state=None,
     ):
         self.alpha = alpha
@@ -278,11 +278,11 @@ class ULSIFWeighter(_LeastSquaresWeighter):
     clip : float or None, default=None
         Largest weight, as a multiple of the mean weight, applied after `exponent`. What is cut off
         goes to the other rows in proportion to their weights. None does not clip.
-    min_effective_size : float or None, default=0.1
-        Effective sample size, as a part of the source rows, at or below which all weights are
-        equal: they would rest on too few rows. Above it the learnt weights are mixed with equal
-        ones, in proportion to how far the size is above it. None, the paper's weights, mixes
-        nothing in.
+    min_effective_size : float, "auto" or None, default="auto"
+        Smallest effective sample size of the weights, as a part of the source rows: weights that
+        rest on fewer rows are mixed with equal ones until they have it. "auto" is thirty rows for
+        each feature and for the intercept, at most all rows, which leaves equal weights. None,
+        the paper's weights, mixes nothing in.
     random_state : int, RandomState instance or None, default=None
         Draws the centers, and the rows of the median heuristic if there are over 1,000.
 
@@ -351,7 +351,7 @@ class ULSIFWeighter(_LeastSquaresWeighter):
         n_basis=100,
         exponent=1.0,
         clip=None,
-        min_effective_size=0.1,
+        min_effective_size="auto",
         random_state=None,
     ):
         self.gamma = gamma

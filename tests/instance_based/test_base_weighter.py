@@ -1,5 +1,7 @@
 """What all weighters share: scales, and warnings where the domains do not overlap."""
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -115,10 +117,12 @@ def test_clip_holds_where_most_weights_are_zero():
 def test_weights_that_rest_on_few_rows_give_way_to_equal_ones():
     raw = np.array([1.0] * 5 + [0.0] * 5)  # effective sample size: a half
     plain, _ = scale_weights(raw)
-    for least, part in ((None, 1.0), (0.0, 0.5), (0.1, 4 / 9), (0.5, 0.0), (0.7, 0.0), (1.0, 0.0)):
+    for least in (None, 0.0, 0.1, 0.5, 0.7, 0.9, 1.0):
         weights, scale = scale_weights(raw, min_effective_size=least)
+        part = scale.learnt_part
         np.testing.assert_allclose(weights, part * plain + 1 - part, atol=1e-12)
-        assert scale.learnt_part == pytest.approx(part)
+        size = weights.sum() ** 2 / (weights**2).sum() / 10
+        assert size == pytest.approx(max(0.5, least or 0.0)), "the floor is met, and no more"
     equal, scale = scale_weights(np.ones(7), min_effective_size=0.1)
     assert scale.learnt_part == 1.0 and (equal == 1.0).all()
 
@@ -152,3 +156,16 @@ def test_a_wrong_parameter_is_named(weighter, params):
         for value in values:
             with pytest.raises(ValueError, match=f"{name} must be"):
                 clone(weighter).set_params(**{name: value}).fit(X, sample_domain=d)
+
+
+def test_the_automatic_floor_asks_for_rows_by_the_number_of_features():
+    rng = np.random.default_rng(0)
+    for n_features, least in ((1, 60), (4, 150), (40, 400)):
+        X, d = rng.normal(size=(800, n_features)), np.repeat([1, -2], 400)
+        X[d < 0] = 0.3 * X[d < 0] + 2.0
+        plain = GaussianWeighter(min_effective_size=None)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DomainWarning)  # the domains hardly overlap
+            assert plain.fit(X, sample_domain=d).effective_sample_size_ < least
+            weighter = GaussianWeighter().fit(X, sample_domain=d)
+        assert weighter.effective_sample_size_ == pytest.approx(least)

@@ -357,7 +357,9 @@ def test_domain_classifier_takes_missing_values_and_categories():
     ward = pd.Categorical(np.where(rng.uniform(size=200) < 0.5 + 0.3 * (d < 0), "a", "b"))
     frame = pd.DataFrame({"age": age, "ward": ward})
     booster = HistGradientBoostingClassifier(max_iter=20, categorical_features="from_dtype")
-    weighter = DomainClassifierWeighter(booster, random_state=0).fit(frame, sample_domain=d)
+    weighter = DomainClassifierWeighter(booster, min_effective_size=None, random_state=0).fit(
+        frame, sample_domain=d
+    )
     old = (frame["age"][:100] > 1).to_numpy()
     young = (frame["age"][:100] < -1).to_numpy()
     assert weighter.weights_[old].mean() > 2 * weighter.weights_[young].mean()
