@@ -19,9 +19,9 @@ def splits(y, sample_domain, n_splits=5):
 
 
 def target_scores(model, X, y, sample_domain, train, test):
-    """Shares of target rows of the test part that a model of the train part gets right.
+    """Fractions of target rows of the test part that a model of the train part gets right.
 
-    One share, or one of each member of a :class:`FirstComponents`. A model that cannot be fitted
+    One number, or one of each member of a :class:`FirstComponents`. A model that cannot be fitted
     has none right, which in the benchmark too is what keeps a candidate from being chosen.
     """
     hidden = np.where(sample_domain < 0, -1, y)
@@ -33,8 +33,10 @@ def target_scores(model, X, y, sample_domain, train, test):
             model.fit(X[train], hidden[train], sample_domain=sample_domain[train])
         except ValueError:  # such as labels carried over that are all of one class
             return np.zeros(1)
-    said = model.say(X[rows]) if isinstance(model, FirstComponents) else [model.predict(X[rows])]
-    return np.array([(labels == y[rows]).mean() for labels in said])
+    predictions = (
+        model.say(X[rows]) if isinstance(model, FirstComponents) else [model.predict(X[rows])]
+    )
+    return np.array([(labels == y[rows]).mean() for labels in predictions])
 
 
 def oracle(make_model, grid=None, *, n_inner=5):

@@ -30,7 +30,7 @@ class Task:
     higher_is_better: bool = True
     """False for errors."""
     origin: str = ""
-    """Which files the task wants and where they come from, said when they are not there."""
+    """Which files the task wants and where they come from, for the error if they are missing."""
 
 
 def target_accuracy(make_model):

@@ -51,7 +51,7 @@ def two_clinics(seed):
 # What the weights look like
 # --------------------------
 # Kernel mean matching asks for weights under which the source, as a whole, looks like the target.
-# A weighter can be fitted alone and looked at: it needs the rows and who they belong to, no labels.
+# A weighter can be fitted and inspected alone: it needs the rows and their domains, no labels.
 
 X, y, sample_domain = two_clinics(seed=0)
 source, target = sample_domain > 0, sample_domain < 0
@@ -155,7 +155,7 @@ print(f"{right:.3f} right on the target")
 # ---------------------------
 # Weights help a model that has to choose where to be right. With all thirty measurements the same
 # model is nearly right everywhere, so that less is left to gain, and in thirty dimensions the
-# domains overlap less. Look at the effective sample size before believing a weighted model: below
+# domains overlap less. Check the effective sample size before believing a weighted model: below
 # a few dozen rows its scores are a matter of luck.
 
 rng = np.random.default_rng(0)

@@ -3,11 +3,11 @@ What each alignment does to the same data
 =========================================
 
 One source with two classes, one target that is stretched, sheared and moved, and the same question
-to every alignment: where do the source rows go? The target's rows are drawn in gray, the source's
+to every alignment: where do the source rows go? The target's rows are plotted in gray, the source's
 in the colors of their classes; the line is the border of a classifier that was trained on the
 aligned source. It is good where it parts the two gray clouds.
 
-The data are drawn in two dimensions, because that is what can be looked at.
+The data are simulated in two dimensions, so that they can be plotted.
 """
 
 import matplotlib.pyplot as plt

@@ -66,7 +66,7 @@ print("                       ", *[(y_screened == c).mean() for c in model.class
 # %%
 # How much it matters
 # -------------------
-# Twenty draws, and the three ways of estimating the shares. ``em`` maximizes the likelihood; it
+# Twenty draws, and the three ways to estimate the proportions. ``em`` maximizes the likelihood; it
 # needs probabilities that can be believed, as those of a logistic regression. ``bbse`` and
 # ``rlls`` invert the confusion matrix, which asks less of the classifier and gives a noisier
 # answer.
@@ -123,15 +123,15 @@ for seed in range(20):
 fig, ax = plt.subplots(figsize=(5, 4.5), layout="constrained")
 ax.plot([0, 1], [0, 1], color="lightgray")
 for (name, values), color in zip(probabilities.items(), ("tab:gray", "tab:blue"), strict=True):
-    observed, said = calibration_curve(
+    observed, predicted = calibration_curve(
         np.concatenate(truth), np.concatenate(values), n_bins=10, strategy="quantile"
     )
-    ax.plot(said, observed, "o-", color=color, label=name)
+    ax.plot(predicted, observed, "o-", color=color, label=name)
 ax.set(
     xlim=(0, 1),
     ylim=(0, 1),
     xlabel="probability of illness, as predicted",
-    ylabel="share that is ill",
+    ylabel="proportion that is ill",
     title="People in the screening program",
 )
 ax.legend(frameon=False)

@@ -105,9 +105,9 @@ def all_estimators():
     for module in pkgutil.walk_packages(skda.__path__, "skda."):
         if any(part.startswith("_") for part in module.name.split(".")[1:]):
             continue
-        room = importlib.import_module(module.name)
-        for name in getattr(room, "__all__", []):
-            thing = getattr(room, name)
+        public_module = importlib.import_module(module.name)
+        for name in getattr(public_module, "__all__", []):
+            thing = getattr(public_module, name)
             if (
                 inspect.isclass(thing)
                 and issubclass(thing, BaseEstimator)
@@ -129,9 +129,7 @@ def expected_failures(estimator):
     return EXPECTED_FAILURES.get(type(estimator).__name__, {})
 
 
-# ---------------------------------------------------------------------------------------------
 # Data and outputs
-# ---------------------------------------------------------------------------------------------
 
 
 def make_data(estimator, *, n=40, sources=(1,), target=-2, seed=0):
@@ -176,15 +174,15 @@ def fitted(estimator, X, y, sample_domain):
 
 
 def outputs(estimator, X, sample_domain):
-    """Return what a fitted estimator says of these rows, by method, as NumPy arrays."""
-    said = {
+    """Return what a fitted estimator outputs for these rows, by method, as NumPy arrays."""
+    outputs_by_method = {
         method: np.asarray(to_numpy(getattr(estimator, method)(X, sample_domain=sample_domain)))
         for method in METHODS
         if hasattr(estimator, method)
     }
     if hasattr(estimator, "weights_"):
-        said["weights_"] = by_row(estimator, sample_domain)
-    return said
+        outputs_by_method["weights_"] = by_row(estimator, sample_domain)
+    return outputs_by_method
 
 
 def by_row(estimator, sample_domain):
@@ -206,9 +204,7 @@ def assert_same(found, wanted, what, rtol=1e-6, atol=1e-7):
             np.testing.assert_array_equal(found[method], values, err_msg=f"{what}: {method}")
 
 
-# ---------------------------------------------------------------------------------------------
 # Checks
-# ---------------------------------------------------------------------------------------------
 
 
 def only(applies):

@@ -62,6 +62,6 @@ def test_class_has_an_example(name):
 def test_docstring_is_valid_markup(name):
     core = pytest.importorskip("docutils.core")
     text = inspect.getdoc(validate.Validator._load_obj(name))
-    said = io.StringIO()
-    core.publish_doctree(text, settings_overrides={"report_level": 2, "warning_stream": said})
-    assert not [line for line in said.getvalue().splitlines() if MISREAD.search(line)]
+    messages = io.StringIO()
+    core.publish_doctree(text, settings_overrides={"report_level": 2, "warning_stream": messages})
+    assert not [line for line in messages.getvalue().splitlines() if MISREAD.search(line)]

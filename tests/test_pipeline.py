@@ -61,7 +61,7 @@ class Recorder(ClassifierMixin, BaseEstimator):
         return np.full(len(X), self.classes_[0])
 
 
-# ---- TrainOnSource
+# TrainOnSource.
 
 
 def test_only_source_rows_reach_the_estimator(domains):
@@ -195,7 +195,7 @@ def test_learnt_attributes_of_an_unfitted_wrapper_are_missing():
     assert not hasattr(TrainOnSource(StandardScaler()), "predict")
 
 
-# ---- PerDomain
+# PerDomain.
 
 
 def test_each_domain_gets_its_own_clone(domains):
@@ -229,7 +229,7 @@ def test_clones_of_domains_never_get_labels(domains):
         PerDomain(SelectKBest(k=1)).fit(X, y, sample_domain=d)
 
 
-# ---- make_domain_pipeline
+# make_domain_pipeline.
 
 
 def test_supervised_steps_are_wrapped_and_keep_their_names(routing):
@@ -288,14 +288,14 @@ def test_composites_that_do_not_learn_from_labels_are_left_alone(composite, rout
     assert make_domain_pipeline(composite)[0] is composite
 
 
-def test_a_composite_of_both_kinds_is_refused_with_the_mend(routing):
+def test_a_composite_of_both_kinds_is_refused_with_a_hint(routing):
     both = FeatureUnion([("coral", CORALTransformer()), ("best", SelectKBest(k=1))])
     with pytest.raises(ValueError, match=r"SelectKBest\(k=1\)\], which would learn from target"):
         make_domain_pipeline(both)
-    mended = FeatureUnion(
+    passing = FeatureUnion(
         [("coral", CORALTransformer()), ("best", TrainOnSource(SelectKBest(k=1)))]
     )
-    assert make_domain_pipeline(mended)[0] is mended
+    assert make_domain_pipeline(passing)[0] is passing
 
 
 def _uses_labels(transformer):
@@ -343,7 +343,7 @@ def test_labels_are_seen_to_be_used(estimator):
     assert learns_from_labels(estimator)
 
 
-# ---- whole pipelines
+# Whole pipelines.
 
 
 def mixed_frame(n=200, seed=0):
@@ -403,7 +403,7 @@ def test_other_tools_around_a_pipeline(routing):
     assert set(predicted) <= {"buys", "leaves"}
 
 
-def test_with_routing_off_a_warning_names_the_mend_before_scikit_learn_refuses():
+def test_with_routing_off_a_warning_hints_before_scikit_learn_refuses():
     frame, y, d = mixed_frame()
     with pytest.warns(DomainWarning, match=r"set_config\(enable_metadata_routing=True\)"):
         pipe = mixed_pipeline()

@@ -54,9 +54,7 @@ FACTORS = (0.1, 1.0, 10.0)
 # The cost of a distance in units of a cross-entropy: it depends on how long the features are.
 OTHERS = {"DeepJDOT": [{"feature_cost": 0.01}, {"feature_cost": 0.1}]}
 
-# ---------------------------------------------------------------------------------------------
 # The choice
-# ---------------------------------------------------------------------------------------------
 
 
 def make_net(name, seed, hidden, sample_domain, chosen):
@@ -164,9 +162,7 @@ class Net:
         return 100.0 * np.mean(net.predict(X[scored]) == y[scored])
 
 
-# ---------------------------------------------------------------------------------------------
 # Rows
-# ---------------------------------------------------------------------------------------------
 
 
 def of_unit_length(X):

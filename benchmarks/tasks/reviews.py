@@ -43,13 +43,13 @@ def _load(data, pair):
     source, target = (BOOKS[name] for name in pair.split(">"))
     counts, labels = [], []
     for file in (f"{source}_train", f"{target}_train", f"{target}_test"):
-        rows, said = load_svmlight_file(
+        rows, ratings = load_svmlight_file(
             data / FOLDER / f"{file}.svmlight", n_features=N_FEATURES, dtype=np.float64
         )
         counts.append(rows.log1p())
-        labels.append((said > 0).astype(int))
+        labels.append((ratings > 0).astype(int))
     X, y = vstack(counts, format="csr"), np.concatenate(labels)
-    return X, y, np.repeat([1, -2, TEST], [len(said) for said in labels])
+    return X, y, np.repeat([1, -2, TEST], [len(ratings) for ratings in labels])
 
 
 def on_test(make_model, *, dense=False):

@@ -8,7 +8,7 @@ _BACKENDS = ("numpy", "torch", "cupy", "array_api_strict")
 
 
 def find_backend(backend, device=None):
-    """Return the backend that these names stand for, or raise and say what there is."""
+    """Return the backend that these names stand for, or raise and list what there is."""
     if backend is None:
         raise ValueError(
             f"device={device!r} needs a backend; pass for example backend='torch' beside it."

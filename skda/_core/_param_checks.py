@@ -14,7 +14,7 @@ def check_strength(strength):
 
 
 def check_real(name, value, *, low=None, high=None, closed="both", none=False, hint=""):
-    """Return a parameter as a float if it is a finite number in an interval, or say what is wrong.
+    """Return a parameter as a float if it is a finite number in an interval; raise otherwise.
 
     Parameters
     ----------

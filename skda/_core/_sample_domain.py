@@ -21,7 +21,7 @@ class DomainWarning(UserWarning):
 
 
 def check_sample_domain(sample_domain, n_samples):
-    """Return sample_domain as one signed integer per row, or say what is wrong with it."""
+    """Return sample_domain as one signed integer per row, or raise an error that names the rule."""
     check_no_masked_entries("sample_domain", sample_domain)
     ids = np.asarray(to_numpy(sample_domain))
     if ids.ndim != 1:
@@ -60,7 +60,7 @@ def check_sample_domain(sample_domain, n_samples):
     if ids.dtype.kind in "uf" and ids.size and np.abs(ids).max() >= _TOO_LARGE:
         raise ValueError(
             "sample_domain must be signed 64-bit integers (source >= 0, target < 0); got "
-            f"{ids[np.abs(ids).argmax()]!r}, which is none. Number the domains anew, for example "
+            f"{ids[np.abs(ids).argmax()]!r}, which is none. Renumber the domains, for example "
             "with skda.encode_domains(ids, target=...)."
         )
     return ids.astype(np.int64)
@@ -147,7 +147,7 @@ def check_known_domains(name, given, sources, targets, *, per_source, per_target
 
 
 def rows_to_score(sample_domain, n_samples):
-    """Return the rows that ``score`` may look at, or None for all of them.
+    """Return the rows that ``score`` may use, or None for all of them.
 
     With sample_domain these are the source rows: no target label chooses a model silently.
     """

@@ -1,4 +1,4 @@
-"""The score of classifiers and regressors: which rows ``score`` may look at."""
+"""The score of classifiers and regressors: which rows ``score`` may use."""
 
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
@@ -10,7 +10,7 @@ from ._sample_domain import rows_to_score
 
 
 class DomainClassifierMixin(ClassifierMixin):
-    """A classifier whose ``score`` never looks at target labels by accident."""
+    """A classifier whose ``score`` never uses target labels by accident."""
 
     def score(self, X, y, sample_weight=None, *, sample_domain=None):
         """Return the accuracy.
@@ -30,13 +30,13 @@ class DomainClassifierMixin(ClassifierMixin):
         Returns
         -------
         score : float
-            Share of rows predicted right.
+            Fraction of rows predicted right.
         """
         return _score(self, accuracy_score, X, y, sample_weight, sample_domain)
 
 
 class DomainRegressorMixin(RegressorMixin):
-    """A regressor whose ``score`` never looks at target labels by accident."""
+    """A regressor whose ``score`` never uses target labels by accident."""
 
     def score(self, X, y, sample_weight=None, *, sample_domain=None):
         """Return the coefficient of determination R².
@@ -68,7 +68,7 @@ def _score(estimator, metric, X, y, sample_weight, sample_domain):
 
 
 def scored_part(estimator, X, y, sample_weight=None, sample_domain=None):
-    """Return the rows that ``score`` may look at, with labels of their own type."""
+    """Return the rows that ``score`` may use, with labels of their own type."""
     rows = rows_to_score(sample_domain, n_rows(X))
     if rows is None:
         y = take_labels(y)

@@ -100,7 +100,7 @@ def stack_domains(X_source, y_source, X_target, y_target=None):
         Target rows; or a list of such, one per target domain.
     y_target : like y_source, default=None
         Labels of the target rows where they are known, for scorers and for methods that use a
-        few of them. An unsupervised method never looks at them. Without it target rows get a
+        few of them. An unsupervised method ignores them. Without it target rows get a
         missing value that plain scikit-learn estimators refuse: NaN for numbers, so that integers
         become floats (estimators of skda that are fitted on them have integers in ``classes_``
         and predict integers), and None in an object array for strings, bools and objects.

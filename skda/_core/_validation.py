@@ -308,7 +308,7 @@ class DomainData:
     ids: np.ndarray
     """Signed id of the domain of each row."""
     labeled: np.ndarray | None
-    """Which rows have a label that may be used; None if the method looks at no label."""
+    """Which rows have a label that may be used; None if the method ignores labels."""
     backend: Backend
     """Where the arithmetic runs."""
     input_backend: Backend

@@ -54,7 +54,7 @@ def _gib(n_bytes):
 
 
 def _free_bytes():
-    """Bytes that this process may still take, or None where the system does not say."""
+    """Bytes that this process may still take, or None where the system does not report it."""
     limits = [limit() for limit in (_free_of_system, _free_of_container, _free_of_process)]
     return min((limit for limit in limits if limit is not None), default=None)
 

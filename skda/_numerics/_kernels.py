@@ -85,10 +85,6 @@ def _checked_callable(kernel, X, Y):
     return backend_of(X).asarray(K, X.dtype)
 
 
-# --------------------------------------------------------------------------------------------------
-# Tiles
-
-
 class _Tiling(NamedTuple):
     """A matrix between rows, made a tile at a time; of rows to themselves where symmetric.
 
@@ -257,10 +253,6 @@ def tile_side(X):
     return int((tile_bytes / itemsize(X)) ** 0.5)
 
 
-# --------------------------------------------------------------------------------------------------
-# Bandwidths
-
-
 def median_sq_dist(X, *, max_rows=1000, random_state=None):
     """Square of the median distance between two rows; of a draw if there are over ``max_rows``.
 
@@ -326,10 +318,6 @@ def resolve_gamma(gamma, X, *, kernel="rbf", max_rows=1000, random_state=None) -
     raise ValueError(f"gamma must be a positive number, 'median' or 'scale'; got {gamma!r}.")
 
 
-# --------------------------------------------------------------------------------------------------
-# Sums that do not need the matrix
-
-
 def kernel_row_means(X, Y, **kernel_params):
     """Mean of ``k(x, y)`` over the rows y of Y, for each row x: shape (n,), in tiles of memory."""
     return kernel_apply(X, Y, namespace(Y).ones_like(Y[:, 0]) / Y.shape[0], **kernel_params)
@@ -355,10 +343,6 @@ def kernel_apply(X, Y, coef, *, kernel="rbf", **kernel_params):
 def kernel_mean(X, Y, **kernel_params) -> float:
     """Mean of ``k(x, y)`` over all pairs of rows, without the n x m matrix."""
     return float(namespace(X).mean(kernel_row_means(X, Y, **kernel_params)))
-
-
-# --------------------------------------------------------------------------------------------------
-# Explicit features
 
 
 class NystroemMap(NamedTuple):

@@ -13,7 +13,7 @@ from .._array._backend import backend_of, namespace, to_numpy
 from .._array._warnings import warn_user
 
 # Scalings beyond this factor are moved into the potentials: far from overflow even in float32, and
-# rare enough that computing the kernel anew costs little.
+# rare enough that recomputing the kernel costs little.
 _ABSORB = math.log(1e6)
 _PLAIN_STEPS = 10  # over which the rate of convergence is measured; fewer mistake a wave for a rate
 _CG_LIMIT = 100  # products for one Newton step, beyond which plain steps are as good
@@ -183,7 +183,7 @@ def _scale_balanced(M, f, g, a, b, log_a, log_b, *, reg, power, max_iter, tol):
             limit = min(_CG_LIMIT, max_iter - n_iter)
             step, taken = _newton_step(K, u, v, row, a, b, limit=limit, error=errors[-1])
             n_iter += taken
-            errors = []  # the rate of plain steps is to be measured anew
+            errors = []  # the rate of plain steps has to be measured again
         u, v = (u * (a / row), None) if step is None else step
         log_u = xp.log(u)
         if float(xp.max(xp.abs(log_u))) > _ABSORB:

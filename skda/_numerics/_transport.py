@@ -31,10 +31,6 @@ _ZERO_COST = 1e-10  # share of the largest cost up to which a negative reduced c
 _FEASIBLE = 1e-3  # missing share of a row's mass that is tolerance, not mass left out
 
 
-# --------------------------------------------------------------------------------------------------
-# Costs
-
-
 def cost_matrix(X, Y, *, metric="sqeuclidean"):
     """Cost of moving each row of X to each row of Y.
 
@@ -112,7 +108,7 @@ def barycentric_map(coupling, Y, X, mass=None):
 
 
 def check_plan_size(who, n_source, n_target, like, *, exact, rounds=1.0):
-    """Say beforehand that plans between so many rows do not fit, or take long.
+    """Warn beforehand if plans between so many rows take long; raise if they do not fit.
 
     `rounds` is how many plans are solved, each from the last one.
     """
@@ -122,10 +118,6 @@ def check_plan_size(who, n_source, n_target, like, *, exact, rounds=1.0):
     check_memory(who, what, _PLAN_MATRICES * pairs, like, hint=hint)
     first = _SIMPLEX_SECONDS * pairs**_SIMPLEX_POWER if exact else _SINKHORN_SECONDS * pairs
     warn_if_long(who, what, first * (1.0 + (rounds - 1.0) * _WARM), like, hint=hint)
-
-
-# --------------------------------------------------------------------------------------------------
-# Exact plans
 
 
 def exact_plan(M, a=None, b=None, *, start=None):

@@ -139,7 +139,7 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             self._adaptation.check_params(params)
 
     def _validation_criteria(self):
-        """Return the losses on held-out rows that early stopping may look at."""
+        """Return the losses on held-out rows that early stopping may use."""
         criteria = self._task_class.validation_criteria
         if self._labels == "all":  # the second stage holds out labeled target rows
             return {"source": criteria["source"]}
@@ -246,7 +246,7 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             raise ValueError(
                 f"X has {shape[1]} features, but {type(self).__name__} is expecting "
                 f"{self.n_features_in_} features as input, those of the fit that goes on. Pass the "
-                "same columns, or fit anew with warm_start=False."
+                "same columns, or start again with warm_start=False."
             )
 
     @property
@@ -528,7 +528,7 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         """Return plain values and arrays, which skops stores without trusting torch or skorch.
 
         The optimizer's moments, the alignment loss and the state of callbacks are left out: what is
-        loaded predicts alike, and a training that goes on starts them anew.
+        loaded predicts alike, and a training that goes on restarts them.
         """
         if isinstance(self.module, torch.nn.Module):
             raise TypeError(
@@ -569,7 +569,7 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         return {name: as_plain(getattr(self, name)) for name in names if hasattr(self, name)}
 
     def _rebuild(self, modules):
-        """Make the networks anew from their states; the other fitted attributes are there."""
+        """Rebuild the networks from their states; the other fitted attributes are there."""
         device = self._torch_device()
         self._rng = check_random_state(self.random_state)
         with seeded(self._rng, device):

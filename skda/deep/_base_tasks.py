@@ -138,7 +138,7 @@ def log_proba(logits):
 
 
 def _has_one_stage(estimator):
-    """Tell whether a method can be trained chunk by chunk, or say why it cannot."""
+    """Tell whether a method can be trained chunk by chunk, or raise with the reason."""
     if estimator._adaptation is None:
         return True
     raise AttributeError(

@@ -102,7 +102,7 @@ def build_module(module, *, n_features, n_outputs, options):
 
 
 def check_module(module, X, n_outputs):
-    """Return the width of the features, or say what is wrong with what the module returns."""
+    """Return the width of the features, or raise if the module returns something else."""
     training = module.training
     module.eval()  # batch normalization refuses to train on a single row
     with torch.no_grad():

@@ -38,7 +38,7 @@ class InformationLoss(AlignmentLoss):
         self.pseudo_labels = None
 
     def on_epoch_begin(self, net, batches):
-        """Label all target rows anew."""
+        """Assign new pseudo-labels to all target rows."""
         if not self.pseudo_label_weight:
             return
         rows = torch.as_tensor(batches.sides[1], device=batches.X.device)
@@ -106,10 +106,10 @@ class SHOTClassifier(DeepClassifier):
     lr : float, default=1e-3
         Learning rate.
     max_epochs : int, default=50
-        Passes through the longer domain; through the source where no target row is trained on.
+        Passes through the larger domain; through the source where no target row is trained on.
     batch_size : int, default=128
-        Rows of a step: half of them source rows, half target rows. The shorter domain is shuffled
-        anew and cycled.
+        Rows of a step: half of them source rows, half target rows. The smaller domain is reshuffled
+        and cycled.
     optimizer : type, default=torch.optim.Adam
         Optimizer class of torch. Its arguments are set as ``optimizer__weight_decay=...``.
     early_stopping : {None, "source", "target"}, default=None
@@ -171,7 +171,7 @@ class SHOTClassifier(DeepClassifier):
     -----
     On a copy of the source network with its head fixed, minimizes H(p) averaged over the target
     rows of a batch, minus the entropy of the mean prediction, plus the cross-entropy with the
-    class of the nearest centroid of features, found anew at each epoch.
+    class of the nearest centroid of features, recomputed at each epoch.
 
     Assumption: the target has clusters, about balanced, and the source model is right on most of
     each. Cost: a step costs that of the network; an epoch adds O(n d K) for n rows, d features

@@ -20,10 +20,10 @@ class DeepSourceOnlyClassifier(DeepClassifier):
     lr : float, default=1e-3
         Learning rate.
     max_epochs : int, default=50
-        Passes through the longer domain; through the source where no target row is trained on.
+        Passes through the larger domain; through the source where no target row is trained on.
     batch_size : int, default=128
-        Rows of a step: half of them source rows, half target rows. The shorter domain is shuffled
-        anew and cycled.
+        Rows of a step: half of them source rows, half target rows. The smaller domain is reshuffled
+        and cycled.
     optimizer : type, default=torch.optim.Adam
         Optimizer class of torch. Its arguments are set as ``optimizer__weight_decay=...``.
     early_stopping : {None, "source", "target"}, default=None
@@ -113,10 +113,10 @@ class DeepSourceOnlyRegressor(DeepRegressor):
     lr : float, default=1e-3
         Learning rate.
     max_epochs : int, default=50
-        Passes through the longer domain; through the source where no target row is trained on.
+        Passes through the larger domain; through the source where no target row is trained on.
     batch_size : int, default=128
-        Rows of a step: half of them source rows, half target rows. The shorter domain is shuffled
-        anew and cycled.
+        Rows of a step: half of them source rows, half target rows. The smaller domain is reshuffled
+        and cycled.
     optimizer : type, default=torch.optim.Adam
         Optimizer class of torch. Its arguments are set as ``optimizer__weight_decay=...``.
     early_stopping : {None, "source", "target"}, default=None

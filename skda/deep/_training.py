@@ -89,7 +89,7 @@ class Rows(NamedTuple):
 
 
 class PairedBatches:
-    """Batches of half source and half target rows, chosen anew at each pass.
+    """Batches of half source and half target rows, reshuffled at each pass.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ class PairedBatches:
 
     Notes
     -----
-    A pass goes once through the longer side; the shorter one is shuffled anew and cycled. Batches
+    A pass goes once through the larger side; the smaller one is reshuffled and cycled. Batches
     of a pass are equally long: the last ones are filled with rows of a further permutation, so
     that none is left with a row or two (batch normalization, covariances). A side with fewer rows
     than half a batch gives all its rows to each step.
@@ -378,7 +378,7 @@ def train_on(net, rows, *, batch_size, rng, n_epochs, of_epochs=None, held_out=N
 
 
 def hold_out(rows, side, sides, fraction, rng):
-    """Split off the rows of one side that early stopping looks at, as one batch.
+    """Split off the rows of one side that early stopping monitors, as one batch.
 
     All `sides` give up the same fraction, so that their ratio in the training stays.
     """

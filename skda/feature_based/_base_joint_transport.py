@@ -27,14 +27,14 @@ class Alternation(NamedTuple):
     carried: Any
     objectives: list
     marginal_error: float
-    """Largest share of the mass that a last plan has in the wrong place."""
+    """Largest fraction of the mass that a last plan has in the wrong place."""
 
 
 def joint_alternation(costs, labels, fit, label_cost, *, alpha, solve, max_iter=100, tol=1e-5):
     """Alternate plans of joint cost with fits to the labels that they carry to the target.
 
     Lowers ``Σ_k λ_k Σ_ij P^k_ij [(1-α) c(x_i, x_j) + α ℓ(y_i, f(x_j))]`` over the plans P^k of the
-    sources, λ_k being the share of rows of source k, and over the model f.
+    sources, λ_k being the proportion of rows of source k, and over the model f.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def joint_alternation(costs, labels, fit, label_cost, *, alpha, solve, max_iter=
     label_cost : callable
         Gets labels (n_k, q) and the model's predictions; returns label losses (n_k, m).
     alpha : float
-        Share of the label loss in the joint cost. The first plan looks at features only.
+        Share of the label loss in the joint cost. The first plan uses features only.
     solve : callable
         Gets a joint cost and the potentials of the last plan (or None); returns a plan.
     max_iter : int, default=100
@@ -76,9 +76,8 @@ def joint_alternation(costs, labels, fit, label_cost, *, alpha, solve, max_iter=
         model, predicted = fit(carried)
         objective = 0.0
         for k, share in enumerate(shares):
-            joint[k] = label_cost(
-                labels[k], predicted
-            )  # in place: a new matrix costs more than a sum
+            # In place from here on: a new n x m matrix costs more than the sum itself.
+            joint[k] = label_cost(labels[k], predicted)
             joint[k] *= alpha
             joint[k] += features[k]
             objective += share * _inner_product(plans[k], joint[k])

@@ -63,10 +63,10 @@ class KernelProblem:
 
 
 class FeatureProblem:
-    """The problem on explicit features ``F = raw(X) fold``, met in tiles of rows.
+    """The problem on explicit features ``F = raw(X) fold``, computed in tiles of rows.
 
     The raw features are kept as long as they take at most half of scikit-learn's
-    ``working_memory``, and made anew for each use otherwise.
+    ``working_memory``, and recomputed for each use otherwise.
     """
 
     def __init__(self, X, raw, fold, basis, n_features):
@@ -198,10 +198,6 @@ def map_rows(X, coef, basis, params, *, fourier=False):
     return kernel_apply(X, basis, coef, **params)
 
 
-# --------------------------------------------------------------------------------------------------
-# The discrepancy between domains as columns
-
-
 def mean_difference(ids):
     """Column with ``1/n_s`` on source rows and ``-1/n_t`` on target rows (zero if one-sided)."""
     return group_difference(ids >= 0, ids < 0)
@@ -231,10 +227,6 @@ def joint_differences(ids, codes, pseudo, n_classes, *, balance=0.5):
     E = np.stack(columns, axis=1)
     norm = np.linalg.norm(E.T @ E)  # of EEᵀ too
     return E / math.sqrt(norm) if norm > 0 else E
-
-
-# --------------------------------------------------------------------------------------------------
-# The eigenproblem
 
 
 def low_rank_inverse_root(F, reg):
@@ -307,10 +299,6 @@ def drop_empty(values, W, n_components, *, name):
     return values[:kept], W[:, :kept]
 
 
-# --------------------------------------------------------------------------------------------------
-# Pseudo-labels
-
-
 def nearest_codes(Z, source, codes, target):
     """Class of the nearest source row for each target row; ties go to the first."""
     xp = namespace(Z)
@@ -331,10 +319,6 @@ def pseudo_labels(estimator, Z, ids, codes):
     pseudo = np.full(ids.shape, -1, dtype=np.int64)
     pseudo[target] = rule(Z, source, codes, target)
     return pseudo
-
-
-# --------------------------------------------------------------------------------------------------
-# What the transformers share
 
 
 class SpectralTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer):
@@ -372,7 +356,7 @@ class SpectralTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer
         return problem
 
     def _check_size(self, X, rounds, n_features):
-        """Say beforehand that the kernel matrix does not fit, or takes long."""
+        """Warn if the kernel matrix will take long; raise if it does not fit in memory."""
         who, n = type(self).__name__, X.shape[0]
         linear = isinstance(self.kernel, str) and self.kernel == "linear"
         if linear and n_features is not None and n_features < n:

@@ -11,7 +11,7 @@ from .._core._validation import data_for_fit, data_for_predict, fresh_fit, one_c
 
 
 def fit_weighted(estimator, X, y, weight):
-    """Fit an estimator on weighted rows; equal weights ask nothing of the estimator."""
+    """Fit an estimator on weighted rows; with equal weights it need not accept sample_weight."""
     if np.ptp(weight) <= 1e-12 * np.max(weight):
         return estimator.fit(X, y)
     if not has_fit_parameter(estimator, "sample_weight"):
@@ -31,15 +31,15 @@ def fit_on_soft_labels(estimator, X, shares, classes, *, threshold=1e-6):
     estimator : classifier
     X : ndarray of shape (n, d)
     shares : ndarray of shape (n, n_classes)
-        Share of each class in each row's label; rows sum to one.
+        Proportion of each class in each row's label; rows sum to one.
     classes : ndarray of shape (n_classes,)
     threshold : float, default=1e-6
-        Shares up to this are left out.
+        Proportions up to this are left out.
 
     Returns
     -------
     estimator : classifier
-        The same one, fitted on each row once for each class it has a share of.
+        The same one, fitted on each row once for each class in its label.
     """
     row, code = np.nonzero(shares > threshold)
     return fit_weighted(estimator, X[row], classes[code], shares[row, code])

@@ -107,7 +107,7 @@ class EasyTLClassifier(ClassScoresClassifier):
     Notes
     -----
     With D the Euclidean distances, the program is ``min Σ_jc D_jc M_jc`` over ``M >= 0``,
-    ``Σ_c M_jc = 1`` and ``Σ_j M_jc >= 1``. The paper solves it anew for each set of target rows;
+    ``Σ_c M_jc = 1`` and ``Σ_j M_jc >= 1``. The paper solves it again for each set of target rows;
     here its multipliers ``u_c`` are kept, and a row goes to ``argmin_c D_jc - u_c``, which is the
     program's solution on the target rows of ``fit`` and maps new rows one by one.
 

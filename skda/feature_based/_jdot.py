@@ -72,7 +72,7 @@ class JDOTClassifier(JointTransportMixin, TargetClassifier, DomainClassifierMixi
     classes_ : ndarray of shape (n_classes,)
         Classes of the source.
     label_distributions_ : ndarray of shape (n_target, n_classes)
-        Share of each class in the label that each fitted target row received.
+        Proportion of each class in the label that each fitted target row received.
     objectives_ : list of float
         Joint cost after each round; empty if there is nothing to adapt to.
     n_iter_ : int

@@ -42,7 +42,7 @@ def proxy_distance(A, B):
 
 
 def estimate_balance(Z, ids, codes, pseudo):
-    """Share of the class-wise differences: their mean proxy distance over the sum with the whole.
+    """Weight of the class-wise differences: their mean proxy distance over the sum with the whole.
 
     ``Z`` is on the host.
     """
@@ -254,7 +254,7 @@ class MEDAClassifier(ClassScoresClassifier):
         return geodesic_flow_factor(axes[0].first(k), axes[-1].first(k))
 
     def _check_size(self, Z):
-        """Say beforehand that the kernel matrix does not fit, or takes long."""
+        """Warn if the kernel matrix will take long; raise if it does not fit in memory."""
         n, what = Z.shape[0], f"the kernel matrices of {Z.shape[0]} rows"
         who, hint = type(self).__name__, "Fit on a sample of the rows, or take JDATransformer."
         check_memory(who, what, _MATRICES * n * n, Z, hint=hint)
@@ -302,7 +302,7 @@ class MEDAClassifier(ClassScoresClassifier):
         return kernel_apply(Z, basis, coef, gamma=self.gamma)
 
     def predict_proba(self, X, *, sample_domain=None):
-        """Return the scores of the classes, those below 0 set to 0, as shares of their sum.
+        """Return the scores of the classes, those below 0 set to 0, divided by their sum.
 
         Parameters
         ----------

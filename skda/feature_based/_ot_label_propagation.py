@@ -40,7 +40,7 @@ class OTLabelPropagationClassifier(TargetClassifier, DomainClassifierMixin, Base
     classes_ : ndarray of shape (n_classes,)
         Classes of the source.
     label_distributions_ : ndarray of shape (n_target, n_classes)
-        Share of each class in what each fitted target row received. Rows sum to one.
+        Proportion of each class in what each fitted target row received. Rows sum to one.
     transduction_ : ndarray of shape (n_target,)
         The class with the largest share.
     n_features_in_ : int

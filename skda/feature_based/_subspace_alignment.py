@@ -28,7 +28,8 @@ class PrincipalAxes(NamedTuple):
         """The first k axes, orthonormal columns of shape (d, k)."""
         if self.rows is None:
             return fix_signs(self.vectors[:, :k])
-        # In descending order of length, so that the long ones are kept and the short ones mended.
+        # In descending order of length: QR keeps the first columns and corrects the later ones, and
+        # the short ones have lost most digits.
         Q, _ = namespace(self.rows).linalg.qr(self.rows.T @ self.vectors[:, :k], mode="reduced")
         return fix_signs(Q)
 

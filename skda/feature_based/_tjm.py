@@ -10,7 +10,7 @@ from ._base_spectral import SpectralTransformer, count_components, mean_differen
 
 
 class TJMTransformer(SpectralTransformer):
-    """Map rows to components in which domain means agree, drawn from few source rows.
+    """Map rows to components in which domain means agree, built from few source rows.
 
     Transfer joint matching brings the domain means together as TCA does, and penalizes the rows of
     the component matrix that belong to source rows by their length, not its square: source rows

@@ -93,7 +93,7 @@ def _categories(source, target):
 def feature_shift(X, sample_domain, *, correction="holm", n_bins=10):
     """Tabulate, feature by feature, how far the target is from the source.
 
-    The first thing to look at before adapting: which features are distributed differently, by how
+    The first thing to check before adapting: which features are distributed differently, by how
     much, and which of the differences are more than chance.
 
     Parameters

@@ -66,7 +66,7 @@ def bbse_ratio(joint, target_proportions):
     """Return target over source class priors, w with C w = μ_t (Lipton et al. 2018).
 
     Solved for θ = w − 1, of smallest norm where C is singular, so that a class about which the
-    predictions say nothing is left as it is in the source. Negative ratios become 0.
+    predictions carry no information is left as it is in the source. Negative ratios become 0.
     """
     theta = np.linalg.lstsq(joint, target_proportions - joint.sum(axis=1), rcond=SINGULAR)[0]
     return np.maximum(1.0 + theta, 0.0)

@@ -49,8 +49,8 @@ def mean_variance(X):
 class KernelDensityWeighter(FunctionWeighter):
     r"""Weight source rows by the ratio of a target to a source kernel density estimate.
 
-    A smooth histogram is drawn of each domain: every row spreads a small bell around itself. Where
-    the target's is higher than the source's, source rows count more, and less where it is lower.
+    Each domain gets a smooth histogram: every row spreads a small bell around itself. Where the
+    target's is higher than the source's, source rows count more, and less where it is lower.
 
     Parameters
     ----------

@@ -45,7 +45,7 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
     initial_weights : {"balanced", "uniform"}, default="balanced"
         Weights of the first round: such that the labeled target rows together weigh as much as the
         source rows together; or the same for all rows, as in the paper, where a few target rows
-        weigh too little to have a say. Either is multiplied by ``sample_weight``.
+        weigh too little to matter. Either is multiplied by ``sample_weight``.
     error : {"hard", "soft"}, default="hard"
         What a learner's error on a row is: whether its prediction is wrong, or one minus the
         probability it gives to the right class; with "soft" the probabilities vote as well.

@@ -168,7 +168,7 @@ class TrAdaBoostRegressor(BaseTrAdaBoostRegressor):
     initial_weights : {"balanced", "uniform"}, default="balanced"
         Weights of the first round: such that the labeled target rows together weigh as much as the
         source rows together; or the same for all rows, as in the paper, where a few target rows
-        weigh too little to have a say. Either is multiplied by ``sample_weight``.
+        weigh too little to matter. Either is multiplied by ``sample_weight``.
     loss : {"linear", "square", "exponential"}, default="linear"
         What is done to errors relative to the largest one: nothing, e², or 1 − exp(−e).
     stop_early : bool, default=False

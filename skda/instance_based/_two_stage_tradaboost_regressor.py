@@ -161,7 +161,7 @@ class TwoStageTrAdaBoostRegressor(BaseTrAdaBoostRegressor):
     """
 
     _all_rounds_vote = True
-    _order_dependent = True  # its folds are drawn
+    _order_dependent = True  # its folds are random
 
     def __init__(
         self,

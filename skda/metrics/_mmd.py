@@ -169,7 +169,7 @@ def mmd(X, Y, *, kernel="rbf", gamma="median", degree=3, coef0=1.0, unbiased=Fal
 
 
 def _finite(values, kernel_params):
-    """Return the discrepancies if they are finite, or say that the kernel is not."""
+    """Return the discrepancies if they are finite; otherwise raise, naming the kernel."""
     if not np.isfinite(values).all():
         raise ValueError(
             f"The kernel {kernel_params['kernel']!r} has values that are not finite or overflow "

@@ -1,4 +1,4 @@
-"""Scorers that look at how target rows lie: neighbors, rank, clusters."""
+"""Scorers that use the structure of the target rows: neighbors, rank, clusters."""
 
 import numpy as np
 from scipy.special import logsumexp

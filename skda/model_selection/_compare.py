@@ -287,7 +287,7 @@ def _table(candidates, X, y, sample_domain, *, scoring, cv, n_jobs, error_score,
 
 
 def _undefined(values, results):
-    """Tell in which parts a scorer has no value, say for want of labels, for any fitted model."""
+    """Return in which parts a scorer has no value for any fitted model (for example, no labels)."""
     fitted = np.array([[part.fit_error is None for part in of] for of in results.values()])
     return np.isnan(values).all(axis=0) & fitted.any(axis=0)
 
@@ -392,7 +392,7 @@ def _report_scorer(scorer, undefined, results):
             DomainWarning,
         )
     for name, texts in errors.items():
-        # Where no candidate has a value, the warning above has said so.
+        # Where no candidate has a value, the warning above was already given.
         others = [text for i, text in texts.items() if not undefined[i]]
         _warn_failed(f"Scorer {scorer!r} on candidate {name!r}", others, len(undefined))
 

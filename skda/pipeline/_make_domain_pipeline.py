@@ -12,7 +12,7 @@ from .._core._meta_estimator import routing_enabled
 from .._core._sample_domain import DomainWarning
 from ._train_on_source import TrainOnSource
 
-# A plain Pipeline is scikit-learn's own, so its error cannot name the mend: said before it.
+# A plain Pipeline is scikit-learn's own, so its error cannot name the hint: warn beforehand.
 _ROUTING_IS_OFF = (
     "Metadata routing is off, so that scikit-learn will refuse pipeline.fit(X, y, "
     "sample_domain=...). Call sklearn.set_config(enable_metadata_routing=True) once, before the "
@@ -104,7 +104,7 @@ def needs_wrapping(estimator):
 
 
 def learns_from_labels(estimator):
-    """Tell whether an estimator's ``fit`` looks at ``y``."""
+    """Tell whether an estimator's ``fit`` uses ``y``."""
     if estimator is None or isinstance(estimator, str):
         return False
     parts = _parts(estimator)
@@ -113,7 +113,7 @@ def learns_from_labels(estimator):
     tags = get_tags(estimator)
     if tags.estimator_type in ("classifier", "regressor") or tags.target_tags.required:
         return True
-    if isinstance(estimator, SelectorMixin):  # their tags do not say so
+    if isinstance(estimator, SelectorMixin):  # their tags do not show it
         return not isinstance(estimator, VarianceThreshold)
     return type(estimator).__module__.startswith("sklearn.cross_decomposition")
 

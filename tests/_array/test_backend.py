@@ -96,7 +96,7 @@ def test_tensors_that_require_a_gradient_are_read():
     assert to_numpy(X).sum() == 4
 
 
-# ---- configuration
+# Configuration.
 
 
 def test_context_returns_to_the_former_settings_even_after_an_error():
@@ -169,7 +169,7 @@ def test_a_device_that_is_not_there_is_named_with_what_is():
         ("torch", "nonsense", ValueError, "device='nonsense' is not there"),
     ],
 )
-def test_impossible_wishes_are_refused_when_expressed(backend, device, error, words):
+def test_impossible_settings_are_refused_when_set(backend, device, error, words):
     with pytest.raises(error, match=words):
         set_config(backend=backend, device=device)
 
@@ -206,7 +206,7 @@ def test_a_carried_context_does_not_act_where_it_was_not_sent():
     assert where_it_computes(stranger)[0] == "numpy"
 
 
-# ---- the array API as CuPy has it, without a GPU
+# The array API as CuPy has it, without a GPU.
 
 
 def names_used_in_the_package():

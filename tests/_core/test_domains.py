@@ -1,4 +1,4 @@
-"""Which row is whose: every rule of sample_domain and of labels, with its words."""
+"""Which row is of which domain: every rule of sample_domain and of labels, with its text."""
 
 import numpy as np
 import pandas as pd
@@ -28,7 +28,7 @@ from skda._core._sample_domain import (
     rows_to_score,
 )
 
-# ---- check_sample_domain
+# check_sample_domain.
 
 
 @pytest.mark.parametrize(
@@ -99,14 +99,14 @@ def test_without_sample_domain_use_is_all_target():
     assert (domains_for_predict(None, 3) < 0).all()
 
 
-def test_score_sees_source_rows_only_when_told_the_domains():
+def test_score_sees_source_rows_only_when_given_the_domains():
     assert rows_to_score(None, 3) is None
     assert rows_to_score([1, -2, 3], 3).tolist() == [0, 2]
     with pytest.raises(ValueError, match=r"source rows only.*skda.metrics.LabeledTargetScorer"):
         rows_to_score([-2, -2], 2)
 
 
-# ---- labels
+# Labels.
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_mixed_objects_stay_objects():
     assert as_labels([1, "a"]).tolist() == [1, "a"]
 
 
-# ---- rows
+# Rows.
 
 
 def frames(X):
@@ -229,7 +229,7 @@ def test_rows_without_domains_come_back_in_the_container_they_came_in():
         assert isinstance(CORALTransformer().fit_transform(X), np.ndarray)
 
 
-# ---- stack_domains
+# stack_domains.
 
 
 @pytest.mark.parametrize("kind", frames(np.eye(2)))
@@ -332,7 +332,7 @@ def test_stack_names_what_does_not_fit(arguments, words):
         stack_domains(*arguments)
 
 
-# ---- encode_domains
+# encode_domains.
 
 
 def test_encode_numbers_sources_by_name_and_targets_after_them():

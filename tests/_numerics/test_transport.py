@@ -34,7 +34,7 @@ def log_domain_sinkhorn(M, reg, n_iter=5000):
     return np.exp((f[:, None] + g[None, :] - M) / reg) / (n * m)
 
 
-# -- costs -------------------------------------------------------------------------------------
+# Costs.
 
 
 def test_costs_are_squared_distances_even_far_from_zero(xp):
@@ -63,7 +63,7 @@ def test_cost_scale_survives_mostly_duplicated_rows(xp):
     assert cost_unit(xp.asarray(np.zeros((2, 2))), "median") == 1.0
 
 
-# -- exact plans -------------------------------------------------------------------------------
+# Exact plans.
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -121,8 +121,9 @@ def test_potentials_that_are_far_off_are_given_up_after_two_rounds(monkeypatch):
     M = costs(n=200, m=200, d=2)
     start = exact_plan(M).potentials
     label = np.arange(200) % 2 == np.ones((200, 1))
-    said = np.random.default_rng(0).random((200, 1)) < 0.9  # not half and half, as the labels are
-    joint, pairs = M + 5.0 * (label != said), []
+    # Not half and half, as the labels are.
+    predicted = np.random.default_rng(0).random((200, 1)) < 0.9
+    joint, pairs = M + 5.0 * (label != predicted), []
     dense = exact_plan(joint).cost
     simplex = transport._simplex
 
@@ -161,7 +162,7 @@ def test_exact_plan_comes_back_where_the_costs_were(xp):
     np.testing.assert_allclose(to_numpy(plan.coupling), exact_plan(M).coupling, atol=1e-7)
 
 
-# -- entropic plans ----------------------------------------------------------------------------
+# Entropic plans.
 
 
 @pytest.mark.parametrize("reg", [1.0, 0.1, 0.03])
@@ -271,7 +272,7 @@ def test_unbalanced_plan_leaves_an_outlier_where_it_is():
     assert P[0].sum() < 1e-3 * P[1:].sum(1).mean()
 
 
-# -- maps --------------------------------------------------------------------------------------
+# Maps.
 
 
 def test_barycentric_map_averages_by_mass_and_leaves_the_rest_where_it_is(xp):

@@ -131,7 +131,7 @@ def test_alike_features_and_lone_classes_train():
         assert np.isfinite(method(**SMALL).fit(X, y, sample_domain=d).predict_proba(X)).all()
 
 
-def test_divergence_is_an_error_with_a_mend(domains):
+def test_divergence_is_an_error_with_a_hint(domains):
     X, y, d = domains
     with pytest.raises(ValueError, match=r"training diverged\. Lower lr"):
         DeepCORALClassifier(**SMALL | {"lr": 1e12, "max_epochs": 20}).fit(X, y, sample_domain=d)

@@ -168,7 +168,7 @@ def test_a_single_row_at_a_site_is_an_error_that_names_it():
         ComBatTransformer().fit(X, sample_domain=ids)
 
 
-# -- the shift it is for -----------------------------------------------------------------------
+# The shift it is for.
 
 
 def gain(transformer, n_site=6):

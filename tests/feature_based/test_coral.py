@@ -39,13 +39,13 @@ def regularized(C, reg):
     return C + reg * np.eye(len(C))
 
 
-# ---- what always holds
+# What always holds.
 
 
 @pytest.mark.parametrize("shape", [DENSE, WIDE], ids=["n > d", "d > n"])
 @pytest.mark.parametrize("reg", [1.0, 1e-2])
 @pytest.mark.parametrize("seed", range(3))
-def test_map_turns_the_regularised_source_covariance_into_the_targets(shape, reg, seed):
+def test_map_turns_the_regularized_source_covariance_into_the_targets(shape, reg, seed):
     X, d = two_domains(*shape, seed=seed)
     A = as_matrix(fitted(X, d, reg=reg).maps_[1])
     C_s, C_t = (regularized(np.cov(X[rows].T), reg) for rows in (d > 0, d < 0))
@@ -137,7 +137,7 @@ def test_without_domains_it_is_the_identity():
     assert (coral.transform(X, sample_domain=d) == X).all()
 
 
-# ---- the two forms and sparse rows
+# The two forms and sparse rows.
 
 
 @pytest.mark.parametrize("strength", [0.4, 1.0])
@@ -181,7 +181,7 @@ def test_wide_form_agrees_on_every_backend(xp):
     np.testing.assert_allclose(xp.to_numpy(found), wanted, rtol=xp.rtol, atol=10 * xp.rtol)
 
 
-# ---- precision
+# Precision.
 
 
 def test_single_precision_agrees_with_double():
@@ -207,7 +207,7 @@ def test_far_from_the_origin_nothing_is_lost():
     np.testing.assert_allclose(found - 1e6, wanted, atol=1e-7)
 
 
-# ---- partial_fit
+# partial_fit.
 
 
 @pytest.mark.parametrize("reg", [1.0, "oas"])
@@ -264,7 +264,7 @@ def test_partial_fit_refuses_what_it_cannot_stream():
         fitted(X, d).partial_fit(X, sample_domain=d)
 
 
-# ---- bad input
+# Bad input.
 
 
 @pytest.mark.parametrize(
@@ -343,7 +343,7 @@ def test_fitted_in_torch_it_serves_numpy_rows():
     )
 
 
-# ---- the shift that it is for
+# The shift that it is for.
 
 
 def gain(transformer, seed):

@@ -28,7 +28,7 @@ def centered(X, y, ids):
     return Xs - Xs.mean(0), Xt - Xt.mean(0), (ys - ys.mean())[:, None]
 
 
-def test_weights_minimise_their_objective():
+def test_weights_minimize_their_objective():
     X, y, ids = instruments()
     Xs, Xt, ys = centered(X, y, ids)
     D = covariance_gap(Xs, Xt)

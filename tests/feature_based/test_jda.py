@@ -62,7 +62,7 @@ def test_jda_solves_the_dense_generalised_eigenproblem(kernel, balance, seed):
     np.testing.assert_allclose(Z.std(0), (K @ W[:, ::-1][:, :3]).std(0), rtol=1e-6)
 
 
-def test_first_round_is_tca_with_a_normalised_discrepancy():
+def test_first_round_is_tca_with_a_normalized_discrepancy():
     X, y, ids = shifted_blobs(0)
     jda = JDATransformer(3, reg=1.0, max_iter=1).fit(X, y, sample_domain=ids)
     mu = 1 / (ids > 0).sum() + 1 / (ids < 0).sum()

@@ -30,7 +30,7 @@ def line_that_moves(seed=0, n=80):
     return X, y, np.repeat([1, -2], n)
 
 
-# -- the alternation ---------------------------------------------------------------------------
+# The alternation.
 
 
 def test_rounds_are_those_of_a_brute_force_alternation():
@@ -132,7 +132,7 @@ def test_each_source_carries_its_labels_over():
     assert fitted.score(X[90:], y[90:]) > 0.9
 
 
-# -- bad input ---------------------------------------------------------------------------------
+# Bad input.
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_confident_models_do_not_break_the_plan():
     assert np.isfinite(fitted.objectives_).all()
 
 
-# -- the shift that they are for ---------------------------------------------------------------
+# The shift that they are for.
 
 
 def gain(model):
@@ -227,11 +227,11 @@ def test_sabotage_a_regressor_of_the_source_gains_nothing(monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore:The alternation stopped")
-def test_a_penalty_too_small_for_sinkhorn_is_told_once_with_the_residual():
+def test_a_penalty_too_small_for_sinkhorn_is_reported_once_with_the_residual():
     X, y, d = classes_that_move()
-    with pytest.warns(ConvergenceWarning, match=r"reg=1e-05 .* \d\.\de.\d\d of the mass") as told:
+    with pytest.warns(ConvergenceWarning, match=r"reg=1e-05 .* \d\.\de.\d\d of the mass") as caught:
         JDOTClassifier(reg=1e-5, max_iter=3).fit(X * 100, y, sample_domain=d)
-    assert sum("too small" in str(warning.message) for warning in told) == 1
+    assert sum("too small" in str(warning.message) for warning in caught) == 1
 
 
 @pytest.mark.parametrize(

@@ -170,7 +170,7 @@ def test_a_single_row_in_a_domain_is_an_error_that_says_so():
         LinearTransportTransformer().fit(X, sample_domain=[1] * 9 + [-2])
 
 
-# -- the shift it is for -----------------------------------------------------------------------
+# The shift it is for.
 
 
 def affine_shift(seed):

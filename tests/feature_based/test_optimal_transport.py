@@ -22,7 +22,7 @@ def two_domains(n=40, m=40, d=3, seed=0):
     return X, np.repeat([1, -2], [n, m])
 
 
-# -- images ------------------------------------------------------------------------------------
+# Images.
 
 
 def test_exact_images_are_the_assigned_target_rows():
@@ -94,7 +94,7 @@ def test_each_source_has_its_own_plan_onto_the_whole_target():
     np.testing.assert_allclose(together[rows], alone, atol=1e-12)
 
 
-# -- new rows ----------------------------------------------------------------------------------
+# New rows.
 
 
 def test_rows_are_found_bit_by_bit():
@@ -130,7 +130,7 @@ def test_duplicated_rows_share_one_image():
     np.testing.assert_array_equal(moved[0], moved[1])
 
 
-# -- class penalties ---------------------------------------------------------------------------
+# Class penalties.
 
 
 def class_problem(seed=0, n=30, m=25):
@@ -202,7 +202,7 @@ def test_labels_are_looked_at_only_with_a_class_penalty():
     OptimalTransportTransformer(reg=0.1, marginal_reg=None).fit(X, sample_domain=d)
 
 
-# -- bad input ---------------------------------------------------------------------------------
+# Bad input.
 
 
 def test_identical_domains_stay_where_they_are():
@@ -281,7 +281,7 @@ def test_costs_that_overflow_are_an_error():
         OptimalTransportTransformer(reg=0.1, marginal_reg=None).fit(X * 1e160, sample_domain=d)
 
 
-# -- the shift it is for -----------------------------------------------------------------------
+# The shift it is for.
 
 
 def bent(seed):

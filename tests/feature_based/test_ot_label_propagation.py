@@ -1,4 +1,4 @@
-"""OTLabelPropagationClassifier: shares by hand, plans that are solved to their end."""
+"""OTLabelPropagationClassifier: class proportions by hand, plans that are solved to their end."""
 
 import numpy as np
 import pytest

@@ -41,9 +41,9 @@ def test_every_weighter_tells_that_the_domains_do_not_overlap(weighter, distance
     rng = np.random.default_rng(0)
     X, d = rng.normal(size=(160, 2)), np.repeat([1, -2], 80)
     X[d < 0, 0] += distance
-    with pytest.warns(DomainWarning, match="effective sample size") as told:
+    with pytest.warns(DomainWarning, match="effective sample size") as caught:
         weighter.fit(X, sample_domain=d)
-    assert len(told) == 1
+    assert len(caught) == 1
     assert np.isfinite(weighter.weights_).all()
 
 

@@ -198,7 +198,7 @@ def test_a_pipeline_gets_its_weights_to_the_last_step(routing):
         np.testing.assert_array_equal(model.estimator_["b"].seen_[2], own[:50])
 
 
-def test_an_estimator_that_cannot_take_weights_is_refused_with_the_mend():
+def test_an_estimator_that_cannot_take_weights_is_refused_with_a_hint():
     X, y, d, *_ = crossing(0, n=20)
     cannot = ImportanceWeightedEstimator(
         KNeighborsClassifier(), GaussianWeighter(min_effective_size=None)

@@ -1,4 +1,4 @@
-"""Class shares are found without labels, by three methods, and probabilities corrected for them."""
+"""Class proportions are found without labels, by three methods, and used to correct outputs."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ METHODS = ("em", "bbse", "rlls")
 
 
 def make_label_shift(priors_source, priors_target, *, n=2000, distance=2.0, seed=0):
-    """Gaussian classes on the corners of a simplex; only their shares differ."""
+    """Gaussian classes on the corners of a simplex; only their proportions differ."""
     rng = np.random.default_rng(seed)
     centers = distance * np.eye(len(priors_source))
     rows = []
@@ -35,9 +35,7 @@ def make_label_shift(priors_source, priors_target, *, n=2000, distance=2.0, seed
     return rows
 
 
-# ---------------------------------------------------------------------------------------------
 # Formulas
-# ---------------------------------------------------------------------------------------------
 
 
 def test_corrected_posterior_is_the_posterior_under_the_new_shares():
@@ -131,9 +129,7 @@ def test_folds_share_out_every_class_and_hold_out_every_row_once():
         assert (codes[test] == 1).sum() in (1, 2)
 
 
-# ---------------------------------------------------------------------------------------------
 # What it is for
-# ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -249,9 +245,7 @@ def test_tensors_go_in_and_probabilities_come_back_as_tensors():
     np.testing.assert_allclose(found.numpy(), wanted)
 
 
-# ---------------------------------------------------------------------------------------------
 # Bad input
-# ---------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -260,14 +254,14 @@ def stacked():
     return stack_domains(Xs, ys, Xt)
 
 
-def test_classifier_without_probabilities_is_refused_with_the_mend(stacked):
+def test_classifier_without_probabilities_is_refused_with_a_hint(stacked):
     X, y, d = stacked
     for method in METHODS:
         with pytest.raises(ValueError, match="CalibratedClassifierCV") as error:
             LabelShiftClassifier(LinearSVC(), method=method).fit(X, y, sample_domain=d)
         assert "predict_proba" in str(error.value)
-    mended = LabelShiftClassifier(CalibratedClassifierCV(LinearSVC()))
-    assert mended.fit(X, y, sample_domain=d).predict_proba(X).shape == (120, 2)
+    calibrated = LabelShiftClassifier(CalibratedClassifierCV(LinearSVC()))
+    assert calibrated.fit(X, y, sample_domain=d).predict_proba(X).shape == (120, 2)
 
 
 @pytest.mark.parametrize(
@@ -288,7 +282,7 @@ def test_wrong_parameters_are_named(stacked, params, words):
         LabelShiftClassifier(**params).fit(X, y, sample_domain=d)
 
 
-def test_a_class_that_is_never_predicted_is_told(stacked):
+def test_a_class_that_is_never_predicted_is_reported(stacked):
     X, y, d = stacked
     blind = DecisionTreeClassifier(min_samples_leaf=60)
     model = LabelShiftClassifier(blind, method="bbse", random_state=0)

@@ -97,9 +97,7 @@ def test_relative_weights_go_where_the_relative_ratio_goes():
         assert abs(moved - np.average(source, weights=truth)) < 0.1
 
 
-# ---------------------------------------------------------------------------------------------
 # uLSIF, RuLSIF
-# ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.3])
@@ -153,9 +151,7 @@ def test_the_search_takes_the_best_candidate():
     assert weighter.gamma_ < 10 and weighter.reg_ == 0.1
 
 
-# ---------------------------------------------------------------------------------------------
 # KLIEP
-# ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("gamma", [0.01, 0.5, 20.0])
@@ -190,9 +186,7 @@ def test_kliep_chooses_the_width_of_the_most_likely_weights():
     assert weighter.gamma_ == 1.0 and weighter.cv_scores_.argmax() == 1
 
 
-# ---------------------------------------------------------------------------------------------
 # Gaussian, kernel density, nearest neighbors, domain classifier
-# ---------------------------------------------------------------------------------------------
 
 
 def test_gaussian_weights_equal_scipy_s_densities():
@@ -366,9 +360,7 @@ def test_domain_classifier_takes_missing_values_and_categories():
     assert weighter.predict_weights(frame[100:]).shape == (100,)
 
 
-# ---------------------------------------------------------------------------------------------
 # The common surface
-# ---------------------------------------------------------------------------------------------
 
 FUNCTIONS = [
     KLIEPWeighter(min_effective_size=None, gamma="median", random_state=0),
@@ -501,7 +493,7 @@ def test_bad_parameters_are_named(weighter, words):
         weighter.fit(X, sample_domain=d)
 
 
-def test_a_classifier_without_probabilities_is_refused_with_the_mend():
+def test_a_classifier_without_probabilities_is_refused_with_a_hint():
     from sklearn.svm import LinearSVC
 
     X, d, _ = gaussians(2, 0, n=20)
@@ -514,7 +506,7 @@ def test_a_classifier_without_probabilities_is_refused_with_the_mend():
     [ULSIFWeighter(min_effective_size=None), RuLSIFWeighter(min_effective_size=None)],
     ids=repr,
 )
-def test_domains_without_overlap_are_told_although_the_weights_are_equal(weighter):
+def test_domains_without_overlap_are_reported_although_the_weights_are_equal(weighter):
     rng = np.random.default_rng(0)
     X, d = rng.normal(size=(80, 2)), np.repeat([1, -2], 40)
     X[d < 0] += 300

@@ -486,7 +486,7 @@ def test_classes_that_a_source_lacks_are_put_in_their_columns():
 
 
 @BOTH
-def test_learner_without_weights_is_refused_with_the_mend(cls):
+def test_learner_without_weights_is_refused_with_a_hint(cls):
     X, y, d, *_ = make_partly_contrary(0)
     with pytest.raises(ValueError, match="must take sample_weight"):
         cls(KNeighborsClassifier()).fit(X, y, sample_domain=d)

@@ -32,9 +32,7 @@ def make_partly_other(seed, n_labeled=20):
     return (*stack_domains(Xs, ys, Xt, few), Xt, yt)
 
 
-# ---------------------------------------------------------------------------------------------
 # Formulas
-# ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -108,9 +106,7 @@ def test_weighted_median_is_the_first_with_half_of_the_weight():
     np.testing.assert_array_equal(weighted_median(predictions, np.array([1.0, 9, np.inf])), [2, 5])
 
 
-# ---------------------------------------------------------------------------------------------
 # Rounds by hand
-# ---------------------------------------------------------------------------------------------
 
 Y = np.array([0.0, 1, 2, 3, 0, 1, 2, 3])
 DOMAIN = np.array([1, 1, 1, 1, -2, -2, -2, -2])
@@ -206,9 +202,7 @@ def test_staged_prediction_ends_with_the_prediction(cls):
     assert model.predict(Xt[:1]).shape == (1,)
 
 
-# ---------------------------------------------------------------------------------------------
 # What they are for
-# ---------------------------------------------------------------------------------------------
 
 
 def gain(cls, **params):
@@ -241,9 +235,7 @@ def test_error_is_lower_than_by_pooling_and_not_without_the_method(cls, params, 
     assert gain(cls, **params) < 0.1
 
 
-# ---------------------------------------------------------------------------------------------
 # Bad and unusual input
-# ---------------------------------------------------------------------------------------------
 
 
 @BOTH
