@@ -17,6 +17,7 @@ def safe_divide(numerator, denominator, *, fill=0.0):
     """
     xp = namespace(numerator, denominator)
     numerator, denominator = xp.broadcast_arrays(numerator, denominator)
+    # Not `where(d != 0, a / d, fill)`, which divides by zero first and warns.
     return xpx.apply_where(
         denominator != 0, (numerator, denominator), lambda a, b: a / b, fill_value=fill
     )

@@ -14,6 +14,7 @@ from array_api_compat import numpy as np_compat
 
 def namespace(*arrays):
     """Return the array-API namespace of these arrays; NumPy's for lists, frames and None."""
+    # Lists, frames and sparse matrices have no namespace of their own.
     known = [x for x in arrays if compat.is_array_api_obj(x)]
     return compat.array_namespace(*known) if known else np_compat
 
@@ -26,6 +27,7 @@ def is_foreign_array(x):
 def to_numpy(x):
     """Return x as a NumPy array on the host, without a copy where that is possible."""
     if compat.is_torch_array(x):
+        # numpy() refuses tensors with gradients and tensors on a GPU.
         return x.detach().cpu().numpy()
     if compat.is_cupy_array(x):
         return x.get()
@@ -45,6 +47,8 @@ class Backend:
 
     def asarray(self, x, dtype=None):
         """Return x (of any library) as an array here, moved or cast only where needed."""
+        # Within a library only the device may differ; between libraries arrays go by way of the
+        # host.
         if compat.is_array_api_obj(x) and compat.array_namespace(x) is self.xp:
             if self.device is not None and compat.device(x) != self.device:
                 x = compat.to_device(x, self.device)
@@ -59,6 +63,7 @@ class Backend:
         return x
 
     def __str__(self):
+        # The wrapped namespaces are called array_api_compat.torch and so on.
         name = self.xp.__name__.removeprefix("array_api_compat.")
         return name if self.device is None else f"{name} on {self.device}"
 
@@ -77,6 +82,7 @@ def backend_of(x):
 
 def float_dtype(x, xp):
     """Return the floating dtype in which to work on x: float32 stays, the rest is float64."""
+    # By name, since dtypes of different libraries are never equal.
     name = str(getattr(x, "dtype", "float64")).rsplit(".", 1)[-1]
     return xp.float32 if name == "float32" else xp.float64
 
@@ -109,6 +115,7 @@ def check_foreign_array(x, *, name="X", min_samples=1):
     if "mps" in str(compat.device(x)):  # no float64 on Apple's GPUs
         dtype = xp.float32
     x = x if x.dtype == dtype else xp.astype(x, dtype)
+    # The sum needs no temporary of the size of x; a sum that overflows is checked entry by entry.
     if not bool(xp.isfinite(xp.sum(x))) and not bool(xp.all(xp.isfinite(x))):
         raise ValueError(f"Input {name} contains NaN or infinity. Impute or drop those rows first.")
     return x

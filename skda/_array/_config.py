@@ -10,10 +10,12 @@ from ._backend import backend_of
 from ._devices import find_backend
 
 _DEFAULTS = {"backend": None, "device": None}
+# As in scikit-learn: a setting in one thread must not move the arithmetic of another.
 _thread = threading.local()
 
 
 def _current():
+    # A thread-local object is empty in every new thread.
     if not hasattr(_thread, "config"):
         _thread.config = dict(_DEFAULTS)
     return _thread.config
@@ -39,6 +41,7 @@ def get_config():
     >>> skda.get_config()
     {'backend': None, 'device': None}
     """
+    # A copy, so that editing it changes no setting.
     return dict(_current())
 
 
@@ -125,6 +128,7 @@ def config_context(*, backend=None, device=None):
 
 def carry_config(estimator):
     """Note on a fresh clone the settings under which it was made, for worker processes."""
+    # Worker processes begin with the defaults; scikit-learn clones in the parent and fits there.
     if _current() != _DEFAULTS:
         estimator._carried_config = (os.getpid(), get_config())
 
@@ -144,6 +148,7 @@ def config_for(estimator):
 def working_backend(x, estimator=None):
     """Return the backend in which the arithmetic on x runs: the configured one, or x's own."""
     config = config_for(estimator)
+    # Sparse matrices are SciPy's wherever the arithmetic on dense rows runs.
     if config["backend"] is None or sparse.issparse(x):
         return backend_of(x)
     return find_backend(config["backend"], config["device"])

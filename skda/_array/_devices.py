@@ -15,12 +15,14 @@ def find_backend(backend, device=None):
         )
     if backend not in _BACKENDS:
         raise ValueError(f"backend must be one of {list(_BACKENDS)} or None; got {backend!r}.")
+    # Looked for before it is imported, so that the message can name what to install.
     if importlib.util.find_spec(backend) is None:
         extra = {"torch": "skda[deep]", "cupy": "skda[cuda12] (or skda[cuda13])"}
         raise ImportError(
             f"backend={backend!r} is not installed. Install it, for example with "
             f"pip install {extra.get(backend, backend)}."
         )
+    # Not at the top: skda works without torch and without CuPy.
     library = importlib.import_module(backend)
     find_device = {"numpy": _numpy_device, "torch": _torch_device, "cupy": _cupy_device}
     if backend not in find_device:  # array_api_strict
@@ -47,6 +49,7 @@ def _torch_device(torch, device):
     if torch.backends.mps.is_available():
         there.append("mps")
     try:
+        # torch decides which names it knows; an empty tensor is the way to ask.
         found = torch.empty(0, device=device).device  # None is torch's default device
     except (RuntimeError, AssertionError, TypeError, ValueError) as error:
         hint = "Choose one of these, or install a torch built for your device."
@@ -57,6 +60,7 @@ def _torch_device(torch, device):
 def _cupy_device(cupy, device):
     try:
         there = [f"cuda:{i}" for i in range(cupy.cuda.runtime.getDeviceCount())]
+    # Without a driver CuPy raises where it could count zero.
     except cupy.cuda.runtime.CUDARuntimeError:
         there = []
     if device is None:
@@ -64,6 +68,7 @@ def _cupy_device(cupy, device):
     elif isinstance(device, str):
         wanted = "cuda:0" if device == "cuda" else device
     else:
+        # A device object of CuPy, or its number.
         wanted = f"cuda:{getattr(device, 'id', device)}"
     if wanted not in there:
         hint = "Choose one of these; an empty list means that the driver shows no GPU."

@@ -8,6 +8,7 @@ from ._backend import Backend, namespace
 
 def take_columns(X, columns, backend):
     """Return these columns of an array of a backend."""
+    # take wants indices of the same library on the same device.
     return backend.xp.take(X, backend.asarray(np.asarray(columns, dtype=np.int64)), axis=1)
 
 
@@ -28,9 +29,11 @@ def take_rows(X, rows):
     if _is_polars(X):
         return X[rows.tolist()]
     if sparse.issparse(X):
+        # Some sparse formats cannot be indexed by row.
         return X.tocsr()[rows]
     if not hasattr(X, "shape"):  # list, tuple
         return [X[i] for i in rows]
+    # Arrays from here on, of which consecutive rows are a view.
     rows = as_slice(rows)
     if isinstance(rows, slice) or isinstance(X, np.ndarray):
         return X[rows, ...]
@@ -50,6 +53,7 @@ def join_rows(pieces, rows):
         return pieces[0]  # the partition has one part: all rows, in order
     joined = concatenate_rows(pieces)
     order = np.concatenate(rows)
+    # The rows stood domain by domain, as stack_domains puts them: nothing to reorder.
     if (np.diff(order) == 1).all():
         return joined
     return take_rows(joined, np.argsort(order))
@@ -83,10 +87,12 @@ def concatenate_rows(pieces):
     return xp.concat(pieces, axis=0)
 
 
+# Rows of a tile stay in the cache between the steps that read them.
 _TILE_BYTES = 2 * 2**20
 
 
 def row_tiles(n_rows, row_bytes, *, tile_bytes=_TILE_BYTES, least=256):
     """Slices that cut ``n_rows`` rows into tiles of about ``tile_bytes``."""
+    # Of fewer rows than `least` the calls cost more than the cache saves.
     step = max(least, int(tile_bytes // max(row_bytes, 1)))
     return [slice(i, min(i + step, n_rows)) for i in range(0, n_rows, step)]

@@ -3,6 +3,7 @@
 import sys
 import warnings
 
+# skda, and the packages through which a user's line calls it.
 INSIDE = frozenset({"skda", "sklearn", "skorch", "joblib"})
 
 
@@ -13,6 +14,7 @@ def warn_user(message, category=UserWarning):
     ``stacklevel`` would do. (From Python 3.12 on ``skip_file_prefixes`` does this.)
     """
     frame, level = sys._getframe(1), 2
+    # A stack may be inside throughout, in a worker: then its first frame has to do.
     while frame.f_back is not None and _package(frame) in INSIDE:
         frame, level = frame.f_back, level + 1
     warnings.warn(message, category, stacklevel=level)

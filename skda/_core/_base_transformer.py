@@ -94,6 +94,7 @@ class BaseDomainTransformer(DomainRouting, TransformerMixin, BaseEstimator):
         # Written out: the inherited one drops the metadata that transform consumes.
         data = self._fit_data(X, y, sample_domain)
         if sample_domain is None:
+            # transform takes rows without ids for target rows, and both have to agree.
             data = replace(data, ids=np.full_like(data.ids, -1))
         return self._map_all(data)
 
@@ -108,6 +109,7 @@ class BaseDomainTransformer(DomainRouting, TransformerMixin, BaseEstimator):
         return data
 
     def _map_all(self, data):
+        # Methods that take CSR rows leave target rows as they are, so these can stay sparse.
         stays_sparse = sparse.issparse(data.X) and not len(data.source)
         if data.backend.is_numpy and not stays_sparse:
             return data.input_backend.asarray(self._map_tiles(data))
@@ -117,6 +119,7 @@ class BaseDomainTransformer(DomainRouting, TransformerMixin, BaseEstimator):
             given = take_rows(data.X, rows)
             mapped = self._map(given, domain, data.backend)
             index.append(rows)
+            # A map may return the rows it was given, which may be the user's own memory.
             pieces.append(copy_of(mapped) if mapped is given else mapped)
         mapped = join_rows(pieces, index)
         return mapped if sparse.issparse(mapped) else data.input_backend.asarray(mapped)
@@ -133,8 +136,10 @@ class BaseDomainTransformer(DomainRouting, TransformerMixin, BaseEstimator):
             for start in range(0, len(rows), tile):
                 part = rows[start : start + tile]
                 piece = self._map(take_rows(data.X, part), domain, data.backend)
+                # Target rows beside source rows, whose images are dense.
                 if sparse.issparse(piece):
                     piece = piece.toarray()
+                # Only the first piece shows how wide the output is, and of what precision.
                 if mapped is None:
                     mapped = np.empty((len(data.ids), *piece.shape[1:]), dtype=piece.dtype)
                 mapped[as_slice(part)] = piece

@@ -15,6 +15,7 @@ def as_labels(y):
         return to_numpy(y)
     if hasattr(y, "to_numpy"):  # pandas and polars, also their categorical and nullable types
         y = y.to_numpy()
+        # Kinds that NumPy's own arithmetic and sorting do not cover.
         return y.astype(object) if y.dtype.kind not in "biufcOUSM" else y
     if hasattr(y, "__array__"):
         return np.asarray(y)
@@ -43,6 +44,7 @@ def take_labels(y, rows=slice(None)):
         return taken.astype(np.int64) if were_integers and taken.size else taken
     if y.dtype != object or taken.size == 0:
         return taken
+    # Labels of one plain type get an array of that type; others stay objects.
     kinds = {type(label) for label in taken.ravel().tolist()}
     if len(kinds) == 1 and issubclass(kinds.pop(), str | bool | int | float | np.generic):
         return np.asarray(taken.tolist())
@@ -52,9 +54,11 @@ def take_labels(y, rows=slice(None)):
 def missing_labels(y):
     """Return which labels are missing: NaN, None or NA, or -1 among integers."""
     y = as_labels(y)
+    # With several outputs, a row that lacks one of them cannot be learnt from.
     if y.ndim > 1:
         return np.asarray([missing_labels(column) for column in y.T]).any(axis=0)
     if y.dtype.kind == "i":
+        # The mark of scikit-learn's semi-supervised estimators.
         return y == -1
     if y.dtype.kind == "f":
         return np.isnan(y)
@@ -68,6 +72,7 @@ def is_missing(label):
         return True
     if isinstance(label, float | np.floating):
         return bool(np.isnan(label))
+    # By name, because pandas need not be installed.
     return type(label).__name__ in ("NAType", "NaTType")
 
 
@@ -82,6 +87,7 @@ def labeled_rows(y, ids):
     is_source = ids >= 0
     y = as_labels(y)
     if y.dtype.kind == "i" and y.ndim == 1:
+        # Integers have no other mark, so -1 may not be a class as well.
         negative = y == -1
         if (negative & is_source).any() and (negative & ~is_source).any():
             raise ValueError(
@@ -103,6 +109,7 @@ def missing_like(labels, shape):
 
 def join_labels(known):
     """Concatenate label arrays of different domains without turning numbers into text."""
+    # concatenate would turn [1] and ['a'] into ['1', 'a']; objects keep what they are.
     kinds = {"number" if y.dtype.kind in "iuf" else y.dtype.kind for y in known}
     if len(kinds) > 1:
         known = [y.astype(object) for y in known]

@@ -41,6 +41,7 @@ def inner_has(method):
     """Return a check that the inner estimator (fitted, or else the parameter) has a method."""
 
     def check(self):
+        # Raises AttributeError itself, which then names the inner estimator.
         getattr(getattr(self, "estimator_", self.estimator), method)
         return True
 
@@ -53,6 +54,7 @@ def slice_params(params, rows, n_samples):
         return dict(params)
 
     def is_aligned(value):
+        # Texts and dicts have a length, too, but no entry per row.
         sized = hasattr(value, "__len__") or hasattr(value, "shape")
         return sized and not isinstance(value, str | dict) and n_rows(value) == n_samples
 
@@ -178,6 +180,7 @@ class DelegatingEstimator(DomainRouting, MetaEstimatorMixin, BaseEstimator):
         n_samples = n_rows(X)
         X, y, sample_weight, ids = scored_part(self, X, y, sample_weight, sample_domain)
         if sample_domain is not None:
+            # Only source rows are scored, so other metadata is cut to them.
             rows = check_sample_domain(sample_domain, n_samples) >= 0
             params = slice_params(params, rows.nonzero()[0], n_samples)
         if sample_weight is not None:
@@ -193,6 +196,7 @@ class DelegatingEstimator(DomainRouting, MetaEstimatorMixin, BaseEstimator):
 
     def _params_for(self, method, sample_domain, params):
         """Return the metadata to hand to a method of the inner estimator."""
+        # Then scikit-learn hands metadata on as it is, without asking who requests it.
         if not routing_enabled():
             return params
         if sample_domain is not None:
@@ -248,6 +252,7 @@ class DelegatingEstimator(DomainRouting, MetaEstimatorMixin, BaseEstimator):
 def class_columns(estimator, X, classes):
     """Return ``predict_proba`` with one column per class; 0 for those it did not see."""
     proba = as_labels(estimator.predict_proba(X))
+    # An estimator fitted on part of the rows may lack a class, and its column.
     columns = np.searchsorted(classes, estimator.classes_)
     aligned = np.zeros((proba.shape[0], len(classes)))
     aligned[:, columns] = proba
@@ -285,7 +290,9 @@ def check_row_weights(sample_weight, n_samples):
     """Return the user's weights as a new array, ones if there are none."""
     if sample_weight is None:
         return np.ones(n_samples)
+    # A copy: callers scale the weights in place, never those of the user.
     weights = np.array(to_numpy(sample_weight), dtype=np.float64)
+    # One number for all rows, as scikit-learn allows.
     if weights.ndim == 0:
         return np.full(n_samples, float(weights))
     if weights.shape != (n_samples,):

@@ -33,6 +33,7 @@ def check_real(name, value, *, low=None, high=None, closed="both", none=False, h
     """
     if value is None and none:
         return None
+    # True is the number 1 to Python; where a number is due it is a slip.
     good = isinstance(value, Real) and not isinstance(value, bool | np.bool_)
     good = good and math.isfinite(value)
     if good and low is not None:
@@ -84,6 +85,7 @@ def check_bool(name, value, *, hint=""):
 
 def check_option(name, value, options, *, hint=""):
     """Return a parameter if it is one of the options, which are texts or None."""
+    # The type first: an array compared with the options would raise an error of its own.
     if not isinstance(value, str | None) or value not in options:
         raise ValueError(
             f"{name} must be one of {list(options)}; got {value!r}.{hint and ' ' + hint}"
@@ -94,6 +96,7 @@ def check_option(name, value, options, *, hint=""):
 def check_enough_rows(estimator, data, least, why):
     """Raise unless every source and the pooled target have at least `least` rows."""
     domains = [(f"source {i}", len(data.rows(i))) for i in data.source_domains]
+    # Targets are pooled by the methods that ask, so they count together.
     domains += [("the target", len(data.target))]
     for name, count in domains:
         if count < least:
@@ -124,6 +127,7 @@ def column_positions(name, columns, estimator, n_features):
         if isinstance(column, str) and column in names:
             found.add(names.index(column))
         elif is_position and -n_features <= column < n_features:
+            # Negative positions count from the last column, as in NumPy.
             found.add(int(column) % n_features)
         else:
             there = names or f"positions 0 to {n_features - 1}"

@@ -24,6 +24,7 @@ class DomainRouting:
     _order_dependent = False
     _array_level = "b"
 
+    # Requested by the class, so that no user has to call set_fit_request on each step.
     __metadata_request__fit = {"sample_domain": True}
     __metadata_request__partial_fit = {"sample_domain": True}
     __metadata_request__transform = {"sample_domain": True}
@@ -36,6 +37,8 @@ class DomainRouting:
 
     def __sklearn_clone__(self):
         clone = super().__sklearn_clone__()
+        # Searches clone in the parent process and fit in the workers: the settings travel on the
+        # clone.
         carry_config(clone)
         return clone
 

@@ -34,8 +34,10 @@ def check_sample_domain(sample_domain, n_samples):
             f"sample_domain must have one value per row of X; got {ids.shape[0]} values for "
             f"{n_samples} rows. Build both together, for example {_HELPERS}."
         )
+    # Nullable integers of pandas come as objects; NumPy finds their type again.
     if ids.dtype == object:
         ids = np.asarray(ids.tolist())
+    # As integers False and True would both be sources, and the mask was meant otherwise.
     if ids.dtype.kind == "b":
         raise ValueError(
             "sample_domain must be signed integers (source >= 0, target < 0); got booleans. "
@@ -46,6 +48,7 @@ def check_sample_domain(sample_domain, n_samples):
             f"sample_domain must be signed integers (source >= 0, target < 0); got values like "
             f"{ids.tolist()[0]!r}. Turn names into ids with skda.encode_domains(names, target=...)."
         )
+    # Whole numbers pass as floats: pandas makes floats of integers beside missing values.
     if ids.dtype.kind == "f":
         if not np.isfinite(ids).all():
             raise ValueError(
@@ -101,6 +104,7 @@ def domains_for_fit(sample_domain, n_samples, *, estimator, one_sided=False):
             "sklearn.set_config(enable_metadata_routing=True) a Pipeline passes it on).",
             DomainWarning,
         )
+        # A warning and no error: the estimator has to work where no domains are known, too.
         return np.zeros(n_samples, dtype=np.int64)
     ids = check_sample_domain(sample_domain, n_samples)
     if not one_sided:
@@ -131,11 +135,13 @@ def check_known_domains(name, given, sources, targets, *, per_source, per_target
     named : bool
         Whether the user passed ``sample_domain``.
     """
+    # With a single target, rows of no stated domain can only be its rows.
     if per_target and not named and len(targets) > 1:
         raise ValueError(
             f"{name} has a map for each target {targets}, so sample_domain must say which one each "
             "row belongs to. Pass sample_domain."
         )
+    # Where a side has one map for all its domains, a new domain is mapped as well.
     known = sources if per_source else [i for i in given if i >= 0]
     known = known + (targets if per_target and named else [i for i in given if i < 0])
     unknown = sorted(set(given) - set(known))

@@ -63,6 +63,7 @@ class DomainRegressorMixin(RegressorMixin):
 
 def _score(estimator, metric, X, y, sample_weight, sample_domain):
     X, y, sample_weight, ids = scored_part(estimator, X, y, sample_weight, sample_domain)
+    # Predictions may be on a device; scikit-learn's metrics compare on the host.
     predicted = as_labels(estimator.predict(X, sample_domain=ids))
     return float(metric(y, predicted, sample_weight=sample_weight))
 
@@ -74,6 +75,7 @@ def scored_part(estimator, X, y, sample_weight=None, sample_domain=None):
         y = take_labels(y)
         _check_all_labeled(y, getattr(estimator, "classes_", None))
         return X, y, sample_weight, None
+    # In NumPy before rows are taken: lists and tensors would be indexed each in its own way.
     y, sample_weight = as_labels(y), as_labels(sample_weight)
     ids = take_rows(as_labels(sample_domain), rows)
     return take_rows(X, rows), take_labels(y, rows), take_rows(sample_weight, rows), ids
@@ -83,6 +85,7 @@ def _check_all_labeled(y, classes):
     """Raise if a score would count rows without a label as wrong ones."""
     if y is None or (classes is None and y.dtype.kind == "i"):
         return  # -1 is a number like any other to a regressor
+    # Here -1 is a class of its own and marks nothing.
     if classes is not None and -1 in np.asarray(classes).tolist():
         return
     missing = int(missing_labels(y).sum())

@@ -9,11 +9,13 @@ from ._labels import as_labels, is_missing, join_labels, missing_like, take_labe
 
 def _is_several(X):
     """Tell a list of domains from one domain given as a list of rows."""
+    # Arrays and frames are one domain, whatever their shape: a rule that needs no guess.
     if not isinstance(X, list | tuple) or not len(X):
         return False
     first = X[0]
     if hasattr(first, "shape"):
         return len(first.shape) == 2
+    # Nested lists: one level more than a table of rows means several tables.
     return isinstance(first, list | tuple) and len(first) > 0 and np.ndim(first[0]) == 1
 
 
@@ -143,13 +145,16 @@ def stack_domains(X_source, y_source, X_target, y_target=None):
     _check_alike(Xs)
     X = concatenate_rows(Xs)
     if hasattr(X, "iloc"):
+        # Each domain had its own index; together their labels would repeat.
         X = X.reset_index(drop=True)
 
     if y_source is None and y_target is not None:
         raise ValueError("y_target was given without y_source. Pass the labels of the source too.")
     sides = [1] * len(sources) + [-1] * len(targets)
     sample_domain = np.repeat(
-        [side * number for number, side in enumerate(sides, start=1)], [n_rows(X) for X in Xs]
+        # From 1, because there is no -0 for a target.
+        [side * number for number, side in enumerate(sides, start=1)],
+        [n_rows(X) for X in Xs],
     )
     y = None if y_source is None else _stack_labels(ys, [n_rows(X) for X in Xs])
     return X, y, sample_domain.astype(np.int64)
@@ -226,6 +231,7 @@ def encode_domains(labels, target):
         )
     try:
         present = np.unique(take_labels(names)).tolist()
+    # Sorting compares the names, which text and numbers do not allow.
     except TypeError as error:
         raise ValueError("labels mixes text and numbers. Use one of them, e.g. str.") from error
     targets = list(target) if isinstance(target, list | tuple | set | np.ndarray) else [target]
@@ -236,6 +242,7 @@ def encode_domains(labels, target):
     if not sources:
         raise ValueError(f"target={target!r} leaves no source. The labels are {present}.")
     ids = {name: number for number, name in enumerate(sources, start=1)}
+    # Numbers are not used twice, so that an id is unique also without its sign.
     first = len(sources) + 1
     ids |= {
         name: -number

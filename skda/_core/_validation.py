@@ -43,6 +43,7 @@ def check_rows(estimator, X, *, reset, accept_sparse=False, min_samples=1):
     """
     check_no_masked_entries("X", X)
     if is_foreign_array(X):
+        # check_array would move the rows to the host.
         X = check_foreign_array(X, min_samples=min_samples)
         validate_data(estimator, X, reset=reset, skip_check_array=True)
         return X
@@ -51,6 +52,7 @@ def check_rows(estimator, X, *, reset, accept_sparse=False, min_samples=1):
         X,
         reset=reset,
         accept_sparse="csr" if accept_sparse else False,
+        # float32 stays as it is; everything else becomes the first of the two.
         dtype=[np.float64, np.float32],
         ensure_min_samples=min_samples,
     )
@@ -77,9 +79,11 @@ def validate_for_inner(estimator, X, *, reset):
     if is_foreign_array(X):
         X = to_numpy(X)
     elif sparse.issparse(X):
+        # The one common format that can be sliced by row.
         X = X.tocsr()
     elif not hasattr(X, "shape"):
         X = np.asarray(X)
+    # In scikit-learn's words, because check_array, which would raise this, is not called.
     if len(X.shape) != 2:
         raise ValueError(
             f"Expected 2D array, got {len(X.shape)}D array instead (X has shape {X.shape}). "
@@ -149,6 +153,7 @@ def data_for_fit(
     X = check_rows(estimator, X, reset=reset, accept_sparse=accept_sparse)
     ids = domains_for_fit(sample_domain, n_rows(X), estimator=estimator, one_sided=one_sided)
     y, labeled = _labels_for_fit(estimator, y, ids, labels)
+    # As text: a device object might not survive a pickle.
     estimator._fit_backend = str(input_backend)
     return _data(estimator, X, y, ids, labeled)
 
@@ -173,6 +178,7 @@ def data_for_inner_fit(estimator, X, y=None, sample_domain=None, *, labels="igno
         The rows, on the host.
     """
     input_backend = backend_of(X)
+    # Values are not checked: text and missing values are up to the inner estimator.
     X = validate_for_inner(estimator, X, reset=True)
     ids = domains_for_fit(sample_domain, n_rows(X), estimator=estimator)
     y, labeled = _labels_for_fit(estimator, y, ids, labels)
@@ -215,6 +221,7 @@ def _check_same_backend(estimator, X, method):
 
 def _data(estimator, X, y, ids, labeled):
     backend = working_backend(X, estimator)
+    # CSR matrices stay in SciPy; no array library here has them in common.
     rows = X if sparse.issparse(X) else backend.asarray(X)
     return DomainData(rows, y, ids, labeled, backend, input_backend=backend_of(X))
 
@@ -234,9 +241,13 @@ def _labels_for_fit(estimator, y, ids, labels):
             f"y must have one label per row of X; got {y.shape[0]} labels for {ids.shape[0]} rows "
             "(inconsistent numbers of samples)."
         )
+    # Some estimators pass y with several outputs on; the others accept a column at most.
     multi_output = get_tags(estimator).target_tags.multi_output
     if y.ndim > 1 and not multi_output:
+        # A column passes with a warning, as in scikit-learn.
         y = column_or_1d(y, warn=True)
+    # Unless the method asks for all labels, those of target rows count as missing, so that none is
+    # used by mistake.
     labeled = labeled_rows(y, ids) if labels == "all" else ids >= 0
     used = take_labels(y, labeled)
     if used.dtype.kind == "f" and not np.isfinite(used).all():
@@ -272,6 +283,7 @@ def class_labels(estimator, data):
     used = take_labels(data.y, data.labeled)
     check_classification_targets(used)
     classes, found = np.unique(used, return_inverse=True)
+    # -1 is no index of a class, whatever the classes are.
     codes = np.full(data.ids.shape, -1, dtype=np.int64)
     codes[data.labeled] = found
     return classes, codes

@@ -43,6 +43,7 @@ def lpl1_plan(M, membership, *, reg, class_reg, eps=1.0, max_rounds=10, tol=1e-6
     """
     xp = namespace(M)
     plan, cost, n_iter, before = None, M, 0, None
+    # Slopes of the root at s = 1 and s = 0, up to a factor: these become 0 and 1.
     flat, steep = (1.0 + eps) ** -0.5, eps**-0.5
     for _ in range(max_rounds):
         start = None if plan is None else plan.potentials
@@ -52,12 +53,15 @@ def lpl1_plan(M, membership, *, reg, class_reg, eps=1.0, max_rounds=10, tol=1e-6
         n_iter += plan.n_iter
         received = xp.sum(plan.coupling, axis=0)
         shares = safe_divide(membership.T @ plan.coupling, received)
+        # The next tangents would be the same to four digits, and so would the plan.
         if before is not None and float(xp.max(xp.abs(shares - before))) < 1e-4:
             break
         before = shares
         tangent = ((shares + eps) ** -0.5 - flat) * (class_reg / (steep - flat))
         cost = M + membership @ tangent
+    # Only the plan that is returned is solved to the tolerance that was asked for.
     plan = sinkhorn_plan(cost, reg=reg, start=plan.potentials, tol=tol, **options)
+    # The cost of moving, without penalty, as other plans report it.
     return plan._replace(cost=float(xp.sum(plan.coupling * M)), n_iter=n_iter + plan.n_iter)
 
 
@@ -100,6 +104,8 @@ def l1l2_plan(M, membership, *, reg, class_reg, max_rounds=20, rtol=1e-6, **opti
         plan = sinkhorn_plan(M + slope, reg=reg, start=plan.potentials, **options)
         n_iter += plan.n_iter
         step, former = 1.0, value
+        # The objective is convex on the way to the new plan: unless P is the best, a short step
+        # lowers it.
         while step > 1e-4:
             trial = P + (plan.coupling - P) * step
             value = group_objective(trial, M, membership, reg=reg, class_reg=class_reg)
@@ -108,6 +114,7 @@ def l1l2_plan(M, membership, *, reg, class_reg, max_rounds=20, rtol=1e-6, **opti
                 break
             step *= 0.5
         else:
+            # No step did: what is left is rounding.
             value = former
         if former - value <= rtol * abs(former):
             break
@@ -118,6 +125,7 @@ def group_objective(P, M, membership, *, reg, class_reg):
     """Return ``⟨P, M⟩ + reg KL(P | abᵀ) + class_reg Σ_j Σ_c ‖P[c, j]‖₂`` for uniform a and b."""
     xp = namespace(P)
     a, b = uniform_mass(P.shape[0], P), uniform_mass(P.shape[1], P)
+    # 0 log 0 is 0; the logarithm alone would be infinite.
     positive = xp.where(P > 0, P, xp.ones_like(P))
     entropy = float(xp.sum(P * xp.log(positive / (xp.reshape(a, (-1, 1)) * b))))
     lasso = class_reg * group_lasso_value(P, membership)

@@ -56,7 +56,9 @@ def merge_moments(old: Moments, new: Moments, *, forgetting_factor=1.0) -> Momen
     step = new.mean - old.mean
     mean = old.mean + step * (new.count / count)
     column = xp.reshape(step, (-1, 1))
+    # Old rows lose weight in the scatter as they do in the count.
     scatter = old.scatter * forgetting_factor + new.scatter
+    # What the distance between the two means adds.
     scatter = scatter + (column * (weight * new.count / count)) @ column.T
     return Moments(count, mean, scatter, None)
 
@@ -81,6 +83,7 @@ def gram_sums(gram, n_features) -> ScatterSums:
     """Sums over the scatter matrix of centered rows, from their Gram matrix."""
     xp = namespace(gram)
     lengths = xp.linalg.diagonal(gram)
+    # ‖XᵀX‖ and ‖XXᵀ‖ are equal in the Frobenius norm, so that no d x d matrix is needed.
     squared_norm, quartic = float(xp.sum(gram * gram)), float(xp.sum(lengths * lengths))
     return ScatterSums(gram.shape[0], n_features, float(xp.sum(lengths)), squared_norm, quartic)
 
@@ -96,7 +99,9 @@ def ledoit_wolf_intensity(sums: ScatterSums) -> float:
     squared_norm, mu = squared_norm / n**2, trace / (n * d)
     spread = (quartic / n - squared_norm) / (d * n)
     distance = squared_norm / d - mu**2
+    # By definition not more than the distance; the estimate may be.
     spread = min(spread, distance)
+    # 0 / 0 where the covariance is a multiple of the identity: nothing to shrink.
     return 0.0 if spread <= 0 else spread / distance
 
 
@@ -106,6 +111,7 @@ def oas_intensity(sums: ScatterSums) -> float:
     mu2 = (trace / (n * d)) ** 2
     alpha = squared_norm / (d * n) ** 2
     denominator = (n + 1.0) * (alpha - mu2 / d)
+    # Already a multiple of the identity, which full shrinkage does not change.
     return 1.0 if denominator <= 0 else min((alpha + mu2) / denominator, 1.0)
 
 
@@ -122,6 +128,7 @@ def covariance_from_moments(m: Moments, *, shrinkage=None, ddof=1):
 
     ``shrinkage`` is None, a float in [0, 1], ``"ledoit-wolf"`` or ``"oas"``.
     """
+    # A single row has scatter zero, and the same covariance.
     C = m.scatter / max(m.count - ddof, 1.0)
     if shrinkage is None:
         return C
@@ -140,5 +147,6 @@ def covariance_from_moments(m: Moments, *, shrinkage=None, ddof=1):
 
 def covariance(X, *, mean=None, shrinkage=None, ddof=1):
     """Covariance of the rows of X, see :func:`covariance_from_moments`."""
+    # The fourth powers are one more pass over the rows, for one rule only.
     m = moments(X, mean=mean, quartic=shrinkage == "ledoit-wolf")
     return covariance_from_moments(m, shrinkage=shrinkage, ddof=ddof)

@@ -26,6 +26,7 @@ _EXPONENTIAL = 50  # products of numbers that take as long as one exponential
 def pairwise_sq_dists(X, Y=None):
     """Squared Euclidean distances between the rows of X and of Y, none negative."""
     left, right = _centred(X, Y)
+    # The expanded square leaves rounding on the diagonal, whose square root would be far from 0.
     return _Tiling(left, right, _sq_dist_tile, symmetric=Y is None, diagonal=0.0).matrix()
 
 
@@ -55,6 +56,7 @@ def kernel_matrix(X, Y=None, *, kernel="rbf", gamma=1.0, degree=3, coef0=1.0):
     check_kernel(kernel)
     if kernel == "precomputed":
         return X
+    # A single matrix product, which BLAS cuts into tiles and threads itself.
     if kernel in ("linear", "cosine"):
         if kernel == "cosine":
             X, Y = unit_rows(X), None if Y is None else unit_rows(Y)
@@ -82,6 +84,7 @@ def _checked_callable(kernel, X, Y):
             "A function of two single rows can be wrapped with "
             "sklearn.metrics.pairwise_distances(X, Y, metric=function)."
         )
+    # A user's function may return an array of another library or precision.
     return backend_of(X).asarray(K, X.dtype)
 
 
@@ -103,10 +106,13 @@ class _Tiling(NamedTuple):
         T = self.function(_part(self.left, rows), _part(self.right, columns))
         if not (self.symmetric and rows == columns):
             return T
+        # The product of rows with themselves is symmetric only up to rounding; eigensolvers read
+        # one half and would not see the other.
         T = (T + T.T) * 0.5
         if self.diagonal is None:
             return T
         xp = namespace(T)
+        # By a mask: the array API cannot write to a diagonal.
         own = xp.eye(T.shape[0], dtype=T.dtype, device=device_of(T)) > 0
         return xp.where(own, xp.ones_like(T) * self.diagonal, T)
 
@@ -114,19 +120,24 @@ class _Tiling(NamedTuple):
         """Slices of rows, each with the slices of columns: those from the diagonal if symmetric."""
         X, n, m = self.left[0], self.left[0].shape[0], self.right[0].shape[0]
         if not (self.parallel or self.symmetric):  # a call may be dear: few of them, of many rows
+            # A sixteenth of what scikit-learn may use: the function needs memory for its own steps.
             budget = get_config()["working_memory"] * 2**20 // 16
             return [(s, [slice(0, m)]) for s in row_tiles(n, m * itemsize(X), tile_bytes=budget)]
         side = tile_side(X)
         rows, columns = (row_tiles(size, 1, tile_bytes=side, least=1) for size in (n, m))
+        # Rows and columns of a symmetric matrix are cut alike, so that tile (i, i) is on the
+        # diagonal.
         return [(strip, columns[i:] if self.symmetric else columns) for i, strip in enumerate(rows)]
 
     def share_out(self, work, tasks):
         """Call ``work(task)`` for every task, in threads where that helps."""
         if self.parallel:
             (n, width), m = self.left[0].shape, self.right[0].shape[0]
+            # Half of a symmetric matrix is copied, not computed.
             operations = n * m * (width + _EXPONENTIAL) / (2 if self.symmetric else 1)
             run_parallel(work, tasks, like=self.left[0], operations=operations)
         else:
+            # A user's function need not be safe in threads.
             for task in tasks:
                 work(task)
 
@@ -142,6 +153,8 @@ class _Tiling(NamedTuple):
             for columns in parts:
                 T = self.tile(rows, columns)
                 K[rows, columns] = T
+                # Its mirror image is written by the same task, so that no entry is written by two
+                # threads.
                 if self.symmetric and rows != columns:
                     K[columns, rows] = T.T
 
@@ -182,6 +195,7 @@ def _gaussian_sides(X, Y=None, *, gamma):
     xp = namespace(X)
     left, right = _gaussian_factors(X, Y, gamma=gamma)
     longest = -min(float(xp.min(left[:, -2])), float(xp.min(right[:, -1])))
+    # Below, an entry exceeds 1 by a thousandth at most, and the cut would be one more pass.
     if longest * float(xp.finfo(X.dtype).eps) < 1e-3:
         return (left,), (right,), lambda A, B: xp.exp(A[0] @ B[0].T)
     return (left,), (right,), lambda A, B: xp.exp(xp.clip(A[0] @ B[0].T, max=0.0))
@@ -196,8 +210,10 @@ def _gaussian_factors(X, Y, *, gamma):
         Z = (Z - shift) * (2.0 * gamma) ** 0.5
         norms = xp.sum(Z * Z, axis=1, keepdims=True) * -0.5
         ones = xp.ones_like(norms)
+        # Row times row is zᵀz' - ½‖z‖² - ½‖z'‖² = -½‖z - z'‖²: the exponent in one product.
         return xp.concat([Z, norms, ones], axis=1), xp.concat([Z, ones, norms], axis=1)
 
+    # Distances do not depend on the origin; about the mean the norms are small and cancel less.
     left, right = sides(X)
     return left, right if Y is None else sides(Y)[1]
 
@@ -217,14 +233,18 @@ def _with_norms(X):
 def _sq_dist_tile(A, B):
     xp = namespace(A[0])
     D = A[0] @ B[0].T
+    # In place, so that a tile and nothing else stays in the cache.
     D *= -2.0
     D += xp.reshape(A[1], (-1, 1))
     D += xp.reshape(B[1], (1, -1))
+    # Rounding can make the distance of near rows negative, and its root NaN.
     return xp.clip(D, min=0.0)
 
 
 def _l1_tile(A, B):
     xp = namespace(A)
+    # There is no product for city-block distances: the (rows, m, d) differences of a few rows at a
+    # time.
     rows = row_tiles(A.shape[0], itemsize(A) * B.shape[0] * A.shape[1], least=1)
     parts = [
         xp.sum(xp.abs(xp.expand_dims(A[r, :], axis=1) - xp.expand_dims(B, axis=0)), axis=2)
@@ -265,21 +285,25 @@ def median_sq_dist(X, *, max_rows=1000, random_state=None):
 def _median_pair(X, distances, *, square):
     xp = namespace(X)
     n = X.shape[0]
+    # A single row has no distances; any width serves.
     if n < 2:
         return 1.0
     D = distances(X)
     # Every pair stands twice in D and the diagonal, set to the least value, comes first.
     D = xp.where(xp.eye(n, dtype=xp.bool, device=device_of(D)), -xp.ones_like(D), D)
     flat = xp.reshape(D, (-1,))
+    # Then n (n - 1) distances, an even number: the median is between the middle two.
     middle = n + n * (n - 1) // 2
     if isinstance(flat, np.ndarray):
         flat = np.partition(flat, [middle - 1, middle])  # a tenth of the time of sorting
     else:
         flat = xp.sort(flat)
     low, high = float(flat[middle - 1]), float(flat[middle])
+    # The median of the distances is wanted, so roots are averaged, not squares.
     median = ((math.sqrt(low) + math.sqrt(high)) / 2) ** 2 if square else (low + high) / 2
     if median > 0:
         return median
+    # The n entries of -1 on the diagonal are added back.
     mean = (float(xp.sum(flat)) + n) / (n * (n - 1))
     return mean if mean > 0 else 1.0
 
@@ -290,6 +314,7 @@ def subsample(X, max_rows, random_state):
     if n <= max_rows:
         return X
     rows = check_random_state(random_state).choice(n, max_rows, replace=False)
+    # Sorted, so that memory is read in one direction.
     return take_rows(X, np.sort(rows))
 
 
@@ -300,6 +325,7 @@ def resolve_gamma(gamma, X, *, kernel="rbf", max_rows=1000, random_state=None) -
     ones); "scale" is ``1/(d var(X))``. For poly and sigmoid both are "scale".
     """
     check_kernel(kernel)
+    # These have no width.
     if callable(kernel) or kernel in ("linear", "cosine", "precomputed"):
         return 1.0
     if isinstance(gamma, str):
@@ -310,7 +336,9 @@ def resolve_gamma(gamma, X, *, kernel="rbf", max_rows=1000, random_state=None) -
             return 1.0 / _median_pair(part, lambda Z: _l1_tile(Z, Z), square=False)
         if gamma in ("median", "scale"):
             variance = float(namespace(X).var(X))
+            # Where all entries are equal there is no scale to take.
             return 1.0 / (X.shape[1] * variance) if variance > 0 else 1.0
+    # True is an integer to Python, but no width.
     elif isinstance(gamma, int | float | np.number) and not isinstance(gamma, bool):
         gamma = float(gamma)
         if 0 < gamma < math.inf:
@@ -371,6 +399,7 @@ def nystroem_map(X, n_landmarks, *, random_state=None, rows=None, **kernel_param
     xp = namespace(X)
     kept = values > values[-1] * math.sqrt(float(xp.finfo(X.dtype).eps))
     rank = int(xp.sum(xp.astype(kept, xp.int64)))
+    # Eigenvalues ascend: those that are kept are the last.
     first = values.shape[0] - rank
     values, vectors = values[first:], vectors[:, first:]
     return NystroemMap(landmarks, vectors * values**-0.5, kernel_params)
@@ -391,10 +420,13 @@ class FourierMap(NamedTuple):
 def fourier_map(X, n_features, *, kernel="rbf", gamma=1.0, random_state=None) -> FourierMap:
     """Random Fourier features (Rahimi and Recht 2007) of the rbf or laplacian kernel."""
     rng = check_random_state(random_state)
+    # Each frequency gives two features, a cosine and a sine.
     shape = (X.shape[1], max(1, n_features // 2))
     if kernel == "rbf":
+        # Bochner's theorem: the spectral density of exp(-γ‖x‖²) is normal, of variance 2γ.
         frequencies = rng.standard_normal(shape) * math.sqrt(2.0 * gamma)
     elif kernel == "laplacian":
+        # That of exp(-γ‖x‖₁) is a product of Cauchy densities of scale γ.
         frequencies = rng.standard_cauchy(shape) * gamma
     else:
         raise ValueError(

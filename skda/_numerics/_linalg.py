@@ -43,6 +43,7 @@ class SPDEigen(NamedTuple):
     def power(self, p, *, reg=0.0):
         """``(C + reg I)^p``; with ``reg=0`` and ``p < 0`` the power on the range of C."""
         xp = namespace(self.values)
+        # Half of the power twice: the product with its own transpose is symmetric by construction.
         half = self.vectors * _safe_power(xp, self.values + reg, p / 2)
         return half @ half.T
 
@@ -58,6 +59,7 @@ def _zero_noise(w):
     xp = namespace(w)
     top = float(xp.max(xp.abs(w)))
     lowest = float(xp.min(w))
+    # Rounding leaves eigenvalues of about -eps n top; what is far below is not rounding.
     if lowest < -math.sqrt(_eps(w)) * top:
         raise ValueError(
             f"The matrix is not positive semi-definite: its eigenvalues run from {lowest:.3g} to "
@@ -113,8 +115,10 @@ def low_rank_powers(gram, powers, *, reg=0.0) -> list[LowRankPower]:
     xp = namespace(s)
     out = []
     for p in powers:
+        # Outside the span of the rows the matrix is zero, and so is its pseudo-power.
         if reg == 0:
             g, scale = _safe_power(xp, s, p - 1.0), 0.0
+        # (√(s+λ) - √λ)/s multiplied out, and likewise below: no difference of near numbers is left.
         elif p == 0.5:
             g, scale = 1.0 / (xp.sqrt(s + reg) + math.sqrt(reg)), math.sqrt(reg)
         elif p == -0.5:
@@ -133,6 +137,7 @@ def fix_signs(V):
     """Flip columns so that the entry of largest magnitude of each is positive."""
     xp = namespace(V)
     where = xp.argmax(xp.abs(V), axis=0)
+    # Entry (where[j], j) of each column j.
     peaks = xp.linalg.diagonal(xp.take(V, where, axis=0))
     return V * xp.where(peaks < 0, -xp.ones_like(peaks), xp.ones_like(peaks))
 
@@ -202,6 +207,7 @@ def top_eigenpairs(
     few = n <= _DENSE_SIZE or _DENSE_SHARE * k >= n
     if few or (n <= _MEDIUM_SIZE and _MEDIUM_SHARE * k >= n):
         if matrix is None:
+            # So small that the matrix of the operator costs less than the iteration.
             matrix = apply(xp.eye(n, dtype=like.dtype, device=device_of(like)))
             matrix = (matrix + matrix.T) * 0.5
         values, vectors = xp.linalg.eigh(matrix)
@@ -249,12 +255,15 @@ def _block_lanczos(apply, k, *, n, like, start, tol, block, max_iter, rng):
     for products in range(1, max_iter + 1):
         full = Q.shape[1] + block > most
         check_now = products % _CHECK_EVERY == 0 and Q.shape[1] > k
+        # Vectors of a warm start may be good enough already: they are checked at once.
         if full or check_now or products == max_iter or (warm and products == 1):
             if not warm:
                 V = _orthonormal(AV, Q, draw)  # leaves the basis before that is compressed
+            # The basis is compressed only when it is full (thick restart).
             theta, Q, AQ = _rayleigh_ritz(Q, AQ, max(kept, k) if full else Q.shape[1])
             residual = AQ - Q * theta
             worst = float(xp.max(xp.linalg.vector_norm(residual[:, :k], axis=0)))
+            # The zero matrix has converged, too, and must not divide by 0.
             scale = max(float(xp.max(xp.abs(theta))), float(xp.finfo(like.dtype).smallest_normal))
             if worst <= tol * scale:
                 break
@@ -304,6 +313,7 @@ def _orthonormal(V, Q, draw):
     if Q is not None:
         V = V - Q @ (Q.T @ V)
     V, R = xp.linalg.qr(V, mode="reduced")
+    # A column that depends on the ones before leaves rounding only, in an arbitrary direction.
     lost = xp.abs(xp.linalg.diagonal(R)) < _LOST * _eps(V)
     if bool(xp.any(lost)):
         V = xp.where(xp.reshape(lost, (1, -1)), draw(V.shape[1]), V)
@@ -338,6 +348,8 @@ def symmetric_times(A, x):
     :func:`spd_solve`; those of NumPy, which has its own, would wait in their way.
     """
     if backend_of(A).is_numpy and A.flags.c_contiguous:
+        # The transpose is in Fortran order, which BLAS reads without a copy; so its lower half is
+        # the upper half of A.
         symv = linalg.get_blas_funcs("symv", (A, x))
         return symv(1.0, A.T, x, lower=1)
     return A @ x

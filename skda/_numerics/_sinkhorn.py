@@ -49,6 +49,7 @@ def _soft_min(M, potential, log_mass, reg, axis):
     xp = namespace(M)
     shape = (-1, 1) if axis == 0 else (1, -1)
     T = xp.reshape(potential / reg + log_mass, shape) - M / reg
+    # Relative to the largest term, so that no exponential overflows.
     top = xp.max(T, axis=axis)
     T = xp.exp(T - xp.expand_dims(top, axis=axis))
     return (xp.log(xp.sum(T, axis=axis)) + top) * -reg
@@ -57,6 +58,7 @@ def _soft_min(M, potential, log_mass, reg, axis):
 def _gibbs_kernel(M, f, g, log_a, log_b, reg):
     """``a_i b_j exp((f_i + g_j - M_ij)/reg)``."""
     xp = namespace(M)
+    # One new matrix, changed in place: matrices of this size are what fills the memory.
     K = M * (-1.0 / reg)
     K += xp.reshape(f / reg + log_a, (-1, 1))
     K += xp.reshape(g / reg + log_b, (1, -1))
@@ -127,7 +129,9 @@ def sinkhorn_plan(
     a = uniform_mass(n, M) if a is None else a
     b = uniform_mass(m, M) if b is None else b
     log_a, log_b = xp.log(a), xp.log(b)
+    # Below some tens of eps rounding keeps the error up, and the iteration would not end.
     tol = max(tol, 50.0 * float(xp.finfo(M.dtype).eps))
+    # One side is enough: the potentials of the columns follow from those of the rows.
     f = xp.zeros_like(a) if start is None else start[0]
     if marginal_reg is None:
         g = _soft_min(M, f, log_a, reg, 0)
@@ -135,6 +139,7 @@ def sinkhorn_plan(
         iterate = _scale_balanced
         power = 1.0
     else:
+        # Exponent of the proximal step of a KL penalty on the marginals (Chizat et al. 2018).
         power = marginal_reg / (marginal_reg + reg)
         g = _soft_min(M, f, log_a, reg, 0) * power
         f = _soft_min(M, g, log_b, reg, 1) * power
@@ -159,6 +164,7 @@ def sinkhorn_plan(
             f"{hint}",
             ConvergenceWarning,
         )
+    # What was absorbed and what was not yet.
     potentials = (f + xp.log(u) * reg, g + xp.log(v) * reg)
     return Plan(K, cost, potentials, n_iter, error)
 
@@ -180,14 +186,17 @@ def _scale_balanced(M, f, g, a, b, log_a, log_b, *, reg, power, max_iter, tol):
             return K, u, v, f, g, max(n_iter, 1), errors[-1]
         step = None
         if _is_slow(errors, tol):
+            # Its products count as iterations, so that max_iter bounds the work of both kinds.
             limit = min(_CG_LIMIT, max_iter - n_iter)
             step, taken = _newton_step(K, u, v, row, a, b, limit=limit, error=errors[-1])
             n_iter += taken
             errors = []  # the rate of plain steps has to be measured again
+        # None: still to be computed from the new u.
         u, v = (u * (a / row), None) if step is None else step
         log_u = xp.log(u)
         if float(xp.max(xp.abs(log_u))) > _ABSORB:
             f, u = f + log_u * reg, xp.ones_like(a)
+            # v belongs to the kernel that is replaced, so it is absorbed together with u.
             if v is not None:
                 g, v = g + xp.log(v) * reg, None
             K = _gibbs_kernel(M, f, g, log_a, log_b, reg)
@@ -195,6 +204,7 @@ def _scale_balanced(M, f, g, a, b, log_a, log_b, *, reg, power, max_iter, tol):
             v = b / (K.T @ u)
         n_iter += 1
         log_v = xp.log(v)
+        # Before the next product of K and v can overflow.
         if float(xp.max(xp.abs(log_v))) > _ABSORB:
             f, g = f + xp.log(u) * reg, g + log_v * reg
             K = _gibbs_kernel(M, f, g, log_a, log_b, reg)
@@ -207,6 +217,7 @@ def _is_slow(errors, tol):
     if len(errors) <= _PLAIN_STEPS:
         return False
     rate = (errors[-1] / errors[-_PLAIN_STEPS]) ** (1.0 / (_PLAIN_STEPS - 1))
+    # log(tol / error) / log(rate) plain steps are left; for a few of them no Newton step pays.
     return rate >= 1.0 or math.log(tol / errors[-1]) / math.log(rate) > 2 * _PLAIN_STEPS
 
 
@@ -219,6 +230,8 @@ def _newton_step(K, u, v, row, a, b, *, limit, error):
     """
     xp = namespace(K)
     root = xp.sqrt(row)
+    # Adding a constant to all log scalings changes nothing: the operator is singular there, and
+    # that direction is projected out.
     null = root / xp.linalg.vector_norm(root)
     left = u / root
 
@@ -231,15 +244,19 @@ def _newton_step(K, u, v, row, a, b, *, limit, error):
     residual = residual - null * xp.sum(null * residual)
     x, direction = xp.zeros_like(residual), residual
     squared = float(xp.sum(residual * residual))
+    # The nearer the end, the more exactly the step is solved: that makes the convergence
+    # superlinear.
     goal = squared * min(_FORCING, math.sqrt(error)) ** 2
     taken = 0
     while taken < limit and squared > goal:
         image = apply(direction)
         curvature = float(xp.sum(direction * image))
+        # Only rounding is left; also true for NaN.
         if not curvature > 0.0:
             break
         x = x + direction * (squared / curvature)
         residual = residual - image * (squared / curvature)
+        # Rounding brings the null direction back.
         residual = residual - null * xp.sum(null * residual)
         former, squared = squared, float(xp.sum(residual * residual))
         direction = residual + direction * (squared / former)
@@ -249,12 +266,14 @@ def _newton_step(K, u, v, row, a, b, *, limit, error):
     slope = float(xp.sum((a - row) * x))
     if not (0.0 < longest < math.inf) or not slope > 0.0:
         return None, taken
+    # No scaling may change by more than what can be absorbed afterwards.
     step = min(1.0, _ABSORB / longest)
     log_v = xp.log(v)
     for _ in range(_BACKTRACKS):
         trial_u = u * xp.exp(x * step)
         trial_v = b / (K.T @ trial_u)
         taken += 1
+        # Of the dual. Its entropy term is constant, because the columns are exact at each trial.
         rise = float(xp.sum(a * x)) * step + float(xp.sum(b * (xp.log(trial_v) - log_v)))
         if rise >= _ARMIJO * step * slope:
             return (trial_u, trial_v), taken
@@ -293,6 +312,7 @@ def _scale_unbalanced(M, f, g, a, b, log_a, log_b, *, reg, power, max_iter, tol)
             f, g = f + log_u * reg, g + log_v * reg
             K = _gibbs_kernel(M, f, g, log_a, log_b, reg)
             log_u, log_v = xp.zeros_like(a), xp.zeros_like(b)
+    # The loop may end between an update and its absorption.
     if _is_large(log_u) or _is_large(log_v):
         f, g = f + log_u * reg, g + log_v * reg
         K = _gibbs_kernel(M, f, g, log_a, log_b, reg)
@@ -309,6 +329,7 @@ def _proximal_step(sums, former, own, other, log_other, log_own, reg, power, *, 
     nothing that the precision shows, so that it does not count as a change.
     """
     xp = namespace(sums)
+    # Sums below the smallest normal number have lost their digits.
     seen = sums > float(xp.finfo(sums.dtype).smallest_normal)
     log_sums = xp.log(xp.where(seen, sums, xp.ones_like(sums)))
     new = (log_own - log_sums) * power + own * ((power - 1.0) / reg)
@@ -320,8 +341,10 @@ def _proximal_step(sums, former, own, other, log_other, log_own, reg, power, *, 
 
 def _unseen_scalings(M, potential, own, seen, log_mass, reg, power, *, axis):
     """Return the log scalings of the rows or columns that are not seen, by log-domain sums."""
+    # On the host: the number of such rows decides the shape of what follows.
     index = np.flatnonzero(~to_numpy(seen))
     xp, at = namespace(M), backend_of(M).asarray(index)
+    # For these rows only: a sum in the log domain costs several times a product with the kernel.
     whole = _soft_min(xp.take(M, at, axis=1 - axis), potential, log_mass, reg, axis) * power
     full = np.zeros(seen.shape[0])
     full[index] = to_numpy(whole - xp.take(own, at)) / reg

@@ -85,6 +85,7 @@ def _median(M):
     xp = namespace(M)
     flat = xp.reshape(M, (-1,))
     middle = (flat.shape[0] - 1) // 2
+    # Selection takes a fraction of the time of sorting; the array API has only the latter.
     if isinstance(M, np.ndarray):
         return np.partition(flat, middle)[middle]
     return xp.sort(flat)[middle]
@@ -103,6 +104,7 @@ def barycentric_map(coupling, Y, X, mass=None):
     images = safe_divide(coupling @ (Y - center), moved) + center
     mass = uniform_mass(X.shape[0], X) if mass is None else mass
     share = moved / xp.reshape(mass, (-1, 1))
+    # The solver's tolerance must not leave rows a trace short of their images.
     whole = share > 1.0 - _FEASIBLE
     return xp.where(whole, images, X + (images - X) * share)
 
@@ -145,16 +147,20 @@ def exact_plan(M, a=None, b=None, *, start=None):
     Arithmetic on the host.
     """
     backend = backend_of(M)
+    # What POT's network simplex works on: contiguous rows in double precision.
     host = np.ascontiguousarray(to_numpy(M), dtype=np.float64)
     n, m = host.shape
     a = np.full(n, 1.0 / n) if a is None else np.asarray(to_numpy(a), dtype=np.float64)
     b = np.full(m, 1.0 / m) if b is None else np.asarray(to_numpy(b), dtype=np.float64)
     solved = None
+    # Rows without mass have no logarithm in the rough entropic plan; on a small side nearly all
+    # pairs would be candidates.
     if n * m >= _SPARSE_FROM and min(n, m) > 2 * _CANDIDATES and a.min() > 0 and b.min() > 0:
         start = _rough_potentials(host, a, b) if start is None else start
         if start is not None:
             start = tuple(to_numpy(p).astype(float) for p in start)
             solved = _simplex_on_candidates(host, a, b, start)
+    # Where candidates did not lead to a proof of optimality, all pairs at once.
     coupling, log = solved or _simplex(host, a, b)
     if log["warning"] is not None:
         warn_user(
@@ -173,6 +179,7 @@ def _rough_potentials(M, a, b):
     reg = _ROUGH_REG * (float(np.mean(M)) or 1.0)
     try:
         plan = sinkhorn_plan(M, a=a, b=b, reg=reg, tol=_ROUGH_TOL, warn=False, max_iter=_ROUGH_ITER)
+    # Refused because it overflows, which the simplex does not.
     except ValueError:
         return None
     return plan.potentials
@@ -190,13 +197,17 @@ def _simplex_on_candidates(M, a, b, potentials):
     missing pairs missing, because the potentials are far off.
     """
     n, m = M.shape
+    # Optimal up to rounding, which grows with the costs.
     slack = _ZERO_COST * float(np.max(np.abs(M)))
     reduced = M - potentials[0][:, None]
+    # The best column potentials for these row potentials, so that no reduced cost is negative.
     reduced -= reduced.min(axis=0)
     chosen = np.zeros(n * m, dtype=bool)
     near = np.argpartition(reduced, _CANDIDATES, axis=1)[:, :_CANDIDATES]
     chosen[(np.arange(n)[:, None] * m + near).ravel()] = True
+    # Each column needs a cheap pair too, not only each row.
     chosen[reduced.argmin(axis=0) * m + np.arange(m)] = True
+    # Without these the restricted problem may have no plan at all.
     chosen[_corner_pairs(a, b)] = True
     before = math.inf
     for _ in range(_PRICING_ROUNDS):
@@ -204,19 +215,24 @@ def _simplex_on_candidates(M, a, b, potentials):
         pairs = sparse.coo_matrix((M[rows, columns], (rows, columns)), (n, m))
         try:
             plan, log = _simplex(pairs, a, b)
+        # How versions of POT without sparse costs fail.
         except (TypeError, ValueError, AttributeError, AssertionError):
             return None
         if log["warning"] is not None:
             return None
         np.subtract(M, log["u"][:, None], out=reduced)
         reduced -= log["v"]
+        # Pairs that would lower the cost if they could be used.
         missing = np.flatnonzero(reduced.ravel() < -slack)
+        # None: the potentials prove that the plan is optimal among all pairs.
         if not len(missing):
             return plan.toarray(), log
         if len(missing) > _CANDIDATES * n:
+            # Too slow a progress: the potentials are far off, and all pairs at once are cheaper.
             if len(missing) > before / 2:
                 return None
             before = len(missing)
+            # The most promising only, because each pair that is added slows the simplex.
             worst = np.argpartition(reduced.ravel()[missing], _CANDIDATES * n)[: _CANDIDATES * n]
             missing = missing[worst]
         chosen[missing] = True
@@ -227,6 +243,8 @@ def _corner_pairs(a, b):
     """Pairs of the north-west corner plan, which make a restricted problem feasible."""
     ends = [np.cumsum(mass) / mass.sum() for mass in (a, b)]
     cuts = np.unique(np.concatenate([[0.0], *ends]))
+    # Between two cuts all mass goes from one row to one column; the middle identifies them.
     middles = (cuts[1:] + cuts[:-1]) / 2
+    # Rounding of the cumulative masses may point beyond the last one.
     rows, columns = (np.minimum(np.searchsorted(end, middles), len(end) - 1) for end in ends)
     return rows * len(b) + columns

@@ -89,6 +89,7 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
+        # Kept as given: scikit-learn's clone compares, and checks wait for fit.
         self._net_params = net_params
 
     def get_params(self, deep=True):
@@ -121,6 +122,8 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         """
         own = set(self._get_param_names())
         for name in list(params):
+            # Names of the net are not in the signature, where the inherited method would look for
+            # them.
             if is_net_param(name) or (name in self._net_params and name not in own):
                 self._net_params = self._net_params | {name: params.pop(name)}
         return super().set_params(**params)
@@ -163,6 +166,7 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         self : object
             The fitted estimator.
         """
+        # The first fit with warm_start builds the net like any other.
         if self.warm_start and hasattr(self, "net_"):
             return self._go_on(X, y, sample_domain)
         return self._fit_afresh(X, y, sample_domain)
@@ -190,6 +194,7 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
     def _fit_chunk(self, X, y, sample_domain, classes=None):
         """Train one epoch; the first call builds the net, ready for target rows to come."""
         if hasattr(self, "net_"):
+            # The labels' meaning and the schedule are those of the first chunk.
             return self._go_on(X, y, sample_domain, epochs=1)
         return self._fit_afresh(X, y, sample_domain, classes=classes, epochs=1)
 
@@ -207,9 +212,11 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
     def _go_on(self, X, y, sample_domain, *, epochs=None):
         """Train the net of the last fit further."""
         self._check_params()
+        # Before the checks of the rows, whose error does not mention warm_start.
         self._check_width(X)
         data = self._data(X, y, sample_domain, reset=False, chunk=epochs is not None)
         self._check_can_align(data)
+        # The outputs of the net stand for the classes of the first fit.
         y = self._encode(data, known=True)
         try:
             self._train_stages(data, y, fresh=False, epochs=epochs)
@@ -220,6 +227,7 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
 
     def _data(self, X, y, sample_domain, *, reset, chunk):
         """Return the checked rows; a chunk may lack target rows."""
+        # A source model has been trained already, so target rows alone are enough to adapt it.
         one_sided = chunk or self._source_model() is not None
         data = data_for_fit(
             self, X, y, sample_domain, labels=self._labels, one_sided=one_sided, reset=reset
@@ -279,6 +287,7 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             )
         for name in (*self._task_class.attributes(), "_n_features_out"):
             if hasattr(source, name):
+                # Copies: what this estimator learns must not reach the user's source model.
                 setattr(self, name, copy.copy(getattr(source, name)))
         self.net_ = copy.deepcopy(source.net_)
 
@@ -292,6 +301,7 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             data.source,
             data.target,
         )
+        # Otherwise the first stage is over: its net was taken over as it is.
         if self._source_model() is None:
             with seeded(self._rng, device):
                 self._train_net(data, rows, fresh=fresh, epochs=epochs)
@@ -305,6 +315,7 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             self.net_ = self._make_net(rows.X, adapts=may_adapt)
             self.source_domains_ = data.source_domains
             self.target_domains_ = data.target_domains
+        # A schedule runs over all the chunks that max_epochs allows for, not over each.
         of_epochs = None if epochs is None else self.max_epochs
         self._train(self.net_, rows, n_epochs=epochs or self.max_epochs, of_epochs=of_epochs)
 
@@ -312,12 +323,16 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         """Adapt a copy of the trained network to the target rows."""
         self.source_domains_ = data.source_domains
         self.target_domains_ = data.target_domains
+        # Those of a former adaptation: this one begins at the source network.
         for name in ("target_module_", "adapted_net_"):
             vars(self).pop(name, None)
+        # Fitted without sample_domain: there is nothing to adapt to.
         if not len(data.target):
             return
         if self._labels == "all":
+            # Supervised methods adapt to labeled target rows only.
             rows = rows._replace(target=data.target[data.labeled[data.target]])
+        # A stage has a seed of its own, so that it does not depend on how long the first one took.
         with seeded(self._rng, rows.X.device):
             source = self.net_.module_.to(rows.X.device)
             params = self._adaptation.check_params(self.get_params(deep=False))
@@ -337,6 +352,7 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         """
         rows = rows._replace(source=options.pop("source"), target=options.pop("target"))
         stop_early = options.pop("stop_early", False)
+        # The copy is returned untrained, which is the source network itself.
         if not self.adaptation_epochs:
             return module.eval(), None
         options = {"lr": self.adaptation_lr} | options
@@ -357,6 +373,7 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
                 rows, self.early_stopping, sides, self.validation_fraction, self._rng
             )
             held_out = [batch]
+        # Early stopping may end the training before n_epochs.
         before = len(net.history)
         train_on(
             net,
@@ -394,6 +411,8 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         self._n_features_out = check_module(module, X, n_outputs)
         alignment = None
         if adapts and self._alignment is not None and self._weight() > 0:
+            # Only where it has a weight: adversaries and critics have layers that would cost time
+            # for nothing.
             params = self._alignment.check_params(self.get_params(deep=False))
             alignment = self._alignment.for_network(
                 module, self._n_features_out, n_outputs, **params
@@ -414,10 +433,12 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             "callbacks": self._callbacks(stop_early),
             "device": str(device),
             "verbose": self.verbose,
+            # Held-out rows are split off by `hold_out`, which knows the domains.
             "train_split": None,
             "warm_start": True,
         }
         given = {n: v for n, v in self._net_params.items() if not n.startswith("module__")}
+        # torch accepts only one of these at a time, and the user's choice comes first.
         if not any(name.startswith("optimizer__") and name[11:] in _LOOPS for name in given):
             settings |= _fused(self.optimizer, module)
         return net_class(module, **(settings | given | options)).initialize()
@@ -429,6 +450,8 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             stopping = EarlyStopping(
                 patience=self.patience, threshold=_LEAST_GAIN, threshold_mode="abs", load_best=True
             )
+            # Last, so that the user's callbacks see every epoch; named, so that the user's own may
+            # be of the same class.
             callbacks.append(("skda_early_stopping", stopping))
         return callbacks
 
@@ -437,6 +460,7 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         if self.device is not None:
             return find_backend("torch", self.device).device
         config = config_for(self)
+        # Another backend says nothing about the device of a network.
         if config["backend"] == "torch":
             return find_backend("torch", config["device"]).device
         if data is not None and isinstance(data.X, torch.Tensor):
@@ -454,6 +478,7 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         """Return logits and features of all rows, and the rows as they were checked."""
         data = data_for_predict(self, X, sample_domain, method=method)
         device = self._torch_device(data)
+        # Data and network may have been moved since fit: the rows decide.
         source = self.net_.module_.to(device)
         target = getattr(self, "target_module_", source).to(device)
         rows = as_float32(data.X, device)
@@ -511,6 +536,7 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             The estimator, which must have the parameters (`module`, ``module__...``) of the
             one that was saved.
         """
+        # weights_only: a file of unknown origin must not run code.
         saved = torch.load(f, map_location=self._torch_device(), weights_only=True)
         forget_fit(self)
         vars(self).update({name: from_plain(value) for name, value in saved["state"].items()})
@@ -574,6 +600,7 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         self._rng = check_random_state(self.random_state)
         with seeded(self._rng, device):
             X = torch.zeros(2, self.n_features_in_, dtype=torch.float32, device=device)
+            # The alignment loss is not in the file; predictions do not need it.
             self.net_ = self._make_net(X, adapts=False)
         self.net_.module_.load_state_dict(modules["module"])
         self.net_.module_.eval()
@@ -593,5 +620,6 @@ def _fused(optimizer, module):
 
     One kernel instead of some seven per tensor is a sixth of a step of a small network.
     """
+    # Other optimizers may not take the argument at all.
     known = optimizer in (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
     return {"optimizer__fused": True} if known and can_fuse(module) else {}

@@ -17,6 +17,7 @@ def information_loss(logits, y=None):
     p = torch.softmax(logits, dim=1)
     entropy = -(p * torch.log_softmax(logits, dim=1)).sum(dim=1).mean()
     mean = p.mean(dim=0)
+    # xlogy is 0 at 0, where x log x would be NaN.
     return entropy + torch.special.xlogy(mean, mean).sum()
 
 
@@ -69,6 +70,7 @@ class ClassificationTask(Task):
     def encode(self, estimator, data):
         """Return class indices, -1 on rows without a label that may be used."""
         found, codes = class_labels(estimator, data)
+        # The number of outputs is fixed when the net is built.
         unknown = np.setdiff1d(found, self.classes_)
         if len(unknown):
             raise ValueError(
@@ -76,6 +78,7 @@ class ClassificationTask(Task):
                 f"{self.classes_.tolist()}. Name all classes at the first partial_fit, or fit "
                 "with warm_start=False."
             )
+        # A chunk may lack classes, so its own indices are not those of the outputs.
         position = np.searchsorted(self.classes_, found)
         return np.where(codes >= 0, position[codes], -1)
 
@@ -99,6 +102,7 @@ class RegressionTask(Task):
     def learn(cls, estimator, data, classes=None):
         """Return the task for mean and scale of the source's values."""
         source = _real_values(data.y[data.source])
+        # What overflows is refused below, with an error that says what to do.
         with np.errstate(over="ignore", invalid="ignore"):
             mean, scale = float(source.mean()), float(source.std())
         if not (np.isfinite(mean) and np.isfinite(scale)):
@@ -134,11 +138,13 @@ def _real_values(y):
 
 def log_proba(logits):
     """Return the logarithms of the class probabilities, in double precision."""
+    # In double precision, in which scikit-learn works on probabilities.
     return torch.log_softmax(logits.double(), dim=1)
 
 
 def _has_one_stage(estimator):
     """Tell whether a method can be trained chunk by chunk, or raise with the reason."""
+    # AttributeError below, because available_if hides the method by it.
     if estimator._adaptation is None:
         return True
     raise AttributeError(

@@ -15,6 +15,7 @@ ESTIMATES = ("unbiased", "biased", "linear")
 
 def squared_distances(x, y):
     """Return squared Euclidean distances between the rows of x and the rows of y."""
+    # ‖x‖² + ‖y‖² - 2 xᵀy, clamped because rounding can make it negative.
     xx, yy = x.square().sum(dim=1), y.square().sum(dim=1)
     return torch.addmm(xx[:, None] + yy, x, y.T, alpha=-2.0).clamp_min(0.0)
 
@@ -25,9 +26,13 @@ def median_gamma(d2):
     Without sorting out the diagonal by a mask, which would wait for the device.
     """
     n = d2.shape[0]
+    # A single row has no distance to another.
     if n < 2:
         return torch.ones((), dtype=d2.dtype, device=d2.device)
+    # Without its last entry the matrix, read in rows of n + 1, has its diagonal in the first
+    # column.
     others = d2.detach().flatten()[:-1].view(n - 1, n + 1)[:, 1:]
+    # Coinciding rows would make it infinite.
     return 0.5 / others.median().clamp_min(torch.finfo(d2.dtype).tiny ** 0.5)
 
 
@@ -36,6 +41,7 @@ def gaussian_kernels(d2, gamma, n_kernels):
 
     Each kernel is the square of the former one, so that one exponential is enough.
     """
+    # The smallest gamma first, since squaring doubles it.
     kernel = torch.exp(d2 * (-gamma * 2.0 ** -(n_kernels // 2)))
     total = kernel
     for _ in range(n_kernels - 1):
@@ -47,10 +53,12 @@ def gaussian_kernels(d2, gamma, n_kernels):
 def mmd_weights(n_source, n_target, *, biased, like):
     """Return W with sum(W * K) the squared MMD, K the kernel matrix of all rows of a batch."""
     n = n_source + n_target
+    # Both blocks between the domains together give the factor -2 of the cross term.
     weights = torch.full((n, n), -1.0 / (n_source * n_target), dtype=like.dtype, device=like.device)
     for rows, m in ((slice(0, n_source), n_source), (slice(n_source, n), n_target)):
         weights[rows, rows] = 1.0 / m**2 if biased else 1.0 / (m * max(m - 1, 1))
     if not biased:
+        # The unbiased estimate leaves out the pairs of a row with itself.
         weights.fill_diagonal_(0.0)
     return weights
 
@@ -60,6 +68,7 @@ def linear_mmd(source, target, kernel):
 
     ``kernel(x, y)`` gives one value per row.
     """
+    # Each row is in one quadruple only, which makes the cost linear.
     n = min(source.shape[0], target.shape[0]) // 2
     s1, s2, t1, t2 = source[:n], source[n : 2 * n], target[:n], target[n : 2 * n]
     h = kernel(s1, s2) + kernel(t1, t2) - kernel(s1, t2) - kernel(s2, t1)
@@ -72,11 +81,13 @@ class MMDLoss(AlignmentLoss):
     def __init__(self, n_kernels=5, gamma="median", estimate="unbiased"):
         super().__init__()
         self.n_kernels, self.gamma, self.estimate = n_kernels, gamma, estimate
+        # The weights depend on the sizes of the batch alone, which hardly ever change.
         self._weights = {}
 
     @staticmethod
     def check_params(params):
         """Return number and width of the kernels and the kind of estimate."""
+        # Zero would make the kernel constant and the loss blind.
         gamma = params["gamma"]
         if not isinstance(gamma, str):
             hint = "Or take gamma='median'."
@@ -105,6 +116,7 @@ class MMDLoss(AlignmentLoss):
             gamma = median_gamma(d2) if self.gamma == "median" else self.gamma
             K = K * gaussian_kernels(d2, gamma, self.n_kernels)
         n_source, n_target = pairs[0][0].shape[0], pairs[0][1].shape[0]
+        # One entry is kept: batches of a pass are equally long.
         key = n_source, n_target, K.dtype, K.device
         if key not in self._weights:
             self._weights = {
@@ -123,6 +135,7 @@ class MMDLoss(AlignmentLoss):
                 K = K * gaussian_kernels((a - b).square().sum(dim=1), gamma, self.n_kernels)
             return K
 
+        # One tensor per side, since linear_mmd pairs whole rows; the kernel splits them again.
         source, target = (torch.cat(part, dim=1) for part in zip(*pairs, strict=True))
         return linear_mmd(source, target, kernel)
 
@@ -130,6 +143,7 @@ class MMDLoss(AlignmentLoss):
         if self.gamma != "median":
             return self.gamma
         n = min(s.shape[0], t.shape[0])
+        # Distances of as many pairs as rows, to stay linear in the rows.
         d2 = (s[:n] - t[:n]).detach().square().sum(dim=1)
         return 0.5 / d2.median().clamp_min(torch.finfo(d2.dtype).tiny ** 0.5)
 

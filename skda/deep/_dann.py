@@ -12,9 +12,11 @@ from ._training import AlignmentLoss
 
 def domain_loss(source, target, source_weights=None, target_weights=None):
     """Return the logistic loss of source (positive) against target outputs, equal in weight."""
+    # softplus(-x) is -log sigmoid(x) without overflow.
     losses = softplus(-source.squeeze(1)), softplus(target.squeeze(1))
     if source_weights is not None:
         losses = losses[0] * source_weights, losses[1] * target_weights
+    # A mean per side, so that neither wins by its number of rows.
     return 0.5 * (losses[0].mean() + losses[1].mean())
 
 
@@ -60,6 +62,7 @@ class AdversarialLoss(AlignmentLoss):
 
     def forward(self, source, target, weight=1.0):
         """Return the loss of the discriminator; its gradient reaches the features reversed."""
+        # One pass for both sides, since calls of small layers cost more than their arithmetic.
         both = torch.cat([self.discriminator_input(source), self.discriminator_input(target)])
         outputs = self.discriminator(reverse_gradient(both, weight))
         n = source.features.shape[0]
@@ -68,6 +71,7 @@ class AdversarialLoss(AlignmentLoss):
     def weighted(self, source, target, weight):
         """Return the loss with the gradient reversed by this weight, plus the spectral penalty."""
         loss = self(source, target, weight)
+        # A singular value decomposition in each step, only where it counts.
         if self.bsp_weight:
             loss = loss + self.bsp_weight * spectral_penalty(source.features, target.features)
         return loss

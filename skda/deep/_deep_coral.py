@@ -16,8 +16,10 @@ class _CovarianceGap(torch.autograd.Function):
     @staticmethod
     def forward(ctx, source, target):
         centered = [x - x.mean(dim=0) for x in (source, target)]
+        # A single row has a scatter of zero, and no division by zero.
         factors = [1.0 / max(z.shape[0] - 1, 1) for z in centered]
         (s, t), (a, b) = centered, factors
+        # C_s - C_t in two products, without a matrix for each covariance.
         gap = torch.addmm(s.T @ s, t.T, t, beta=a, alpha=-b)
         ctx.save_for_backward(s, t, gap)
         ctx.factors = factors

@@ -15,12 +15,14 @@ from ._training import AlignmentLoss, PairedNet
 
 def layers_of(module):
     """Return the names of the layers that have parameters, from the input to the output."""
+    # A dict keeps the order, and each layer once (weight and bias).
     return list(dict.fromkeys(name.rpartition(".")[0] for name, _ in module.named_parameters()))
 
 
 def check_freeze(freeze):
     """Return `freeze` if it can stand for layers; which ones there are is known later."""
     names = freeze if isinstance(freeze, list | tuple) else [freeze]
+    # True would stand for one layer.
     is_depth = isinstance(freeze, int | np.integer) and not isinstance(freeze, bool)
     if freeze is not None and not is_depth and not all(isinstance(n, str) for n in names):
         raise ValueError(
@@ -39,8 +41,10 @@ def frozen_layers(layers, freeze):
             raise ValueError(
                 f"freeze={freeze} is deeper than the network, whose layers are {layers}."
             )
+        # A negative number leaves so many layers at the end free.
         return layers[:freeze]
     names = [freeze] if isinstance(freeze, str) else list(freeze)
+    # A misspelled name would freeze nothing, and nobody would notice.
     unknown = [name for name in names if not any(layer.startswith(name) for layer in layers)]
     if unknown:
         raise ValueError(
@@ -62,9 +66,11 @@ class StartingPoint(AlignmentLoss):
     def on_epoch_begin(self, net, batches):
         """Thaw the deepest frozen layer when its time has come."""
         if self.unfreeze_every and self.n_epochs and self.n_epochs % self.unfreeze_every == 0:
+            # The frozen layer that is nearest to the output.
             self.frozen = self.frozen[:-1]
         self.n_epochs += 1
         for name, parameter in net.module_.named_parameters():
+            # Set for all, since what was frozen before has to learn again.
             parameter.requires_grad_(name.rpartition(".")[0] not in self.frozen)
 
     def distance(self, module):
@@ -72,6 +78,7 @@ class StartingPoint(AlignmentLoss):
         moved = [
             (p - self.start[name]).square().sum()
             for name, p in module.named_parameters()
+            # Frozen weights have not moved, and need no term.
             if p.requires_grad
         ]
         return 0.5 * torch.stack(moved).sum()
@@ -82,8 +89,10 @@ class TuningNet(PairedNet):
 
     def losses(self, batch):
         """Return the supervised loss and the weighted distance from the starting point."""
+        # The labeled target rows stand in the place of the source rows, see `adapt`.
         rows, _ = batch.by_domain(*self.module_(batch.X))
         supervised = self.criterion_(rows.logits, rows.y)
+        # Without the penalty its arithmetic is saved.
         if not self.alignment_weight:
             return supervised, None
         return supervised, self.alignment_weight * self.alignment_.distance(self.module_)
@@ -116,9 +125,11 @@ class FineTuning(Adaptation):
                 DomainWarning,
             )
             return None, None
+        # The first network stays as it is: it maps the source rows.
         module = copy.deepcopy(module)
         layers = layers_of(module)
         frozen = frozen_layers(layers, self.freeze)
+        # With gradual unfreezing the first epochs may train nothing, later ones do.
         if len(frozen) == len(layers) and not self.unfreeze_every:
             raise ValueError(
                 f"freeze={self.freeze!r} leaves no layer to train. Freeze fewer of {layers}."
@@ -136,10 +147,12 @@ class FineTuning(Adaptation):
 
     def _rates(self, layers):
         """Return the setting of a learning rate per layer, where they differ."""
+        # One rate for all is the optimizer's own.
         if self.lr_decay == 1:
             return {}
         groups = [
             (f"{layer}.*", {"lr": self.lr * self.lr_decay**depth})
+            # The layer next to the output has the full rate.
             for depth, layer in enumerate(reversed(layers))
         ]
         return {"optimizer__param_groups": groups}

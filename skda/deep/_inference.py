@@ -48,6 +48,7 @@ def outputs_by_domain(source_module, target_module, X, source, target):
     if not len(target):
         return outputs(source_module, X)
     sides = [torch.as_tensor(rows, device=X.device) for rows in (source, target)]
+    # Outputs come side by side; the rows may have been in any order.
     order = torch.argsort(torch.cat(sides))
     parts = [
         outputs(module, X[rows])

@@ -141,11 +141,13 @@ def can_fuse(module):
 
 def head_parameters(module, X):
     """Return the names of the parameters on which the logits depend but the features do not."""
+    # Only these have gradients to ask for.
     named = {name: p for name, p in module.named_parameters() if p.requires_grad}
     training = module.training
     module.eval()
     _, features = module(X[:2])
     module.train(training)
+    # No gradient means no path from the parameter to the features.
     gradients = torch.autograd.grad(features.sum(), list(named.values()), allow_unused=True)
     return [name for name, g in zip(named, gradients, strict=True) if g is None]
 
@@ -154,6 +156,7 @@ class _Reverse(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, weight):
         ctx.weight = weight
+        # A view: autograd would skip a function that returns its input itself.
         return x.view_as(x)
 
     @staticmethod
@@ -176,5 +179,6 @@ def mlp(n_in, hidden, n_out=1):
 
 def frozen_call(module, *inputs):
     """Return ``module(*inputs)`` with gradients for the inputs but not for its parameters."""
+    # Detached: the gradient passes through the module to its inputs and stops at the weights.
     parameters = {name: p.detach() for name, p in module.named_parameters()}
     return torch.func.functional_call(module, parameters, inputs)

@@ -22,6 +22,7 @@ def is_net_param(name):
 
 def check_net_params(estimator_name, net_params):
     """Raise if there is a parameter that neither the estimator nor its network takes."""
+    # TypeError, as Python raises for a misspelled argument.
     unknown = sorted(name for name in net_params if not is_net_param(name))
     if unknown:
         raise TypeError(
@@ -80,6 +81,7 @@ def check_adaptation_params(params):
 
 def check_optimizer(optimizer):
     """Raise unless this is an optimizer class, or a callable that makes an optimizer."""
+    # Functions that make an optimizer pass, for example a partial of a class.
     is_other_class = inspect.isclass(optimizer) and not issubclass(optimizer, torch.optim.Optimizer)
     if is_other_class or not callable(optimizer):
         raise ValueError(

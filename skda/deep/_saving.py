@@ -7,6 +7,7 @@ import torch
 def as_plain(value):
     """Return a fitted attribute as plain values: an array becomes its dtype and a list."""
     if isinstance(value, np.ndarray | np.generic):
+        # Lists lose the dtype, and with it the kind of the labels.
         return (value.dtype.str if value.dtype != object else "O", value.tolist())
     return value
 

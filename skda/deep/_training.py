@@ -68,6 +68,7 @@ class Batch(NamedTuple):
     def by_domain(self, logits, features):
         """Return the module's outputs as a source and a target batch, None where there is none."""
         n = self.n_source
+        # Rows of one side need no split; the losses test for None.
         if n == 0:
             return None, DomainBatch(features, logits, None, self.domain, self.rows)
         if n == len(self):
@@ -116,6 +117,7 @@ class PairedBatches:
     def __init__(self, X, y, domain, source, target, *, batch_size, rng, source_only=False):
         self.X, self.y, self.domain = X, y, domain
         self.sides = (source, target)
+        # A generator for each side, so that the order of source rows does not depend on the target.
         self.rngs = [np.random.RandomState(seed) for seed in rng.randint(2**31 - 1, size=2)]
         longest = max(len(source), 0 if source_only else len(target))
         half = max(int(batch_size) // 2, 1)
@@ -132,8 +134,10 @@ class PairedBatches:
         """Return (n_steps, size) rows: permutations of them, one after the other."""
         if not size:
             return np.empty((self.n_steps, 0), dtype=np.int64)
+        # All rows in each step: another order each time, but no row twice in a batch.
         if size == len(rows):
             return np.stack([rng.permutation(rows) for _ in range(self.n_steps)])
+        # Whole permutations, so that rows are seen equally often, up to one time.
         n_permutations = math.ceil(self.n_steps * size / len(rows))
         chosen = np.concatenate([rng.permutation(rows) for _ in range(n_permutations)])
         return chosen[: self.n_steps * size].reshape(self.n_steps, size)
@@ -234,12 +238,14 @@ class PairedNet(NeuralNet):
         self.alignment_weight = alignment_weight
         self.alignment_schedule = alignment_schedule
         self.validation_criterion = validation_criterion
+        # Counted over all fits: a schedule continues in a warm start.
         self.n_steps_ = 0
         self.n_steps_planned_ = 0
         super().__init__(module, criterion, **kwargs)
 
     @property
     def _default_callbacks(self):
+        # Without skorch's scoring of batches: `_record` writes the losses of an epoch itself.
         return [("epoch_timer", EpochTimer()), ("print_log", PrintLog())]
 
     def initialize_module(self):
@@ -278,6 +284,7 @@ class PairedNet(NeuralNet):
         """Return the weight of the alignment loss at this step."""
         if self.alignment_schedule is None:
             return self.alignment_weight
+        # More partial fits than planned leave the weight at its end.
         progress = min(self.n_steps_ / max(self.n_steps_planned_, 1), 1.0)
         return self.alignment_weight * self.alignment_schedule(progress)
 
@@ -293,6 +300,7 @@ class PairedNet(NeuralNet):
     def train_step_single(self, batch, **fit_params):
         """Compute the gradients of one step. Nothing is read back from the device."""
         supervised, alignment = self.losses(batch)
+        # A second stage may have no labels, a fit without target rows has no alignment.
         if supervised is None or alignment is None:
             loss = supervised if alignment is None else alignment
         else:
@@ -300,6 +308,7 @@ class PairedNet(NeuralNet):
         loss.backward()
         self.n_steps_ += 1
         return {
+            # Tensors, not numbers: .item() would wait for the device in every step.
             "loss": loss.detach(),
             "source_loss": None if supervised is None else supervised.detach(),
             "alignment_loss": None if alignment is None else alignment.detach(),
@@ -318,6 +327,7 @@ class PairedNet(NeuralNet):
             return
         self._set_training(training)
         if training and self.alignment is not None:
+            # It may run the module in evaluation mode, hence the mode is set again.
             self.alignment_.on_epoch_begin(self, iterator)
             self._set_training(training)
         listening = self._someone_listens_to_batches()
@@ -340,17 +350,21 @@ class PairedNet(NeuralNet):
 
     def _record(self, steps, prefix):
         names = [name for name, value in steps[0].items() if value is not None]
+        # One transfer from the device for all losses of the epoch.
         values = torch.stack([torch.stack([step[name] for name in names]) for step in steps])
         means = dict(zip(names, values.mean(dim=0).tolist(), strict=True))
         loss = means.pop("loss")
+        # Checked once an epoch; NaN never becomes finite again, so nothing is missed.
         if not math.isfinite(loss):
             raise ValueError(
                 f"The {prefix} loss became {loss} in epoch {len(self.history)}: {_DIVERGED}"
             )
+        # The last entry of the history is the epoch that is being recorded.
         former = [epoch[f"{prefix}_loss"] for epoch in self.history[:-1]]
         self.history.record(f"{prefix}_loss", loss)
         self.history.record(f"{prefix}_loss_best", loss < min(former, default=math.inf))
         self.history.record(f"{prefix}_batch_count", len(steps))
+        # With one part only it would repeat the loss.
         if len(means) > 1:
             for name, value in means.items():
                 self.history.record(name, value)
@@ -371,6 +385,7 @@ def train_on(net, rows, *, batch_size, rng, n_epochs, of_epochs=None, held_out=N
     net.n_steps_planned_ = done + len(batches) * (of_epochs or n_epochs)
     net.max_epochs = n_epochs
     net.partial_fit(batches, held_out)
+    # Dropout and batch statistics must not act in predictions.
     net.module_.eval()
     # An adversary's loss stays finite while its reversed gradient, times the weight, does not.
     if not all(value.isfinite().all() for value in net.module_.state_dict().values()):
@@ -386,6 +401,7 @@ def hold_out(rows, side, sides, fraction, rng):
     for name in sides:
         members = getattr(rows, name)
         shuffled = rng.permutation(members)
+        # Rounded up, so that a small fraction of few rows holds out one.
         n_held = int(np.ceil(fraction * len(members)))
         if len(members) - n_held < 1:
             n_held = 0  # a single row is trained on
@@ -415,6 +431,7 @@ def seeded(rng, device):
 
     One block runs at a time: the generator is that of the whole process.
     """
+    # Listed, since fork_rng would save the generators of all GPUs.
     devices = [device] if device.type == "cuda" else []
     with _GENERATOR_LOCK, torch.random.fork_rng(devices=devices):
         torch.manual_seed(int(rng.randint(2**31 - 1)))

@@ -14,9 +14,12 @@ def gradient_penalty(critic, source, target, mix):
 
     It is taken at the source rows, at the target rows and at a random point between each pair.
     """
+    # The domains may differ in size in a step: pairs are as many as rows of the smaller one.
     n = mix.shape[0]
     between = mix * source[:n] + (1.0 - mix) * target[:n]
     points = torch.cat([source, target, between]).requires_grad_()
+    # Rows do not influence each other, so the gradient of the sum has that of each row; the graph
+    # is kept because the penalty is differentiated again.
     (gradient,) = torch.autograd.grad(critic(points).sum(), points, create_graph=True)
     norm = (gradient.square().sum(dim=1) + 1e-12).sqrt()  # its own gradient exists at 0
     return (norm - 1.0).square().mean()
@@ -29,6 +32,7 @@ class WassersteinLoss(AlignmentLoss):
         super().__init__()
         self.critic = mlp(n_features, hidden)
         self.n_critic, self.critic_lr, self.penalty = n_critic, critic_lr, penalty
+        # Made at the first step: the module is moved to its device after it is built.
         self.optimizer = None
 
     @staticmethod
@@ -52,10 +56,12 @@ class WassersteinLoss(AlignmentLoss):
             self.optimizer = torch.optim.Adam(
                 self.critic.parameters(), lr=self.critic_lr, fused=can_fuse(self.critic) or None
             )
+        # The critic learns on fixed features; the network must not see these gradients.
         s, t = source.features.detach(), target.features.detach()
         for _ in range(self.n_critic):
             mix = torch.rand(min(len(s), len(t)), 1, dtype=s.dtype, device=s.device)
             gap = self.critic(s).mean() - self.critic(t).mean()
+            # The critic maximizes the gap, hence its sign.
             loss = self.penalty * gradient_penalty(self.critic, s, t, mix) - gap
             self.optimizer.zero_grad()
             loss.backward()
@@ -64,6 +70,7 @@ class WassersteinLoss(AlignmentLoss):
 
     def forward(self, source, target):
         """Return the critic's mean on the source minus that on the target, the critic fixed."""
+        # The net's optimizer also holds the critic, which is to be moved by its own optimizer only.
         s, t = (frozen_call(self.critic, batch.features).mean() for batch in (source, target))
         return s - t
 

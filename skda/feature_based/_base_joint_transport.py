@@ -16,6 +16,7 @@ from .._numerics._transport import check_plan_size, cost_matrix, cost_unit, exac
 
 # Entries of a matrix below which several BLAS threads are slower than one.
 _SMALL = 2**20
+# Only for the estimate of the time that is warned about.
 _USUAL_ROUNDS = 10  # until the alternation stands still, as a rule
 _MISPLACED = 1e-4  # misplaced share of the mass above which a warning is issued
 
@@ -64,14 +65,17 @@ def joint_alternation(costs, labels, fit, label_cost, *, alpha, solve, max_iter=
     shares = [cost.shape[0] / n_source for cost in costs]
     m = costs[0].shape[1]
     joint, starts, objectives = list(costs), [None] * len(costs), []
+    # Computed once: this part of the joint cost does not change.
     features = [cost * (1.0 - alpha) for cost in costs]
     for n_round in range(1, max_iter + 1):
         carried, plans, left_over = 0.0, [], 0.0
         for k, share in enumerate(shares):
+            # Costs change little from round to round, so the last potentials are a good start.
             plan = solve(joint[k], starts[k])
             starts[k] = plan.potentials
             plans.append(plan.coupling)
             left_over = max(left_over, plan.marginal_error)
+            # Times m: a target row holds the mass 1/m and is to receive a whole label.
             carried = carried + (plan.coupling.T @ labels[k]) * (share * m)
         model, predicted = fit(carried)
         objective = 0.0
@@ -82,11 +86,13 @@ def joint_alternation(costs, labels, fit, label_cost, *, alpha, solve, max_iter=
             joint[k] += features[k]
             objective += share * _inner_product(plans[k], joint[k])
         objectives.append(objective)
+        # The first objective has none to be compared with.
         if n_round > 1:
             change = objectives[-2] - objectives[-1]
             if abs(change) <= tol * abs(objectives[-1]):
                 break
     else:
+        # One round is asked for by those who want no alternation, so it is no failure.
         if max_iter > 1:
             warn_user(
                 f"The alternation stopped after max_iter={max_iter} rounds with its objective "
@@ -99,6 +105,7 @@ def joint_alternation(costs, labels, fit, label_cost, *, alpha, solve, max_iter=
 def _inner_product(A, B):
     """Sum of the products of the entries, without a matrix of them."""
     xp = namespace(A, B)
+    # Not sum(A * B), which makes a matrix of the products.
     return float(xp.vecdot(xp.reshape(A, (-1,)), xp.reshape(B, (-1,))))
 
 
@@ -112,6 +119,7 @@ class JointTransportMixin:
     def _fit(self, data):
         self._check_params()
         if not data.adapts:
+            # Without a target it is the estimator on all rows.
             self._fit_plain(data)
             self.n_iter_, self.objectives_ = 1, []
             return
@@ -132,9 +140,11 @@ class JointTransportMixin:
             cost = cost_matrix(data.X_of(domain), data.X_target, metric=self.metric)
             cost /= cost_unit(cost, self.cost_scale)
             costs.append(cost)
+        # The inner estimator works in NumPy, and gets the same array in every round.
         X_target = to_numpy(data.X_target)
 
         def fit(carried):
+            # Around the fit only: the plans, of n x m entries, are larger.
             with limit_blas_threads(X_target.size < _SMALL):
                 model, predicted = self._fit_target(X_target, to_numpy(carried))
             return model, as_like(predicted, data.X)
@@ -163,6 +173,7 @@ class JointTransportMixin:
     def _solve(self, cost, start):
         if self.reg is None:
             return exact_plan(cost, start=start)
+        # Only the last plan matters, and is judged after the alternation.
         return sinkhorn_plan(cost, reg=float(self.reg), start=start, warn=False)
 
     def _check_params(self):

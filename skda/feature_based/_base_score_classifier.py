@@ -18,6 +18,7 @@ class ClassScoresClassifier(DomainRouting, DomainClassifierMixin, BaseEstimator)
     def _scores(self, X, sample_domain, method):
         data = data_for_predict(self, X, sample_domain, method=method)
         scores = self._class_scores(data.X, data.backend)
+        # argmax of NaN would name a class in silence.
         if not bool(data.xp.all(data.xp.isfinite(scores))):
             raise ValueError(
                 f"{type(self).__name__} cannot score all rows: features of up to "
@@ -42,6 +43,7 @@ class ClassScoresClassifier(DomainRouting, DomainClassifierMixin, BaseEstimator)
         """
         scores, input_backend = self._scores(X, sample_domain, "decision_function")
         if len(self.classes_) == 2:
+            # scikit-learn's form for two classes: positive for the second.
             scores = scores[:, 1] - scores[:, 0]
         return input_backend.asarray(scores)
 
@@ -61,4 +63,5 @@ class ClassScoresClassifier(DomainRouting, DomainClassifierMixin, BaseEstimator)
             Labels, of the type given to ``fit``.
         """
         scores, _ = self._scores(X, sample_domain, "predict")
+        # Labels may be text, which no device holds.
         return self.classes_[to_numpy(namespace(scores).argmax(scores, axis=1))]

@@ -46,6 +46,7 @@ class KernelProblem:
 
     def scatter_times(self, V):
         """``KHK V``."""
+        # H is applied to the columns of KV as a subtraction of means, not as a matrix.
         KV = self.K @ V
         return self.K @ (KV - namespace(KV).mean(KV, axis=0))
 
@@ -72,6 +73,7 @@ class FeatureProblem:
     def __init__(self, X, raw, fold, basis, n_features):
         self.X, self.raw, self.fold, self.basis = X, raw, fold, basis
         self.xp = namespace(X)
+        # In tiles, because the features of all rows may not fit in memory.
         row_bytes, memory = n_features * itemsize(X), get_config()["working_memory"] * 2**20
         self.tiles = row_tiles(X.shape[0], row_bytes, tile_bytes=memory // 16)
         self.kept = None
@@ -79,15 +81,19 @@ class FeatureProblem:
             self.kept = [raw(X[rows, :]) for rows in self.tiles]
         m = None
         for part in self._parts():
+            # Moments are merged about their means: a sum of FᵀF would cancel where features have an
+            # offset.
             new = moments(part)
             m = new if m is None else merge_moments(m, new)
         xp = namespace(X)
         mean, scatter = m.mean, m.scatter
         if fold is not None:
+            # The fold is linear, so it is applied to the moments, not to every row.
             mean, scatter = mean @ fold, fold.T @ scatter @ fold
         column = xp.reshape(mean, (-1, 1))
         self.root = spd_eigen(scatter + (column * m.count) @ column.T).power(0.5)
         self.matrix = self.root @ scatter @ self.root
+        # Rounding of the two products; the eigensolver needs symmetry.
         self.matrix = (self.matrix + self.matrix.T) * 0.5
         self.size, self.like = scatter.shape[0], scatter
 
@@ -128,14 +134,18 @@ def build_problem(
     check_kernel(kernel)
     check_option("solver", solver, SOLVERS)
     n, d = X.shape
+    # A fixed seed: the width is no part of what random_state varies.
     gamma = resolve_gamma(gamma, X, kernel=kernel, random_state=0)
     params = {"kernel": kernel, "gamma": gamma, "degree": degree, "coef0": coef0}
     if kernel == "precomputed":
         check_precomputed(X, solver)
+        # A user's matrix may be symmetric only up to rounding.
         return KernelProblem((X + X.T) * 0.5, None), params
+    # The rows themselves are the features: d x d in the place of n x n.
     if kernel == "linear" and d < n and not dual:
         return FeatureProblem(X, lambda rows: rows, None, None, d), params
     if solver != "exact":
+        # These solvers never see the kernel matrix, so a part of it is made for the warning.
         sample = subsample(X, _ROWS_TO_JUDGE, 0)
         warn_if_degenerate(kernel_matrix(sample, **params), **params)
     if solver == "nystroem":
@@ -171,6 +181,7 @@ def warn_if_degenerate(K, *, gamma, kernel="rbf", **_):
         return
     xp = namespace(K)
     n, eps = K.shape[0], float(xp.finfo(K.dtype).eps)
+    # The diagonal of these kernels is 1.
     off_diagonal = (float(xp.sum(K)) - n) / (n * (n - 1))
     if off_diagonal < eps:
         fault, hint = "the kernel matrix is the identity: no row is near another", "smaller"
@@ -192,6 +203,8 @@ def map_rows(X, coef, basis, params, *, fourier=False):
     if fourier:
         xp = namespace(X)
         angles = X @ basis
+        # cos and sin times their coefficients apart, without the joined features of twice the
+        # width.
         half = basis.shape[1]
         both = xp.cos(angles) @ coef[:half, :] + xp.sin(angles) @ coef[half:, :]
         return both * half**-0.5
@@ -219,6 +232,7 @@ def joint_differences(ids, codes, pseudo, n_classes, *, balance=0.5):
     contribute nothing. The weight C of the marginal term and the norm are the authors' code's.
     """
     source, target = ids >= 0, ids < 0
+    # Columns enter as E Eᵀ, hence the roots of the weights.
     columns = [mean_difference(ids) * math.sqrt((1.0 - balance) * n_classes)]
     if pseudo is not None:
         for c in range(n_classes):
@@ -233,6 +247,7 @@ def low_rank_inverse_root(F, reg):
     """Function that multiplies by ``(reg I + FFᵀ)^{-1/2}``, F with few columns."""
     xp = namespace(F)
     Q, R = xp.linalg.qr(F, mode="reduced")  # Householder: F may be rank-deficient
+    # On the complement of Q the factor is reg^(-1/2); within Q it is corrected by a small matrix.
     base = reg**-0.5
     core = spd_eigen(R @ R.T).power(-0.5, reg=reg)
     core = core - xp.eye(core.shape[0], dtype=core.dtype, device=device_of(core)) * base
@@ -248,12 +263,14 @@ def solve(
     ``D = diag(1/row_scale²)``, the identity by default. A dense B may be given instead.
     """
     if B is not None:
+        # With B = LLᵀ and V = LᵀW the problem becomes an ordinary symmetric one.
         lower = namespace(B).linalg.cholesky(B)
         backward = inverse_of_triangular(lower)
         root, adjoint = (lambda V: backward.T @ V), (lambda V: backward @ V)
     elif row_scale is None:
         root = adjoint = low_rank_inverse_root(F, reg)
     else:
+        # D^(-1/2) is taken out on both sides, which leaves reg I plus a matrix of low rank.
         half = low_rank_inverse_root(row_scale * F, reg)
         root, adjoint = (lambda V: row_scale * half(V)), (lambda V: half(row_scale * V))
 
@@ -271,6 +288,7 @@ def solve(
 def inverse_of_triangular(lower):
     """Inverse of a lower triangular matrix."""
     xp = namespace(lower)
+    # The array API has no triangular solve, so the inverse is formed once and multiplied with.
     return xp.linalg.solve(
         lower, xp.eye(lower.shape[0], dtype=lower.dtype, device=device_of(lower))
     )
@@ -287,9 +305,12 @@ def count_components(n_components, available, default=30):
 def drop_empty(values, W, n_components, *, name):
     """Leave out components without variance; warn if the user had asked for them."""
     xp = namespace(values)
+    # On the host: how many components are kept decides the shape of the output.
     host = np.asarray([float(v) for v in values])
     floor = float(xp.finfo(values.dtype).eps) * W.shape[0] * np.abs(host).max()
+    # One at least, so that transform returns a column whatever the rows are.
     kept = max(1, int((host > floor).sum()))
+    # With the default number nobody asked for more, and nobody is warned.
     if n_components is not None and kept < n_components:
         warn_user(
             f"{name} found only {kept} components with any variance, n_components={n_components} "
@@ -309,6 +330,7 @@ def nearest_codes(Z, source, codes, target):
 def classifier_codes(estimator, Z, source, codes, target):
     """Class of each target row that a classifier fitted on the source rows predicts."""
     Z = to_numpy(Z)
+    # A clone, because each round must begin without what the last one learnt.
     return clone(estimator).fit(Z[source], codes[source]).predict(Z[target])
 
 
@@ -341,6 +363,7 @@ class SpectralTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer
         if isinstance(self.kernel, str) and self.kernel == "linear":
             center = namespace(X).mean(X, axis=0)
             self.center_, X = data.to_input(center), X - center
+        # The other solvers keep n x n_basis at most.
         if solver.get("solver", "exact") == "exact":
             self._check_size(X, rounds, n_features=None if dual else X.shape[1])
         problem, params = build_problem(
@@ -379,6 +402,7 @@ class SpectralTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer
     def _map(self, X, domain, backend, *, fourier=False):
         if self.center_ is not None:
             X = X - backend.asarray(self.center_, X.dtype)
+        # None: the rows are the features, or the kernel is precomputed.
         basis = None if self.basis_ is None else backend.asarray(self.basis_, X.dtype)
         return map_rows(
             X,

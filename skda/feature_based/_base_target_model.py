@@ -12,6 +12,7 @@ from .._core._validation import data_for_fit, data_for_predict, fresh_fit, one_c
 
 def fit_weighted(estimator, X, y, weight):
     """Fit an estimator on weighted rows; with equal weights it need not accept sample_weight."""
+    # Equal up to the rounding of the plan's sums.
     if np.ptp(weight) <= 1e-12 * np.max(weight):
         return estimator.fit(X, y)
     if not has_fit_parameter(estimator, "sample_weight"):
@@ -41,6 +42,7 @@ def fit_on_soft_labels(estimator, X, shares, classes, *, threshold=1e-6):
     estimator : classifier
         The same one, fitted on each row once for each class in its label.
     """
+    # Entropic plans send a trace of mass everywhere; each kept pair is a row to fit on.
     row, code = np.nonzero(shares > threshold)
     return fit_weighted(estimator, X[row], classes[code], shares[row, code])
 
@@ -49,6 +51,7 @@ def model_has(method):
     """Return a check that the model of the target, fitted or to be fitted, has a method."""
 
     def check(self):
+        # Before fit the parameter decides, or what stands in for None.
         getattr(getattr(self, "estimator_", None) or self._inner(), method)
         return True
 
@@ -87,6 +90,7 @@ class TargetModel(DomainRouting):
         """
         with fresh_fit(self):
             data = data_for_fit(self, X, y, sample_domain, labels=self._labels)
+            # The inner estimator knows nothing of domains, and neither does its error.
             with one_class_explained(self, data.y_source):
                 self._fit(data)
         return self
@@ -156,6 +160,7 @@ class TargetClassifier(TargetModel):
             Columns in the order of ``classes_``.
         """
         proba = self.predict_proba(X, sample_domain=sample_domain)
+        # log 0 is -inf, as in scikit-learn.
         with np.errstate(divide="ignore"):
             return namespace(proba).log(proba)
 
@@ -181,6 +186,7 @@ class TargetClassifier(TargetModel):
         """Return the columns of all classes, also of those that no target row was given."""
         if proba.shape[1] == len(self.classes_):
             return proba
+        # A class that no target row was given is unknown to the inner estimator: probability 0.
         full = np.zeros((proba.shape[0], len(self.classes_)), dtype=proba.dtype)
         full[:, np.searchsorted(self.classes_, self.estimator_.classes_)] = proba
         return full

@@ -56,6 +56,8 @@ def fit_site_model(X, covariates, membership):
         Z = covariates - membership @ ((membership.T @ covariates) / column)
         Y = X - membership @ ((membership.T @ X) / column)
         U, s, Vh = xp.linalg.svd(Z, full_matrices=False)
+        # Covariates that are constant within sites, or copies of others, have no effect of their
+        # own that the rows determine.
         kept = s > float(xp.finfo(X.dtype).eps) * n * float(xp.max(s))
         inverse = safe_divide(xp.ones_like(s), xp.where(kept, s, xp.zeros_like(s)))
         coef = Vh.T @ (xp.reshape(inverse, (-1, 1)) * (U.T @ Y))
@@ -64,8 +66,10 @@ def fit_site_model(X, covariates, membership):
     rest = X - covariates @ coef
     means = (membership.T @ rest) / column
     grand = xp.reshape(sizes, (1, -1)) @ means / n
+    # Pooled over sites: about the mean of each site, not about the grand mean.
     noise = rest - membership @ means
     scale = xp.sqrt(xp.sum(noise * noise, axis=0) / n)
+    # Rounding must not turn a constant feature into one of tiny spread.
     floor = xp.max(xp.abs(X), axis=0) * (10.0 * float(xp.finfo(X.dtype).eps))
     varies = scale > floor
     return SiteModel(grand[0, :], coef, xp.where(varies, scale, xp.ones_like(scale)), varies)
@@ -108,6 +112,7 @@ def shrunken_site_effects(Z, *, max_iter=500, tol=1e-6):
     if v <= 1e-12 * level**2:  # all features vary alike: the prior is a point
         variance = xp.ones_like(spread) * level
         return (mean * (n * tau2) + variance * center) / (variance + n * tau2), variance, 1
+    # The inverse gamma distribution whose mean is `level` and whose variance is v.
     shape, rate = 2.0 + level**2 / v, level + level**3 / v
     location, variance = mean, spread
     for n_iter in range(1, max_iter + 1):  # noqa: B007
@@ -115,8 +120,10 @@ def shrunken_site_effects(Z, *, max_iter=500, tol=1e-6):
         location = (mean * (n * tau2) + variance * center) / (variance + n * tau2)
         # Σ (z - location)² from the sums about the mean
         around = squares + (mean - location) ** 2 * n
+        # Mean of an inverse gamma distribution.
         variance = (around * 0.5 + rate) / (n / 2 + shape - 1.0)
         change = max(
+            # `tol` in the denominator: a location of 0 has no relative change.
             float(xp.max(xp.abs(new - old) / (xp.abs(old) + tol)))
             for new, old in zip((location, variance), former, strict=True)
         )
@@ -127,6 +134,10 @@ def shrunken_site_effects(Z, *, max_iter=500, tol=1e-6):
 
 class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     """Remove what is peculiar to a site: location and scale of each feature, shrunk together.
+
+    Every site shifts and scales each feature in its own way. Both effects are estimated by site
+    and feature, shrunk towards their average over the features of the site, because few rows
+    give poor estimates, and taken out of the rows.
 
     Parameters
     ----------
@@ -240,6 +251,7 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
 
     @property
     def _per_target(self):
+        # Pooled target rows stay as they are, so new targets need no map.
         return self.reference != "target"
 
     def _fit(self, data):
@@ -252,6 +264,7 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         if not data.adapts or not adjusted:
             return
         pooled_target = self.reference == "target"
+        # All targets are one site, the reference.
         site = np.where(data.ids < 0, -1, data.ids) if pooled_target else data.ids
         for name, count in zip(*np.unique(site, return_counts=True), strict=True):
             if count < 2:
@@ -262,6 +275,7 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         sites, which = np.unique(site, return_inverse=True)
         membership = as_like(np.eye(len(sites))[which], data.X)
         X, C = self._split(data.X, data.backend)
+        # Centered, so that the grand mean is that of an average row.
         C = C - xp.mean(C, axis=0)
         self.covariate_means_ = data.to_input(xp.mean(self._split(data.X, data.backend)[1], axis=0))
         model = fit_site_model(X, C, membership)
@@ -275,6 +289,7 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
                 data.to_input(x) for x in self._effects(rows, varies)
             )
         if pooled_target:
+            # The reference is not mapped; -1 would be mistaken for the id of a domain.
             del self.site_locations_[-1], self.site_variances_[-1]
         self.grand_mean_ = data.to_input(model.grand)
         self.coef_ = data.to_input(model.coef)
@@ -308,6 +323,7 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
             back, mask = backend_of(Z).asarray(back), backend_of(Z).asarray(mask)
             location = xp.where(mask, xp.take(shrunk[0], back), location)
             variance = xp.where(mask, xp.take(shrunk[1], back), variance)
+        # Between the variance of rounding in standardized values, about eps², and any real one.
         tiny = float(xp.finfo(Z.dtype).eps) ** 1.5
         return location, xp.where(variance > tiny, variance, xp.ones_like(variance))
 
@@ -331,6 +347,7 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         if self.strength != 1:
             moved = given + (moved - given) * float(self.strength)
         both = xp.concat([moved, C], axis=1)
+        # Back to the order of the user's columns.
         order = np.argsort([*self.adjusted_, *self.covariates_])
         return xp.take(both, backend.asarray(order), axis=1)
 

@@ -26,6 +26,10 @@ from ._coral_map import (
 class CORALTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     """Give source rows the covariance of the target rows (correlation alignment).
 
+    Source rows are first whitened, which removes the scale and correlation of their features,
+    and then given those of the target by a second linear map. A model that is fitted to the
+    result has seen features that vary together as they do in the target.
+
     Parameters
     ----------
     strength : float, default=1.0
@@ -127,6 +131,7 @@ class CORALTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         if not data.adapts:
             return
         check_enough_rows(self, data, 2, "to see a covariance")
+        # Then the rows span less than the features, and everything is done in their span.
         if data.X.shape[1] > data.X.shape[0]:
             self._fit_low_rank(data)
             return
@@ -180,6 +185,7 @@ class CORALTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
                 "reg='ledoit-wolf' needs all rows at once and cannot be used with partial_fit. "
                 "Use reg='oas' or a float."
             )
+        # A fit or an earlier batch; the widths must agree then.
         started = hasattr(self, "source_moments_")
         data = data_for_fit(
             self, X, None, sample_domain, accept_sparse=True, one_sided=True, reset=not started
@@ -187,11 +193,13 @@ class CORALTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         if not started:
             self._start()
             self.source_domains_, self.target_domains_ = [], []
+        # Set so by `_fit_low_rank`.
         if self.source_moments_ is None:
             raise ValueError(
                 "partial_fit cannot go on from a fit with more features than rows, which keeps no "
                 "d x d scatter matrix. Call partial_fit on a fresh CORALTransformer."
             )
+        # A new dict: the old one stays valid if this batch fails.
         sources, target = dict(self.source_moments_), self.target_moments_
         for domain in data.source_domains:
             sources[domain] = self._merged(sources.get(domain), data.X_of(domain), data)
@@ -212,11 +220,14 @@ class CORALTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     def _merged(self, old, X, data):
         new = self._moments_of(X)
         if old is not None:
+            # Stored where the rows of fit came from, which may be another device than the
+            # arithmetic's.
             old = self._kept(old, data.backend.asarray)
             new = merge_moments(old, new, forgetting_factor=self.forgetting_factor)
         return self._kept(new, data.to_input)
 
     def _moments_of(self, X):
+        # The other rules need no fourth powers of the norms, which cost a pass.
         quartic = self.reg == "ledoit-wolf"
         if sparse.issparse(X):
             return sparse_moments(X, quartic=quartic)
@@ -250,11 +261,15 @@ class CORALTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
             step = backend.asarray(self.target_mean_, X.dtype) - mean
             shift = mean + step * self.strength
         if isinstance(A, LowRankMap):
+            # Sparse rows are never centered, because that would fill them; the mean is taken off
+            # their products.
             rows = X if sparse.issparse(X) else X - mean
             A = A.at(lambda x: backend.asarray(x, X.dtype))
             return A.apply(CenteredRows(rows, mean, 1.0)) + shift
         A = backend.asarray(A, X.dtype)
         if sparse.issparse(X):
+            # (x - mean) A + shift with the constant part collected, since sparse rows are not
+            # centered.
             return X @ A + (shift - mean @ A)
         return (X - mean) @ A + shift
 

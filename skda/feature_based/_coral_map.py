@@ -24,6 +24,7 @@ def check_covariance_reg(reg):
 
 def scale_and_ridge(sums, reg):
     """Return ``(a, λ)`` such that the regularized covariance is ``a · scatter + λ I``."""
+    # A single row has scatter zero, whatever it is divided by.
     ddof = max(sums.count - 1.0, 1.0)
     if not isinstance(reg, str):
         return 1.0 / ddof, float(reg)
@@ -42,6 +43,7 @@ def coral_map(source, target, *, strength=1.0, reg=1.0):
     a_t, ridge_t = scale_and_ridge(scatter_sums(target), reg)
     C_s, C_t = source.scatter * a_s, target.scatter * a_t
     whiten = spd_eigen(C_s).power(-0.5, reg=ridge_s)
+    # At 1, the default, the source has no part in it: two d x d matrices are saved.
     mixed = C_t if strength == 1 else C_s * (1.0 - strength) + C_t * strength
     color = spd_eigen(mixed).power(0.5, reg=(1.0 - strength) * ridge_s + strength * ridge_t)
     return whiten @ color
@@ -51,6 +53,8 @@ def sparse_moments(X, *, quartic=False):
     """Return the moments of CSR rows; the scatter is a dense d x d matrix."""
     n = X.shape[0]
     mean = np.asarray(X.mean(axis=0)).ravel()
+    # XᵀX - n m mᵀ keeps X sparse; it loses digits where the mean is large beside the spread, which
+    # sparse rows seldom have.
     scatter = (X.T @ X).toarray() - n * np.outer(mean, mean)
     fourth = None
     if quartic:
@@ -79,6 +83,7 @@ class CenteredRows(NamedTuple):
         product = self.rows @ other.rows.T
         if sparse.issparse(product):
             product = product.toarray()
+            # The four terms of (x - m)ᵀ(y - m'), of which only the first is a product of rows.
             product -= (self.rows @ other.mean)[:, None]
             product -= (other.rows @ self.mean)[None, :] - self.mean @ other.mean
         return product * (self.factor * other.factor)
@@ -88,6 +93,7 @@ class CenteredRows(NamedTuple):
         weights = weights * self.factor
         total += weights @ self.rows
         if sparse.issparse(self.rows):
+            # What centering would have taken off each of the rows that are added.
             total -= np.outer(weights.sum(axis=1), self.mean)
         return total
 
@@ -106,6 +112,7 @@ class LowRankMap(NamedTuple):
     def apply(self, Z):
         """Return ``Z A`` for centered rows Z, in O(m n d)."""
         weights = Z.times_transpose(self.source) @ self.from_source
+        # Leading columns of zeros are not stored.
         start = weights.shape[1] - self.from_target.shape[1]
         weights[:, start:] += Z.times_transpose(self.target) @ self.from_target
         if sparse.issparse(Z.rows):
@@ -156,6 +163,7 @@ def low_rank_coral_map(source, target, *, strength=1.0, reg=1.0):
     n_source = G_ss.shape[0]
     G_s = xp.concat([G_ss, G_st], axis=1)
     G = xp.concat([G_s, xp.concat([G_st.T, G_tt], axis=1)])
+    # Rows weighted by the roots of 1 - σ and σ have the mixed covariance as their scatter.
     w = xp.concat(
         [
             xp.ones_like(G_ss[:, 0]) * math.sqrt(1.0 - strength),

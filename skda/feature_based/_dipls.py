@@ -47,9 +47,11 @@ def invariant_weights(X, y, D, reg):
         spread = _dot(w, D @ w)
         misfit = float(xp.linalg.vector_norm(X - y @ w.T)) ** 2
         reg = misfit / spread if spread > 0 else 0.0
+    # Without a penalty the solution is w itself.
     if reg > 0:
         identity = as_like(np.eye(D.shape[0]), D)
         w = xp.linalg.solve(identity + D * (reg / yy), w)
+    # Scores of unit weights; their scale goes into the regression on them.
     return w / xp.linalg.vector_norm(w), float(reg)
 
 
@@ -77,6 +79,7 @@ def invariant_components(Xs, y, Xt, n_components, *, reg):
             w, penalty = invariant_weights(Xs, y, covariance_gap(Xs, Xt), reg)
         t, p = _loadings(Xs, w)
         c = _dot(t, y) / _dot(t, t)
+        # Deflation: the next latent variable explains what this one left.
         Xs, y = Xs - t @ p.T, y - t * c
         p_t = p
         if Xt is not None:
@@ -84,6 +87,7 @@ def invariant_components(Xs, y, Xt, n_components, *, reg):
             Xt = Xt - t_t @ p_t.T
         for name, value in zip(kept, (w, c, p, p_t, penalty), strict=True):
             kept[name].append(value)
+    # Constant y or constant rows: a model that predicts the mean.
     if not kept["w"]:
         zero = xp.zeros_like(Xs[:1, :].T)
         kept = {"w": [zero], "c": [0.0], "s": [zero], "t": [zero], "penalties": [0.0]}
@@ -100,7 +104,9 @@ def invariant_components(Xs, y, Xt, n_components, *, reg):
 def regression_vector(weights, loadings, regression):
     """``W (PᵀW)^{-1} c``, the coefficients on the features of the domain with these loadings."""
     xp = namespace(weights)
+    # Deflation makes W refer to residuals; this brings the coefficients back to the features.
     inner = loadings.T @ weights
+    # No latent variable was found, and there is nothing to solve.
     if not bool(xp.any(inner != 0)):
         return weights @ regression
     return weights @ xp.linalg.solve(inner, regression)
@@ -240,6 +246,7 @@ class DIPLSRegressor(DomainRouting, DomainRegressorMixin, BaseEstimator):
         b_s = regression_vector(W, found.source_loadings, c)
         b_t = regression_vector(W, found.target_loadings, c)
         if Q is not None:
+            # From coordinates in the span back to features.
             W, b_s, b_t = Q @ W, Q @ b_s, Q @ b_t
         self.x_weights_ = data.to_input(W)
         self.source_coef_, self.coef_ = data.to_input(b_s[:, 0]), data.to_input(b_t[:, 0])

@@ -32,11 +32,15 @@ def _quantile(ordered, q):
     position = q * (ordered.shape[0] - 1)
     low = int(position)
     high = min(low + 1, ordered.shape[0] - 1)
+    # By hand, because the array API has no quantile.
     return ordered[low, :] * (1.0 - (position - low)) + ordered[high, :] * (position - low)
 
 
 class DomainScaler(OneToOneFeatureMixin, BaseDomainTransformer):
     """Standardize the rows of each domain by the location and spread of that domain.
+
+    Each feature of a domain loses its own location and spread, so that afterwards all domains
+    have the same. A value then says how unusual a row is within its domain.
 
     Parameters
     ----------
@@ -120,6 +124,7 @@ class DomainScaler(OneToOneFeatureMixin, BaseDomainTransformer):
             self.spreads_[domain] = data.to_input(spread)
 
     def _map(self, X, domain, backend):
+        # The rows themselves, without a rounding.
         if self.strength == 0:
             return X
         if domain not in self.locations_:  # the only target, or all rows of a fit without domains

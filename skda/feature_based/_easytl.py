@@ -12,6 +12,7 @@ from ._base_score_classifier import ClassScoresClassifier
 
 def class_means(X, codes, n_classes):
     """Mean of the rows of each class (C x d); rows with code -1 belong to none."""
+    # A product instead of a loop over classes, so that it runs on the device.
     member = (codes[:, None] == np.arange(n_classes)).astype(float)
     return as_like((member / member.sum(axis=0)).T, X) @ X
 
@@ -24,6 +25,8 @@ def class_bonuses(D):
     """
     n, n_classes = D.shape
     won = np.bincount(D.argmin(axis=1), minlength=n_classes)
+    # With fewer rows than classes some must stay empty; where none does, the constraint has no
+    # price.
     if n < n_classes or won.all():
         return np.zeros(n_classes)
     one_class_each = sparse.kron(sparse.eye_array(n), np.ones((1, n_classes)), format="csr")
@@ -56,11 +59,14 @@ def _widest_margin(D, winner):
         ),
         shape=(len(row), n_classes + 1),
     ).tocsr()
+    # Complementary slackness: only a constraint that is tight may have a multiplier.
     free = np.bincount(winner, minlength=n_classes) == 1
     solution = linprog(
+        # The last variable is the margin, which is to be large.
         np.r_[np.zeros(n_classes), -1.0],
         A_ub=above,
         b_ub=D[row, rival] - D[row, winner[row]],
+        # Multipliers of classes that must be helped, 0 for the others, and the margin last.
         bounds=[(0, None if f else 0) for f in free] + [(0, D.mean())],
         method="highs",
     )

@@ -15,6 +15,7 @@ def _one_minus_sinc(x):
     """``1 - sin(x)/x`` for x in [0, π], by its series where that cancels."""
     xp = namespace(x)
     small = x < 0.5
+    # 0 where the series is not used, which converges fast for small x only.
     z = xp.where(small, x, xp.zeros_like(x)) ** 2
     series = z / 6 * (1 - z / 20 * (1 - z / 42 * (1 - z / 72 * (1 - z / 110 * (1 - z / 156)))))
     return xp.where(small, series, 1.0 - safe_divide(xp.sin(x), x, fill=1.0))
@@ -35,6 +36,7 @@ def geodesic_flow_factor(P_source, P_target):
     # Where θ is small its cosine says nothing about it; its sine is the length of the rest.
     sine = xp.linalg.vector_norm(rest, axis=0)
     theta = xp.atan2(sine, cosine)
+    # Below, the direction of the rest is rounding; the angle counts as 0.
     moves = sine > 10.0 * float(xp.finfo(sine.dtype).eps)
     zero = xp.zeros_like(sine)
     theta, sine = xp.where(moves, theta, zero), xp.where(moves, sine, zero)
@@ -140,6 +142,8 @@ class GFKTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer):
             self.n_components,
             [side.variances for side in axes],
             d,
+            # Principal angles between subspaces of more than d/2 axes are partly 0: only a number
+            # that was asked for goes beyond.
             most=d if isinstance(self.n_components, Integral) else max(1, d // 2),
             name=type(self).__name__,
         )
@@ -151,6 +155,7 @@ class GFKTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer):
 
     def _map(self, X, domain, backend):
         if self.center:
+            # Target rows, whichever their domain, are relative to the pooled mean.
             mean = self.source_means_.get(domain, self.target_mean_)
             X = X - backend.asarray(mean, X.dtype)
         return X @ backend.asarray(self.factor_, X.dtype)

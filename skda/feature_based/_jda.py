@@ -163,8 +163,10 @@ callable, default="rbf"
         n_iter, last = 1, self.max_iter if data.adapts else 1
         while n_iter < last:
             F = self._columns(problem, data.ids, codes, pseudo)
+            # Spare vectors, since components may change places between rounds.
             _, W, V = solve(problem, k, F, self.reg, start=V, spare=k, tol=1e-6)
             new = pseudo_labels(self.estimator, problem.embed(W), data.ids, codes)
+            # The next round would be the same.
             if pseudo is not None and np.array_equal(new, pseudo):
                 break
             pseudo = new

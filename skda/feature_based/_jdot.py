@@ -15,8 +15,10 @@ from ._base_target_model import TargetClassifier, TargetModel, fit_on_soft_label
 def log_losses(model, X, classes):
     """Return ``-log p(class | x)`` of every class (rows) at every row of X (columns)."""
     proba = model.predict_proba(X)
+    # The model may have been fitted without a class that no mass was carried to.
     full = np.zeros((X.shape[0], len(classes)))
     full[:, np.searchsorted(classes, model.classes_)] = proba
+    # Finite also for a class of probability 0, since a plan may have to use the pair.
     return -np.log(np.maximum(full, 1e-16)).T
 
 
@@ -24,6 +26,7 @@ def hinge_losses(model, X, classes):
     """Return the one-versus-rest hinge loss of every class (rows) at every row of X (columns)."""
     values = model.decision_function(X)
     if values.ndim == 1:
+        # Of two classes scikit-learn returns the second's value only.
         values = np.stack([-values, values], axis=1)
     if values.shape[1] != len(classes):
         raise ValueError(
@@ -41,6 +44,10 @@ _LOSSES = {"log_loss": log_losses, "hinge": hinge_losses}
 
 class JDOTClassifier(JointTransportMixin, TargetClassifier, DomainClassifierMixin, BaseEstimator):
     """Learn a classifier of the target with a transport plan over features and labels.
+
+    Each source row sends its label to target rows that resemble it, and whose predicted class
+    agrees with the label; a classifier is fitted to the labels that arrive. Plan and classifier are
+    updated in turn.
 
     Parameters
     ----------
@@ -171,6 +178,7 @@ class JDOTClassifier(JointTransportMixin, TargetClassifier, DomainClassifierMixi
 
     @staticmethod
     def _label_cost(labels, losses):
+        # Labels are one-hot, so the product picks the loss of each row's class.
         return labels @ losses
 
     def _keep_carried(self, carried):
@@ -183,6 +191,10 @@ class JDOTClassifier(JointTransportMixin, TargetClassifier, DomainClassifierMixi
 
 class JDOTRegressor(JointTransportMixin, TargetModel, DomainRegressorMixin, BaseEstimator):
     """Learn a regressor of the target with a transport plan over features and the numeric target.
+
+    Each source row sends its value of y to target rows that resemble it, and whose prediction
+    is near that value; a regressor is fitted to the means that arrive. Plan and regressor
+    are updated in turn.
 
     Parameters
     ----------
@@ -296,6 +308,8 @@ class JDOTRegressor(JointTransportMixin, TargetModel, DomainRegressorMixin, Base
     def _label_rows(self, data):
         y = np.zeros((len(data.ids), 1))
         y[data.source, 0] = np.asarray(data.y_source, dtype=float)
+        # The mean squared difference of two values: label costs are then of order 1, as the feature
+        # costs are. 1 where y is constant.
         self.y_scale_ = 2.0 * float(np.var(y[data.source])) or 1.0
         return y
 

@@ -33,7 +33,9 @@ def gaussian_transport_map(C_source, C_target):
     _, s, Vh = xp.linalg.svd(spd_eigen(C_target).power(0.5) @ source.power(0.5))
     half = source.power(-0.5) @ Vh.T
     A = (half * s) @ half.T
+    # Directions in which the source does not vary are left as they are.
     rest = source.vectors * xp.astype(source.values == 0, A.dtype)
+    # Symmetric by its formula, but for rounding.
     return (A + A.T) * 0.5 + rest @ rest.T
 
 
@@ -59,6 +61,7 @@ def low_rank_transport_map(X_source, X_target, *, reg=0.0):
     Outside the span of all rows both covariances are ``reg I``, and the map is the identity.
     """
     xp = namespace(X_source)
+    # An orthonormal basis of the span of all rows.
     V, _ = xp.linalg.qr(xp.concat([X_source, X_target]).T)
     return SpanMap(V, gaussian_transport_map(*(ridged(X @ V, reg) for X in (X_source, X_target))))
 
@@ -71,6 +74,10 @@ def ridged(X, reg):
 
 class LinearTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     """Give source rows the mean and covariance of the target by the shortest linear map.
+
+    Many linear maps give the source the mean and covariance of the target. This is the one that
+    moves the rows least, the optimal transport between two normal distributions, so that rows
+    keep their places among each other as far as they can.
 
     Parameters
     ----------
@@ -178,6 +185,7 @@ class LinearTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
 
     def _map_between(self, X_source, X_target):
         both = X_source, X_target
+        # Shrinkage adds to the whole diagonal, also outside of the span of the rows.
         if isinstance(self.reg, str):
             return gaussian_transport_map(*(covariance(X, shrinkage=self.reg) for X in both))
         if X_source.shape[1] > X_source.shape[0] + X_target.shape[0]:

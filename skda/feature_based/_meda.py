@@ -16,6 +16,7 @@ from ._subspace_alignment import principal_axes, resolve_n_components
 
 _MATRICES = 4  # of size n x n that are held at once
 _CUBE_SECONDS = 3e-11  # measured: a solve of n x n equations takes this times n³
+# For the estimate of the time only.
 _USUAL_ROUNDS = 4
 
 
@@ -24,18 +25,24 @@ def proxy_distance(A, B):
 
     err is the leave-one-out error of a balanced ridge classifier of the set, in closed form.
     """
+    # A row that is left out would leave an empty set.
     if min(len(A), len(B)) < 2:
         return 0.0
     X = np.vstack([A, B])
+    # Centered, with a column for the intercept.
     X = np.hstack([X - X.mean(axis=0), np.ones((len(X), 1))])
     is_a = np.arange(len(X)) < len(A)
+    # Each set has half of the weight, so that guessing errs on half, whatever their sizes.
     weight = np.where(is_a, 0.5 / len(A), 0.5 / len(B))[:, None]
     side = np.where(is_a, 1.0, -1.0)[:, None]
     gram = X.T @ (weight * X)
+    # A ridge relative to the features' scale, so that there is a solution with more features than
+    # rows.
     gram += np.eye(len(gram)) * (1e-3 * np.trace(gram) / len(gram) + 1e-300)
     hat = np.linalg.solve(gram, (weight * X).T)
     leverage = (X * hat.T).sum(axis=1, keepdims=True)
     fitted = X @ (hat @ side)
+    # Leave-one-out predictions of a linear smoother, without a fit per row.
     left_out = (fitted - leverage * side) / np.maximum(1.0 - leverage, 1e-12)
     error = float((weight * (np.sign(left_out) != side)).sum())
     return max(0.0, 2.0 * (1.0 - 2.0 * error))
@@ -53,6 +60,7 @@ def estimate_balance(Z, ids, codes, pseudo):
         for c in np.unique(codes[source])
     ]
     share = float(np.mean(classes))
+    # Domains that nothing tells apart: neither part has more to align.
     return share / (share + whole) if share + whole > 0 else 0.5
 
 
@@ -268,6 +276,7 @@ class MEDAClassifier(ClassScoresClassifier):
         K = kernel_matrix(Z, gamma=self.gamma)
         warn_if_degenerate(K, gamma=self.gamma)
         Y = as_like((codes[:, None] == np.arange(n_classes)).astype(float), Z)
+        # A is diagonal: a column that is multiplied with row by row.
         is_source = as_like((ids >= 0).astype(float)[:, None], Z)
         manifold = None
         if self.manifold_weight and len(ids) > 1:
@@ -287,6 +296,7 @@ class MEDAClassifier(ClassScoresClassifier):
             E = as_like(E, Z)
             weight = self.alignment_weight
             coef = aligned_coefficients(risk, K, Y, E, is_source, alignment_weight=weight)
+            # Written in place below.
             old = pseudo.copy()
             pseudo[target] = to_numpy(K @ coef).argmax(axis=1)[target]
             if np.array_equal(old, pseudo):

@@ -150,6 +150,7 @@ callable, default="rbf"
         check_real("reg", self.reg, low=0, closed="neither")
         check_real("label_weight", self.label_weight, low=0)
         check_bool("augment", self.augment)
+        # A kernel matrix has no columns to add to or take from.
         if self.kernel == "precomputed" and (self.augment or self.domain_columns is not None):
             raise ValueError(
                 "augment=True adds columns to the rows, and domain_columns takes some away, which "
@@ -163,12 +164,15 @@ callable, default="rbf"
         D = xp.concat([as_like(codes, X), domain_features], axis=1)
         if self.augment and data.adapts:
             variance = float(xp.mean(xp.var(X, axis=0)))
+            # Codes of 0 and 1 are brought to the scale of the features; otherwise the kernel would
+            # hardly see them, or nothing else.
             self.domain_scale_ = variance**0.5 if variance > 0 else 1.0
             X = xp.concat([X, D * self.domain_scale_], axis=1)
         problem = self._problem(data, X)
         # Without sample_domain there is nothing to be independent of.
         D = D - xp.mean(D, axis=0) if data.adapts else xp.zeros_like(D)
         D = problem.columns(D)
+        # The criterion is subtracted: it is the dependence on the domain.
         terms = [(-1.0, D)]
         if self.label_weight:
             Y = label_columns(data.ids, data.y_source)
@@ -216,6 +220,7 @@ callable, default="rbf"
     def _domain_code(self, domain):
         """One-hot code of a domain; the average of its side for one not seen in fit."""
         known = self.source_domains_ + self.target_domains_
+        # Below, a domain that was not in fit stands between those of its side.
         if domain in known:
             return np.eye(len(known))[known.index(domain)]
         side = [(i >= 0) == (domain >= 0) for i in known]

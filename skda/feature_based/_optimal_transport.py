@@ -35,6 +35,7 @@ def _row_keys(rows):
 def find_rows(rows, among):
     """Return for each row the index of the first identical row in `among`, or -1 (on the host)."""
     keys = _row_keys(np.concatenate([to_numpy(among), to_numpy(rows)]))
+    # Sorting the bytes finds equal rows without comparing all pairs.
     _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
     found = first[inverse[among.shape[0] :]]
     return np.where(found < among.shape[0], found, -1)
@@ -47,6 +48,7 @@ def share_among_duplicates(values, rows):
         return values
     host = to_numpy(values)
     sums = np.zeros((len(size), host.shape[1]), dtype=host.dtype)
+    # Unbuffered: several rows add to one sum.
     np.add.at(sums, group, host)
     return as_like((sums / size[:, None])[group].astype(host.dtype), values)
 
@@ -55,6 +57,7 @@ def nearest_rows(X, among):
     """Return for each row of X the index of the nearest row of `among`, tile by tile."""
     xp = namespace(X)
     memory = get_config()["working_memory"] * 2**20
+    # Distances and what their computation needs: about three matrices of that size.
     tiles = row_tiles(X.shape[0], among.shape[0] * itemsize(X) * 3, tile_bytes=memory, least=1)
     return xp.concat([xp.argmin(pairwise_sq_dists(X[t, :], among), axis=1) for t in tiles])
 
@@ -79,6 +82,10 @@ def move_rows(X, rows, images):
 
 class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     """Move each source row to the mean of the target rows that optimal transport pairs it with.
+
+    A transport plan spreads the rows of the source over the rows of the target so that the
+    total cost is least. Rows move with the part of the target that they are paired with, so
+    that the map may bend, unlike a linear one.
 
     Parameters
     ----------
@@ -244,6 +251,7 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
 
     def _plan(self, M, membership):
         unit = cost_unit(M, self.cost_scale)
+        # In units of a typical cost, so that reg means the same for all features and scales.
         M /= unit
         if self.reg is None:
             plan = exact_plan(M)
@@ -255,10 +263,12 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
                 plan = solve(M, membership, class_reg=float(self.class_reg), **options)
             else:
                 plan = sinkhorn_plan(M, **options)
+        # Back in the user's units.
         return plan._replace(cost=plan.cost * unit)
 
     def _marginal_weight(self):
         if isinstance(self.marginal_reg, str):
+            # The exact plan keeps its marginals.
             return None if self.reg is None else _MARGINAL_WEIGHT
         return self.marginal_reg
 

@@ -16,6 +16,10 @@ from ._base_target_model import TargetClassifier, fit_on_soft_labels
 class OTLabelPropagationClassifier(TargetClassifier, DomainClassifierMixin, BaseEstimator):
     """Carry source labels to target rows by optimal transport, and fit a classifier there.
 
+    A transport plan pairs source rows with target rows at the least total cost. Every target
+    row gets the classes of the source rows that it is paired with, in proportion to the mass
+    they send, and a classifier is fitted to the target rows with these labels.
+
     Parameters
     ----------
     estimator : classifier or None, default=None
@@ -138,12 +142,14 @@ class OTLabelPropagationClassifier(TargetClassifier, DomainClassifierMixin, Base
             rows = data.rows(domain)
             membership = np.eye(len(self.classes_))[codes[rows]]
             received = to_numpy(self._plan(data, domain)).T @ membership
+            # A source counts by its rows.
             shares += len(rows) * received / received.sum(axis=1, keepdims=True)
         shares /= shares.sum(axis=1, keepdims=True)
         self.label_distributions_ = shares
         largest = shares.argmax(axis=1)
         self.transduction_ = self.classes_[largest]
         if self.label_kind == "hard":
+            # One class of weight 1: the estimator need not accept sample_weight.
             shares = np.eye(len(self.classes_))[largest]
         self.estimator_ = fit_on_soft_labels(
             self._inner(), to_numpy(data.X_target), shares, self.classes_

@@ -29,12 +29,15 @@ def quantile_images(x, t):
     """
     xp = namespace(x)
     n, m = x.shape[0], t.shape[0]
+    # Equal values share their mass, so that they have one image.
     first = xp.searchsorted(x, x, side="left")
     last = xp.searchsorted(x, x, side="right")
+    # As many values as images, all different: rank goes to rank, without rounding.
     if n == m and bool(xp.all(last - first == 1)):
         return t
     # Integral of the target's quantile function up to k/n, exact in integers where it matters:
     # k m / n = whole + part / n.
+    # About the mean, so that the sums do not cancel.
     center = xp.mean(t)
     zero = xp.zeros((1,), dtype=t.dtype, device=device_of(t))
     sums = xp.concat([zero, xp.cumulative_sum(t - center)])
@@ -60,6 +63,7 @@ def interpolate(x, knots, values):
     low = xp.clip(at - 1, 0, last)
     left, right = xp.take(knots, low), xp.take(knots, high)
     gap = right - left
+    # Equal knots have no gap and one image, so any proportion serves.
     share = safe_divide(right - x, gap)
     above, below = xp.take(values, high), xp.take(values, low)
     # Counted from the right knot, so that a fitted value goes exactly to its image.
@@ -71,6 +75,10 @@ def interpolate(x, knots, values):
 
 class QuantileTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     """Give every feature of the source rows the distribution that it has in the target.
+
+    Features are treated one at a time: a value that is the median of its feature in the source
+    becomes the median of that feature in the target, and likewise for every other quantile. The
+    order of the values stays.
 
     Parameters
     ----------
@@ -144,6 +152,7 @@ class QuantileTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         if not data.adapts:
             return
         xp = data.xp
+        # Sorted once for all sources; targets are pooled.
         target = xp.sort(data.X_target, axis=0)
         for domain in data.source_domains:
             knots = xp.sort(data.X_of(domain), axis=0)

@@ -42,9 +42,11 @@ def principal_axes(X, mean, n_components=None):
     xp = namespace(X)
     n, d = X.shape
     C = X - mean
+    # Of n x n or d x d, whichever is smaller; the eigenvalues are the same.
     products = C @ C.T if d > n else C.T @ C
     if isinstance(n_components, Integral) and 1 <= n_components < min(n, d):
         values, vectors = top_eigenpairs(products, int(n_components))
+        # The iterative solver may return a zero as a small negative number.
         values = xp.clip(values, min=0.0)
     else:
         values, vectors = spd_eigen(products)
@@ -56,14 +58,17 @@ def axes_for_share(variances, share):
     """Least number of axes with this share of the variance."""
     variances = np.asarray([float(v) for v in variances])
     total = variances.sum()
+    # Constant rows: one axis, as any other.
     if total <= 0:
         return 1
+    # A trace less than the share, which the rounding of the sums might just miss.
     return int(np.searchsorted(np.cumsum(variances) / total, share * (1 - 1e-12)) + 1)
 
 
 def rank_of(variances, d):
     """Number of axes with variance beyond rounding."""
     variances = [float(v) for v in variances]
+    # Standard deviations below float32's eps of the largest count as rounding, in either precision.
     floor = variances[0] * float(np.finfo(np.float32).eps) ** 2 * d
     return max(1, sum(v > floor for v in variances))
 
@@ -83,6 +88,7 @@ def resolve_n_components(n_components, spectra, d, *, most, name, auto=0.95):
                 f"'auto' or None; got {n_components!r}."
             )
         return min(available, max(axes_for_share(v, n_components) for v in spectra))
+    # True is an integer to Python.
     if isinstance(n_components, bool) or not isinstance(n_components, Integral) or n_components < 1:
         raise ValueError(
             "n_components must be a positive integer, a share of the variance between 0 and 1, "
@@ -199,6 +205,7 @@ class SubspaceAlignmentTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTr
         self.target_mean_, self.target_axes_ = data.to_input(mean_t), data.to_input(P_t)
         self.source_means_ = {i: data.to_input(mean) for i, mean in means.items()}
         bases = {i: axes.first(k) for i, axes in found.items()}
+        # P_sᵀP_t is the map between the bases of least distance (Fernando et al. 2013).
         self.source_axes_ = {i: data.to_input(P @ (P.T @ P_t)) for i, P in bases.items()}
 
     def _map(self, X, domain, backend):

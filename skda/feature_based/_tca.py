@@ -13,6 +13,7 @@ def label_columns(ids, y_source):
     """Centered columns Y with ``Y Yᵀ`` the kernel of labels, zero on target rows."""
     source = ids >= 0
     if type_of_target(y_source).startswith("continuous"):
+        # Standardized, so that the weight means the same in every unit of y.
         spread = y_source.std()
         values = (y_source - y_source.mean()) / (spread if spread > 0 else 1.0)
         values = values.reshape(-1, 1)
@@ -20,6 +21,7 @@ def label_columns(ids, y_source):
         values = (y_source[:, None] == np.unique(y_source)[None, :]).astype(float)
     Y = np.zeros((ids.shape[0], values.shape[1]))
     Y[source] = values
+    # Centered, as the dependence criterion has it.
     return Y - Y.mean(axis=0)
 
 
@@ -37,8 +39,10 @@ def transfer_components(
         Y = problem.columns(as_like(label_columns(ids, y_source), problem.like))
         terms.append((label_weight, Y))
     options |= {"terms": terms, "scatter_weight": 1.0 - label_weight}
+    # The constraint is the identity plus rank one: no dense matrix has to be factorized.
     if laplacian is None:
         return solve(problem, k, b, reg, **options)
+    # K L K by columns twice; L is symmetric.
     smooth = problem.columns(problem.columns(as_like(laplacian, problem.like)).T)
     identity = as_like(np.eye(problem.size), problem.like)
     return solve(problem, k, B=(smooth + smooth.T) * 0.5 + b @ b.T + identity * reg, **options)
@@ -217,6 +221,7 @@ callable, default="rbf"
         if not self.manifold_weight:
             return None
         L = knn_laplacian(data.X, n_neighbors=self.n_neighbors)
+        # The sum runs over all pairs of rows: a mean does not grow with n.
         return L * (self.manifold_weight / data.X.shape[0] ** 2)
 
     def __sklearn_tags__(self):

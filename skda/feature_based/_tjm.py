@@ -132,8 +132,10 @@ callable, default="rbf"
         check_real("tol", self.tol, low=0)
         check_integer("max_iter", self.max_iter, low=1)
         xp = data.xp
+        # Dual, because the penalty is on coefficients of rows, which features do not have.
         problem = self._problem(data, data.X, dual=True, rounds=1 + self.max_iter)
         k = count_components(self.n_components, problem.size)
+        # Zero without a target; its norm below is kept from being 0.
         e = mean_difference(data.ids)[:, None]
         F = problem.columns(as_like(e / max(np.linalg.norm(e), 1e-300), problem.like))
         is_source = as_like((data.ids >= 0)[:, None].astype(float), problem.like) > 0
@@ -144,6 +146,8 @@ callable, default="rbf"
             self.n_iter_ = n_iter
             _, W, _ = solve(problem, k, F, self.reg, row_scale=row_scale, tol=1e-6)
             old, norms = norms, row_norms(problem, W)
+            # Reweighting of an l2,1 norm: the weight of a row is 1/(2 ‖w‖), and its root scales the
+            # row. Target rows have the weight 1.
             row_scale = xp.where(is_source, xp.sqrt(2.0 * norms), ones)
             change = 1.0 if old is None else float(xp.max(xp.abs(norms - old)) / xp.max(norms))
             if change <= self.tol:

@@ -10,6 +10,11 @@ from ._tradaboost import TrAdaBoostClassifier
 class MultiSourceTrAdaBoostClassifier(TrAdaBoostClassifier):
     """Boost on labeled target rows, in each round together with the best of several sources.
 
+    In each round one learner per source is fitted to that source and the labeled target rows,
+    and the one that is best on the target rows is kept. So a source that follows another
+    concept is not chosen. Source rows that the learner gets wrong lose weight, target rows gain
+    it, and all rounds vote.
+
     Parameters
     ----------
     estimator : classifier, default=None

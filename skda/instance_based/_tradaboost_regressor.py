@@ -157,6 +157,11 @@ class BaseTrAdaBoostRegressor(DomainRegressorMixin, BaseTransferBoosting):
 class TrAdaBoostRegressor(BaseTrAdaBoostRegressor):
     """Boost a regressor on labeled target rows, with the source rows that agree with them.
 
+    Learners are fitted one after another to the labeled target rows and the source. In each
+    round source rows with large errors lose weight, since they may follow another relation, and
+    target rows with large errors gain it, since they are hard. The weighted median of the later
+    rounds is the prediction.
+
     Parameters
     ----------
     estimator : regressor, default=None

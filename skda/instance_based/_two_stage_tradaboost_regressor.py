@@ -70,6 +70,10 @@ def share_weights(weights, errors, is_target, share):
 class TwoStageTrAdaBoostRegressor(BaseTrAdaBoostRegressor):
     """Lower the weight of the source in steps and keep the step that cross-validates best.
 
+    The first step trusts all source rows, the last one uses the target rows alone; in between,
+    source rows with large errors lose weight first. In each step a boosted regressor is fitted
+    and cross-validated over the target rows.
+
     Parameters
     ----------
     estimator : regressor, default=None
