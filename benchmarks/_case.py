@@ -24,5 +24,5 @@ class Case:
 
 
 def peer(name):
-    """Tell whether a contender is another package."""
+    """Return whether a contender is another package."""
     return name.split()[0] in {"skada", "adapt", "pot"}

@@ -127,7 +127,7 @@ def notes(groups):
 
 
 def needs_target_labels(rows):
-    """Tell whether the rows are those of a method that gets target labels."""
+    """Return whether the rows are those of a method that gets target labels."""
     return any("target_only" in row for row in rows)
 
 

@@ -48,7 +48,7 @@ def scores_of(method, rows, seeds):
 
 
 def falls_short(task, ours, published):
-    """Tell whether a score is worse than the published one by more than the tolerance."""
+    """Return whether a score is worse than the published one by more than the tolerance."""
     loss = published - ours if task.higher_is_better else ours - published
     return bool(loss > task.tolerance)  # False where nothing is published
 

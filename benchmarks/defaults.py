@@ -124,7 +124,7 @@ def role(estimator):
 
 
 def suits(estimator, kind):
-    """Tell whether an estimator is made for classification, or for regression.
+    """Return whether an estimator is made for classification, or for regression.
 
     Transformers that read labels read classes.
     """
@@ -135,7 +135,7 @@ def suits(estimator, kind):
 
 
 def reads_target_labels(estimator):
-    """Tell whether an estimator is made for a few target labels.
+    """Return whether an estimator is made for a few target labels.
 
     Feature augmentation reads none itself, but without labeled target rows the copy of the features
     that is the target's own has nothing to learn from.

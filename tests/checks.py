@@ -151,7 +151,7 @@ def make_data(estimator, *, n=40, sources=(1,), target=-2, seed=0):
 
 
 def uses_target_labels(estimator):
-    """Tell whether the estimator is one of supervised transfer."""
+    """Return whether the estimator is one of supervised transfer."""
     return estimator._labels == "all" or estimator.get_params().get("use_target_labels", False)
 
 

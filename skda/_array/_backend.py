@@ -20,7 +20,7 @@ def namespace(*arrays):
 
 
 def is_foreign_array(x):
-    """Tell whether x is an array of a library other than NumPy (torch, CuPy, strict…)."""
+    """Return whether x is an array of a library other than NumPy (torch, CuPy, strict…)."""
     return compat.is_array_api_obj(x) and not isinstance(x, np.ndarray | np.generic)
 
 

@@ -33,7 +33,7 @@ _METHODS = (
 
 
 def routing_enabled():
-    """Tell whether scikit-learn's metadata routing is switched on."""
+    """Return whether scikit-learn's metadata routing is switched on."""
     return get_config()["enable_metadata_routing"]
 
 

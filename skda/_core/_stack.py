@@ -8,7 +8,7 @@ from ._labels import as_labels, is_missing, join_labels, missing_like, take_labe
 
 
 def _is_several(X):
-    """Tell a list of domains from one domain given as a list of rows."""
+    """Return whether X is a list of domains, not one domain given as a list of rows."""
     # Arrays and frames are one domain, whatever their shape: a rule that needs no guess.
     if not isinstance(X, list | tuple) or not len(X):
         return False

@@ -265,7 +265,7 @@ class _ProximalSteps:
         )
 
     def _descends(self, moved):
-        """Tell whether the subproblem's objective has not risen, but for rounding."""
+        """Return whether the subproblem's objective has not risen, but for rounding."""
         step = moved.x - self.at.x
         proximal = 0.5 * self.ridge * float(namespace(step).sum(step * step))
         return moved.value + proximal <= self.at.value + _DESCENT_SLACK * abs(self.at.value)

@@ -22,12 +22,14 @@ def renew_statistics(module, X):
         )
     if len(X) < 2:
         raise ValueError("AdaBN needs at least 2 target rows for their variance; got 1.")
+    # Put back at the end: a training that goes on needs the user's own.
     momenta = [layer.momentum for layer in layers]
     for layer in layers:  # these alone in training mode: dropout stays off
         layer.reset_running_stats()
         layer.momentum = None  # plain average over the passes
         layer.train()
     with torch.no_grad():
+        # Parts of near equal size: a last one of a single row would have no variance.
         for rows in torch.tensor_split(X, -(-len(X) // _ROWS)):
             module(rows)
     for layer, momentum in zip(layers, momenta, strict=True):

@@ -27,11 +27,14 @@ class TargetAdversary(AlignmentLoss):
         """Return the loss of the discriminator plus that of the copy, with inverted labels."""
         n = batch.n_source
         with torch.no_grad():
+            # Not trained, so no gradients are recorded.
             _, source = self.fixed[0](batch.X[:n])
         _, target = module(batch.X[n:])
-        told_apart = domain_loss(self.discriminator(source), self.discriminator(target.detach()))
+        separation = domain_loss(self.discriminator(source), self.discriminator(target.detach()))
+        # Inverted labels instead of a reversed gradient, which vanishes while the discriminator is
+        # right.
         fooled = softplus(-frozen_call(self.discriminator, target)).mean()
-        return told_apart + fooled
+        return separation + fooled
 
 
 def check_betas(betas):
@@ -49,7 +52,7 @@ def check_betas(betas):
 
 
 def _has_betas(optimizer):
-    """Tell whether an optimizer is one of Adam's kind."""
+    """Return whether an optimizer is one of Adam's kind."""
     return "betas" in inspect.signature(optimizer).parameters
 
 
@@ -65,11 +68,13 @@ class AdversarialAdaptation(Adaptation):
         betas = check_betas(params["adaptation_betas"])
         return {
             "hidden": check_widths("discriminator_hidden", params["discriminator_hidden"]),
+            # Other optimizers would refuse the argument.
             "betas": betas if _has_betas(params["optimizer"]) else None,
         }
 
     def adapt(self, module, n_features, rows, train):
         """Return the copy that the adversary takes for the source, and its net."""
+        # A source model without source rows: the adversary has nothing to compare with.
         if not len(rows.source):
             return None, None
         loss = TargetAdversary(copy.deepcopy(module), n_features, self.hidden)

@@ -9,6 +9,7 @@ from ._training import AlignmentLoss
 
 def norm_loss(features, step, radius):
     """Return the mean of (‖f‖ − ‖f‖ now − step)² [Eq. 6], or (mean ‖f‖ − radius)² [Eq. 4]."""
+    # A root of 0 has no gradient.
     norms = (features.square().sum(dim=1) + 1e-12).sqrt()
     if radius is None:
         return (norms - (norms.detach() + step)).square().mean()

@@ -143,7 +143,7 @@ def log_proba(logits):
 
 
 def _has_one_stage(estimator):
-    """Tell whether a method can be trained chunk by chunk, or raise with the reason."""
+    """Return whether a method can be trained chunk by chunk, or raise with the reason."""
     # AttributeError below, because available_if hides the method by it.
     if estimator._adaptation is None:
         return True

@@ -11,6 +11,7 @@ from ._dann import AdversarialLoss
 
 def entropy(p):
     """Return the entropy of each row of probabilities."""
+    # xlogy is 0 at p = 0, where p log p would be NaN.
     return -torch.special.xlogy(p, p).sum(dim=1)
 
 
@@ -29,6 +30,7 @@ class ConditionalAdversarialLoss(AdversarialLoss):
         self.entropy_weights = entropy_weights
         self.randomized = randomized
         if randomized:
+            # Buffers, not parameters: the random map is never trained.
             self.register_buffer("map_features", torch.randn(n_features, n_random))
             self.register_buffer("map_classes", torch.randn(n_classes, n_random))
 
@@ -50,6 +52,7 @@ class ConditionalAdversarialLoss(AdversarialLoss):
         p = torch.softmax(batch.logits, dim=1).detach()  # conditions, is not to be aligned itself
         if not self.randomized:
             return multilinear_map(batch.features, p)
+        # Its size does not grow with the number of classes times that of features.
         product = (batch.features @ self.map_features) * (p @ self.map_classes)
         return product / math.sqrt(product.shape[1])
 

@@ -11,6 +11,7 @@ class JointMMDLoss(MMDLoss):
 
     def embeddings(self, batch):
         """Return the features and the class probabilities."""
+        # Probabilities, since logits have no common scale.
         return [batch.features, torch.softmax(batch.logits, dim=1)]
 
 

@@ -11,8 +11,10 @@ from ._training import AlignmentLoss
 def class_confusion(logits, temperature):
     """Return the mean confusion between different classes [Eq. 2-6]."""
     p = torch.softmax(logits / temperature, dim=1)
+    # Confident rows count more; the weights themselves are not trained.
     weights = 1.0 + torch.exp(-entropy(p.detach()))
     confusion = p.T @ (p * (weights / weights.mean())[:, None])
+    # By row, so that frequent classes do not decide alone.
     confusion = confusion / confusion.sum(dim=1, keepdim=True)
     return (confusion.sum() - confusion.diagonal().sum()) / logits.shape[1]
 
@@ -36,7 +38,7 @@ class ClassConfusionLoss(AlignmentLoss):
 
 
 class MCCClassifier(DeepClassifier):
-    """Train a network whose predictions on the target do not waver between classes.
+    """Train a network whose predictions on the target do not confuse classes.
 
     Parameters
     ----------

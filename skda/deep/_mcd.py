@@ -24,6 +24,7 @@ class ClassifierDiscrepancyLoss(AlignmentLoss):
         self.other = copy.deepcopy(head)
         for layer in self.other.modules():
             if hasattr(layer, "reset_parameters"):
+                # Two heads that begin alike would never disagree.
                 layer.reset_parameters()
 
     @classmethod
@@ -40,6 +41,8 @@ class ClassifierDiscrepancyLoss(AlignmentLoss):
     def forward(self, source, target, weight=1.0):
         """Return the second head's loss on the source minus the disagreement on the target."""
         features = reverse_gradient(target.features, weight)
+        # One step in place of the paper's three: behind the reversal the heads raise the
+        # disagreement and the features lower it.
         disagreement = discrepancy(self.head(features), self.other(features))
         return cross_entropy(self.other(source.features), source.y) - disagreement
 

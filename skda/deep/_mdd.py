@@ -13,6 +13,7 @@ from ._training import AlignmentLoss
 def margin_disparity(source, target, source_class, target_class, margin):
     """Return γ·CE(f'(s), f(s)) − log(1 − p'_{f(t)}(t)), each a mean over rows [Eq. 28]."""
     p = torch.softmax(target, dim=1).gather(1, target_class[:, None])
+    # log1p keeps small p accurate; the clamp keeps the loss finite at p = 1.
     disagreement = -torch.log1p(-p.clamp(max=1.0 - 1e-6)).mean()
     return margin * cross_entropy(source, source_class) + disagreement
 
@@ -43,6 +44,7 @@ class MarginDisparityLoss(AlignmentLoss):
         both = torch.cat([source.features, target.features])
         n = source.features.shape[0]
         outputs = self.classifier(reverse_gradient(both, weight))
+        # The predictions of the classifier are what is to be agreed with: no gradient goes there.
         classes = (batch.logits.detach().argmax(dim=1) for batch in (source, target))
         return margin_disparity(outputs[:n], outputs[n:], *classes, self.margin)
 

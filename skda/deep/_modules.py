@@ -130,12 +130,12 @@ def check_module(module, X, n_outputs):
 
 
 def has_batch_norm(module):
-    """Tell whether a module has a layer of batch normalization."""
+    """Return whether a module has a layer of batch normalization."""
     return any(isinstance(layer, _BatchNorm) for layer in module.modules())
 
 
 def can_fuse(module):
-    """Tell whether one kernel can update all weights: by their kind and their device."""
+    """Return whether one kernel can update all weights: by their kind and their device."""
     return all(p.is_floating_point() and p.device.type in _FUSED_ON for p in module.parameters())
 
 

@@ -16,7 +16,7 @@ SCHEDULES = ("constant", "sigmoid")
 
 
 def is_net_param(name):
-    """Tell whether a parameter is one of the network, the optimizer or the training loop."""
+    """Return whether a parameter is one of the network, the optimizer or the training loop."""
     return name in NET_PARAMS or name.startswith(NET_PREFIXES)
 
 

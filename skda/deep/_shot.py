@@ -23,6 +23,7 @@ def centroid_labels(features, p, n_rounds=2):
     for _ in range(n_rounds):
         weights = memberships / memberships.sum(dim=0).clamp_min(1e-8)
         similarity = directions @ normalize(weights.T @ directions, dim=1).T
+        # Its centroid is zero, whose cosine of 0 would beat negative ones.
         similarity = similarity.masked_fill(memberships.sum(dim=0) < 1e-8, -torch.inf)
         labels = similarity.argmax(dim=1)
         memberships = torch.nn.functional.one_hot(labels, p.shape[1]).to(p.dtype)
@@ -42,6 +43,7 @@ class InformationLoss(AlignmentLoss):
         if not self.pseudo_label_weight:
             return
         rows = torch.as_tensor(batches.sides[1], device=batches.X.device)
+        # Labels of the whole set, so without dropout.
         net._set_training(False)
         with torch.no_grad():
             logits, features = net.module_(batches.X[rows])
@@ -73,6 +75,7 @@ class SourceFreeAdaptation(Adaptation):
     def adapt(self, module, n_features, rows, train):
         """Return the copy with confident and diverse predictions, and its net."""
         module = copy.deepcopy(module)
+        # The head stays the source's: only the features move to where it classifies them well.
         fixed = head_parameters(module, rows.X)
         for name, parameter in module.named_parameters():
             parameter.requires_grad_(name not in fixed)
@@ -245,6 +248,7 @@ class SHOTClassifier(DeepClassifier):
 
     @property
     def _labels(self):
+        # A trained source model makes all labels superfluous: the source-free case.
         return "source" if self.source_model is None else "ignored"
 
     def fit(self, X, y=None, *, sample_domain=None):

@@ -200,7 +200,7 @@ class StoppedEarly(Exception):
 
 
 def _has_stopped(named_callback):
-    """Tell whether this callback is an early stopping that has waited long enough."""
+    """Return whether this callback is an early stopping that has waited long enough."""
     callback = named_callback[1]
     return isinstance(callback, EarlyStopping) and callback.misses_ == callback.patience
 

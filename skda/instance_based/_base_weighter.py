@@ -186,7 +186,7 @@ def within_range(X):
 
 
 def domains_apart(X_source, X_target, *, least=10):
-    """Tell whether all source rows lie on one side of all target rows, between the two means.
+    """Return whether all source rows lie on one side of all target rows, between the two means.
 
     Each row is projected on the difference of the means, in units of the features' spread within
     domains, taken without that row: rows of one distribution do not come apart by their number of
@@ -333,7 +333,7 @@ class BaseWeighter(DomainRouting, BaseEstimator):
         return None
 
     def _without_overlap(self, data, raw):
-        """Tell whether the rows show that the domains are apart, whatever the weights."""
+        """Return whether the rows show that the domains are apart, whatever the weights."""
         return domains_apart(data.X_source, data.X_target)
 
 

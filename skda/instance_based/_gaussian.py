@@ -50,6 +50,7 @@ def _fit_tall(X, reg):
     if not by_rule:
         C = C + reg * xp.eye(C.shape[0], dtype=C.dtype, device=device_of(C))
     values, vectors = spd_eigen(C)
+    # Without a regularization a direction of no variance has an infinite density.
     if not bool(xp.all(values > 0)):
         raise _singular(reg)
     constant = -0.5 * float(xp.sum(xp.log(values)))
@@ -70,9 +71,11 @@ def _fit_wide(X, reg):
         raise _singular(reg)
     n_null = int(xp.sum(xp.astype(squares == 0, xp.int64)))  # eigenvalues ascend
     squares, U = squares[n_null:], U[:, n_null:]
+    # Within the span of the rows; outside all eigenvalues are the floor.
     values = floor + (1.0 - rule) * squares / (n - 1)
     off_span = (d - values.shape[0]) * math.log(floor)
     constant = -0.5 * (float(xp.sum(xp.log(values))) + off_span)
+    # What the precision within the span lacks to that of the floor, hence the sign -1.
     W = (Z.T @ (U / xp.sqrt(squares))) * xp.sqrt(1.0 / floor - 1.0 / values)
     return GaussianDensity(mean, W, constant, 1.0 / floor, -1.0)
 

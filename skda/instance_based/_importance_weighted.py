@@ -26,6 +26,7 @@ from ._base_weighter import effective_sample_size
 
 def find_weights_keyword(estimator):
     """Return the name under which ``fit`` takes the weights of the rows, or None if it does not."""
+    # Its fit takes anything; what counts is the last step, and how routing passes weights on.
     if isinstance(estimator, Pipeline):
         name, last = estimator.steps[-1]
         inner = find_weights_keyword(last) if last not in (None, "passthrough") else None
@@ -240,6 +241,7 @@ class ImportanceWeightedEstimator(DelegatingEstimator):
         weights = self._balanced(weights, ids, rows)[rows]
         params = self._params_for("fit", ids[rows], slice_params(params, rows, n_samples))
         if is_foreign_array(X):
+            # Estimators that take rows of a library want the weights in it as well.
             weights = backend_of(X).asarray(weights, X.dtype)
         labels = take_rows(y, rows) if is_foreign_array(y) else take_labels(y, rows)
         with one_class_explained(self, labels):
@@ -253,6 +255,7 @@ class ImportanceWeightedEstimator(DelegatingEstimator):
             self.weighter_, self.weights_ = None, np.ones(n_source)
         else:
             with warnings.catch_warnings():
+                # Warned once, not by each part.
                 if ids is None:  # this estimator has already warned
                     warnings.simplefilter("ignore", DomainWarning)
                 self.weighter_ = clone(self.weighter).fit(X, sample_domain=ids)
@@ -291,6 +294,7 @@ class ImportanceWeightedEstimator(DelegatingEstimator):
                 "integers. Pass their labels, for example as y_target of skda.stack_domains."
             )
         source_mass, target_mass = weights[~is_target].sum(), weights[labeled].sum()
+        # Source weights stay; target weights are scaled until the proportion is right.
         factor = share / (1.0 - share) * source_mass / target_mass
         return np.where(is_target, weights * factor, weights)
 
@@ -298,6 +302,7 @@ class ImportanceWeightedEstimator(DelegatingEstimator):
         tags = super().__sklearn_tags__()
         if self.weighter is not None:
             taken = get_tags(self.weighter).input_tags
+            # The rows go to both, so that both have to take them.
             tags.input_tags.allow_nan &= taken.allow_nan
             tags.input_tags.sparse &= taken.sparse
         return tags

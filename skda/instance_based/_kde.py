@@ -18,10 +18,12 @@ def log_kernel_density(X, rows, *, gamma):
     Computed in tiles, and relative to the nearest row, so that nothing underflows far away.
     """
     xp = namespace(X)
+    # Distances, exponents and kernels of a tile are there at once.
     budget = get_config()["working_memory"] * 2**20 // 3
     pieces = []
     for tile in row_tiles(X.shape[0], rows.shape[0] * itemsize(X), tile_bytes=budget, least=1):
         D = pairwise_sq_dists(X[tile, :], rows)
+        # Its kernel is then 1, so that the sum is never 0.
         nearest = xp.min(D, axis=1)
         kernels = xp.exp((D - xp.reshape(nearest, (-1, 1))) * -gamma)
         pieces.append(xp.log(xp.mean(kernels, axis=1)) - nearest * gamma)

@@ -54,11 +54,13 @@ def mixture_proportions(L, *, start=None, tol=1e-4, max_iter=100, n_em=5):
     xp = namespace(L)
     n, b = L.shape
     tiny = float(xp.finfo(L.dtype).smallest_normal)
+    # A little of the uniform mixture, because an EM step never moves a coefficient of 0.
     a = xp.ones_like(L[0, :]) / b if start is None else (start + 1e-3 / b) / (1.0 + 1e-3)
     for n_iter in range(max_iter + 1):
         for _ in range(n_em):
             fitted = xp.clip(L @ a, min=tiny)
             gradient = L.T @ (1.0 / fitted) / n
+            # By concavity the optimum is at most this much higher.
             gap = float(xp.max(gradient)) - 1.0
             if gap <= tol or n_iter == max_iter:
                 return a, gap, n_iter
@@ -126,6 +128,7 @@ def held_out_likelihood(K_source, K_target, parts_source, parts_target, parts_ce
         kept_target, out_target = _split(K_target, parts_target, part, centers)
         xp = namespace(kept_source)
         L, means = over_source_means(kept_target, xp.mean(kept_source, axis=0))
+        # No center is within reach of the source: this width cannot be judged, and is the worst.
         if not bool(xp.any(means > 0)):
             return -math.inf
         a, _, _ = mixture_proportions(L, tol=_CV_GAP, max_iter=_CV_STEPS)
@@ -288,6 +291,7 @@ class KLIEPWeighter(FunctionWeighter):
         centers = take_rows(data.X_target, chosen)
         self.cv_scores_ = np.full(len(gammas), np.nan)
         self.gamma_, self._at_edge = gammas[0], False
+        # A single row has no part to be held out.
         if len(gammas) > 1 and min(len(data.source), len(data.target)) > 1:
             self._choose_gamma(data, gammas, chosen, centers, rng)
         K = kernel_matrix(data.X_target, centers, gamma=self.gamma_)

@@ -232,6 +232,7 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
                 )
             self.source_priors_ = self.target_priors_ = counts / counts.sum()
             self.classifier_priors_ = self._assumed_priors(data.X_source, weights_source)
+            # Without a target nothing is corrected.
             self.prior_ratio_ = np.ones(len(self.classes_))
             self.n_iter_ = 1
             if data.adapts:
@@ -278,6 +279,7 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         """Return the target's class priors by inverting the confusion matrix of held-out rows."""
         n_classes, weights_source = len(self.classes_), weights[data.source]
         predicted = self._held_out_predictions(data.X_source, data.y_source, codes, given)
+        # A splitter of the user's may leave rows out of all folds.
         known = predicted >= 0
         self.confusion_ = joint_confusion(
             predicted[known], codes[known], weights_source[known], n_classes
@@ -295,7 +297,7 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
             warn_user(
                 "The confusion matrix on held-out source rows is singular"
                 + (f" (never predicted: {never})" if never else "")
-                + ": the priors of some classes cannot be told apart and stay near the source's. "
+                + ": the priors of some classes cannot be separated and stay near the source's. "
                 "Use a classifier that separates the classes better, or method='em'.",
                 DomainWarning,
             )
@@ -303,6 +305,7 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         return priors / priors.sum()
 
     def _warn_of_absent_classes(self, priors, n_target):
+        # Both: less than a row of the target, and far less than in the source.
         absent = priors * n_target < _ABSENT_ROWS
         absent &= priors < _ABSENT_RATIO * self.source_priors_
         if absent.any():

@@ -147,11 +147,13 @@ class MultiSourceTrAdaBoostClassifier(TrAdaBoostClassifier):
         is_target = ids < 0
         candidates = []
         for source in np.unique(ids[~is_target]) if not is_target.all() else [0]:
+            # A candidate learns from the target and one source, but is judged on rows of all.
             seen = np.flatnonzero(is_target | (ids == source))
             learner = self._fit_learner(take_rows(X, seen), y[seen], weights[seen], random_state)
             errors = self._row_errors(learner, X, codes)
             own_error = float(weights[seen] @ errors[seen] / weights[seen].sum())
             ranking = (target_error(weights, errors, is_target), own_error)
             candidates.append((ranking, learner, errors, int(source)))
+        # By the ranking only: learners have no order, should two rankings be equal.
         _, learner, errors, source = min(candidates, key=lambda candidate: candidate[0])
         return learner, errors, source

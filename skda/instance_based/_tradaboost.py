@@ -199,16 +199,22 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
         random_state = check_random_state(self.random_state)
         is_target = ids < 0
         n_way = max(2, len(self.classes_)) if self.samme else 2
+        # Rows without weight take no part, so they do not count in the bound behind β.
         n_source = np.count_nonzero(weights[~is_target])
         beta = source_factor(max(n_source, 1), self.n_estimators)
         rounds = Rounds(
-            self.n_estimators, n_way=n_way, stop_early=self.stop_early or is_target.all()
+            # Without source rows this is AdaBoost, which ends where a learner is perfect or at
+            # chance.
+            self.n_estimators,
+            n_way=n_way,
+            stop_early=self.stop_early or is_target.all(),
         )
         while True:
             learner, errors, source = self._fit_round(X, y, codes, ids, weights, random_state)
             error = target_error(weights, errors, is_target)
             if not rounds.add(learner, error, weights, is_target, source=source):
                 return rounds
+            # Kept off the ends, where the factor would be 0 or infinite.
             error = rounds.capped(error)
             weights = updated_weights(
                 weights,
@@ -304,6 +310,7 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
             Shares of the votes after each round.
         """
         data = data_for_inner_predict(self, X, sample_domain)
+        # Once for all stages; each of them only weighs other learners.
         votes = [self._learner_votes(learner, data.X) for learner in self.estimators_]
         for n_rounds in range(1, len(votes) + 1):
             yield self._weigh(votes[self._voting(n_rounds)], n_rounds)

@@ -42,9 +42,11 @@ def adjusted_errors(y, predictions, weights, loss="linear"):
         Adjusted errors, all zero if no row with weight is in error.
     """
     errors = np.abs(y - predictions)
+    # Rows without weight must not set the scale of the errors.
     largest = errors[weights > 0].max()
     if largest == 0:
         return np.zeros_like(errors)
+    # Those rows may have larger errors than the largest that counts.
     errors = np.minimum(errors / largest, 1.0)
     if loss == "square":
         return errors**2
@@ -81,6 +83,7 @@ class BaseTrAdaBoostRegressor(DomainRegressorMixin, BaseTransferBoosting):
             data = data_for_inner_fit(self, X, y, sample_domain, labels="all")
             rows, is_target, weights = self._training_rows(data, sample_weight)
             X, y = labeled_part(data, rows)
+            # Read as numbers before boosting, so that text fails with an error about y.
             y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
             self._keep(self._boost(X, y, weights, is_target), data, rows)
         return self

@@ -54,10 +54,13 @@ def share_weights(weights, errors, is_target, share):
     largest = 1.0
     while excess(largest) > 0 and largest < 1e9:
         largest *= 2.0
+    # β is 0: only the target is left.
     if share >= 1.0:
         factors = np.zeros_like(e)
+    # Rows without error keep more weight than the source may have: the limit of large rates.
     elif excess(largest) > 0:
         factors = (e == 0).astype(np.float64)
+    # The target has its share already, and no row shall gain weight.
     elif excess(0.0) <= 0:
         factors = np.ones_like(e)
     else:
@@ -206,6 +209,7 @@ class TwoStageTrAdaBoostRegressor(BaseTrAdaBoostRegressor):
                 weights = share_weights(weights, errors, is_target, share)
         self.cv_errors_ = np.array(cv_errors)
         self.step_shares_ = np.array(shares)
+        # The first of equals, which trusts the source most.
         self.best_step_ = int(np.argmin(self.cv_errors_))
         return models[self.best_step_]
 
@@ -231,6 +235,7 @@ class TwoStageTrAdaBoostRegressor(BaseTrAdaBoostRegressor):
         cv = self.cv
         if isinstance(cv, int | np.integer):
             cv = KFold(min(cv, len(target)), shuffle=True, random_state=random_state)
+        # Only target rows are held out; the source is always learnt from.
         held_out = [target[test] for _, test in check_cv(cv).split(target)]
         everything = np.arange(len(is_target))
         return [(np.setdiff1d(everything, test), test) for test in held_out]

@@ -53,7 +53,7 @@ def _consumes(estimator, method):
 
 
 def accepts_sample_domain(estimator, method):
-    """Tell whether ``estimator.method(X, sample_domain=...)`` reaches what needs it."""
+    """Return whether ``estimator.method(X, sample_domain=...)`` reaches what needs it."""
     parameters = inspect.signature(getattr(estimator, method)).parameters
     if "sample_domain" in parameters:
         return True
@@ -62,7 +62,7 @@ def accepts_sample_domain(estimator, method):
 
 
 def depends_on_domain(estimator):
-    """Tell whether the estimator, or one inside it, requests ``sample_domain`` to predict."""
+    """Return whether the estimator, or one inside it, requests ``sample_domain`` to predict."""
     # Parts too: a meta-estimator that does not route hides that its inner estimator adapts.
     parts = [estimator]
     if hasattr(estimator, "get_params"):

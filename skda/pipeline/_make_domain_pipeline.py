@@ -88,7 +88,7 @@ def make_domain_pipeline(*steps, memory=None, transform_input=None, verbose=Fals
 
 
 def needs_wrapping(estimator):
-    """Tell whether a pipeline step would see target labels if it were left as it is."""
+    """Return whether a pipeline step would see target labels if it were left as it is."""
     if not learns_from_labels(estimator):
         return False
     if not asks_for_domain(estimator):
@@ -104,7 +104,7 @@ def needs_wrapping(estimator):
 
 
 def learns_from_labels(estimator):
-    """Tell whether an estimator's ``fit`` uses ``y``."""
+    """Return whether an estimator's ``fit`` uses ``y``."""
     if estimator is None or isinstance(estimator, str):
         return False
     parts = _parts(estimator)
@@ -119,7 +119,7 @@ def learns_from_labels(estimator):
 
 
 def asks_for_domain(estimator):
-    """Tell whether an estimator, or a part of it, asks for ``sample_domain`` in ``fit``."""
+    """Return whether an estimator, or a part of it, asks for ``sample_domain`` in ``fit``."""
     if estimator is None or isinstance(estimator, str):
         return False
     return bool(get_routing_for_object(estimator).consumes("fit", ["sample_domain"]))

@@ -115,6 +115,7 @@ class TrainOnSource(DelegatingEstimator):
             Rows that were fitted on go through the estimator's own ``fit_transform`` where it
             has one (a target encoder cross-fits there), the others through ``transform``.
         """
+        # Two passes are all that is left.
         if not hasattr(self.estimator, "fit_transform"):
             fitted = self.fit(X, y, sample_domain=sample_domain, **params)
             return fitted.transform(X, sample_domain=sample_domain)
@@ -122,8 +123,11 @@ class TrainOnSource(DelegatingEstimator):
             X_fit, y_fit, params, rows = self._inputs(X, y, sample_domain, params)
             self.estimator_ = clone(self.estimator)
             fitted_part = self.estimator_.fit_transform(X_fit, y_fit, **params)
+        # Fitted without domains: there are no other rows.
         if rows is None:
             return fitted_part
+        # fit_transform may differ from fit and transform (cross-fitting encoders), so it is called,
+        # on the rows that it may learn from.
         others = np.setdiff1d(np.arange(n_rows(X)), rows)
         other_part = self.estimator_.transform(take_rows(X, others))
         return join_rows([fitted_part, other_part], [rows, others])

@@ -181,7 +181,7 @@ def test_search_without_a_target_label_finds_the_strength_that_the_shift_needs()
 
 
 def prefers_the_better_model(scorer):
-    """Tell whether a scorer puts a model of the classes above one that learnt nothing."""
+    """Return whether a scorer puts a model of the classes above one that learnt nothing."""
     X, y, sample_domain = make_subspace_shift(200, 200, random_state=0)
     X[:, :] = np.random.default_rng(0).normal(size=X.shape) + 3.0 * y[:, None]
     shuffled = np.where(sample_domain > 0, np.random.default_rng(1).permutation(y), y)
