@@ -15,7 +15,7 @@ def as_labels(y):
         return to_numpy(y)
     if hasattr(y, "to_numpy"):  # pandas and polars, also their categorical and nullable types
         y = y.to_numpy()
-        # Kinds that NumPy's own arithmetic and sorting do not cover.
+        # Any other kind, such as text of variable width, is worked on as objects.
         return y.astype(object) if y.dtype.kind not in "biufcOUSM" else y
     if hasattr(y, "__array__"):
         return np.asarray(y)

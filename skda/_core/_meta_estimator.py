@@ -196,7 +196,7 @@ class DelegatingEstimator(DomainRouting, MetaEstimatorMixin, BaseEstimator):
 
     def _params_for(self, method, sample_domain, params):
         """Return the metadata to hand to a method of the inner estimator."""
-        # Then scikit-learn hands metadata on as it is, without asking who requests it.
+        # With routing off metadata goes on as it is, without asking who requests it.
         if not routing_enabled():
             return params
         if sample_domain is not None:

@@ -79,7 +79,7 @@ def validate_for_inner(estimator, X, *, reset):
     if is_foreign_array(X):
         X = to_numpy(X)
     elif sparse.issparse(X):
-        # The one common format that can be sliced by row.
+        # Not every sparse format can be sliced by row.
         X = X.tocsr()
     elif not hasattr(X, "shape"):
         X = np.asarray(X)

@@ -191,7 +191,7 @@ def _scale_balanced(M, f, g, a, b, log_a, log_b, *, reg, power, max_iter, tol):
             step, taken = _newton_step(K, u, v, row, a, b, limit=limit, error=errors[-1])
             n_iter += taken
             errors = []  # the rate of plain steps has to be measured again
-        # None: still to be computed from the new u.
+        # v is None where it is still to be computed from the new u.
         u, v = (u * (a / row), None) if step is None else step
         log_u = xp.log(u)
         if float(xp.max(xp.abs(log_u))) > _ABSORB:

@@ -224,7 +224,7 @@ def _simplex_on_candidates(M, a, b, potentials):
         reduced -= log["v"]
         # Pairs that would lower the cost if they could be used.
         missing = np.flatnonzero(reduced.ravel() < -slack)
-        # None: the potentials prove that the plan is optimal among all pairs.
+        # If there are none, the potentials prove that the plan is optimal among all pairs.
         if not len(missing):
             return plan.toarray(), log
         if len(missing) > _CANDIDATES * n:

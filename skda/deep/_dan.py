@@ -87,7 +87,6 @@ class MMDLoss(AlignmentLoss):
     @staticmethod
     def check_params(params):
         """Return number and width of the kernels and the kind of estimate."""
-        # Zero would make the kernel constant and the loss blind.
         gamma = params["gamma"]
         if not isinstance(gamma, str):
             hint = "Or take gamma='median'."

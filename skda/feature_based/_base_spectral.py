@@ -402,7 +402,7 @@ class SpectralTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer
     def _map(self, X, domain, backend, *, fourier=False):
         if self.center_ is not None:
             X = X - backend.asarray(self.center_, X.dtype)
-        # None: the rows are the features, or the kernel is precomputed.
+        # Without a basis the rows are the features, or rows of a precomputed kernel.
         basis = None if self.basis_ is None else backend.asarray(self.basis_, X.dtype)
         return map_rows(
             X,

@@ -131,7 +131,7 @@ class CORALTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         if not data.adapts:
             return
         check_enough_rows(self, data, 2, "to see a covariance")
-        # Then the rows span less than the features, and everything is done in their span.
+        # More features than rows: everything is done in the span of the rows.
         if data.X.shape[1] > data.X.shape[0]:
             self._fit_low_rank(data)
             return

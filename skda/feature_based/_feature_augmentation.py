@@ -65,7 +65,7 @@ class FeatureAugmentationTransformer(BaseDomainTransformer):
         xp = backend.xp
         if not self.target_domains_:
             return xp.concat([X, xp.zeros_like(X)], axis=1)
-        # Several targets share the last block: a model has too few labels to tell them apart.
+        # All targets share the last block, so that a target which is new in transform has one, too.
         own = self.source_domains_.index(domain) if domain >= 0 else len(self.source_domains_)
         blocks = [X if i == own else xp.zeros_like(X) for i in range(len(self.source_domains_) + 1)]
         return xp.concat([X, *blocks], axis=1)

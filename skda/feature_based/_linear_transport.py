@@ -185,7 +185,8 @@ class LinearTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
 
     def _map_between(self, X_source, X_target):
         both = X_source, X_target
-        # Shrinkage adds to the whole diagonal, also outside of the span of the rows.
+        # Source and target are shrunk by different amounts, so that outside of the span of the rows
+        # the map is not the identity.
         if isinstance(self.reg, str):
             return gaussian_transport_map(*(covariance(X, shrinkage=self.reg) for X in both))
         if X_source.shape[1] > X_source.shape[0] + X_target.shape[0]:

@@ -60,7 +60,7 @@ def estimate_balance(Z, ids, codes, pseudo):
         for c in np.unique(codes[source])
     ]
     share = float(np.mean(classes))
-    # Domains that nothing tells apart: neither part has more to align.
+    # Where no classifier separates the domains, neither part has more to align.
     return share / (share + whole) if share + whole > 0 else 0.5
 
 

@@ -202,9 +202,8 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
         # Rows without weight take no part, so they do not count in the bound behind β.
         n_source = np.count_nonzero(weights[~is_target])
         beta = source_factor(max(n_source, 1), self.n_estimators)
+        # Without source rows this is AdaBoost, which ends where a learner is perfect or at chance.
         rounds = Rounds(
-            # Without source rows this is AdaBoost, which ends where a learner is perfect or at
-            # chance.
             self.n_estimators,
             n_way=n_way,
             stop_early=self.stop_early or is_target.all(),

@@ -115,7 +115,7 @@ class TrainOnSource(DelegatingEstimator):
             Rows that were fitted on go through the estimator's own ``fit_transform`` where it
             has one (a target encoder cross-fits there), the others through ``transform``.
         """
-        # Two passes are all that is left.
+        # Without one of its own, fit and then transform come to the same.
         if not hasattr(self.estimator, "fit_transform"):
             fitted = self.fit(X, y, sample_domain=sample_domain, **params)
             return fitted.transform(X, sample_domain=sample_domain)
