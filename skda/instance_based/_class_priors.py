@@ -5,6 +5,8 @@ import math
 import numpy as np
 from scipy.optimize import brentq, nnls
 
+# Root of 2 Σ (-1)^(k-1) exp(-2 k² c²) = 0.05, the limit of Smirnov's distribution.
+_SMIRNOV_5_PERCENT = 1.358
 SINGULAR = 1e-10  # singular values of a confusion matrix below it are rounding
 # Penalties between which the root of RLLS is sought: outside, the solution is one of the ends to
 # within rounding. The root is found to that accuracy of its logarithm.
@@ -117,3 +119,20 @@ def rlls_radius(n_classes, n_samples, confidence=0.05):
     """Return the bound 3Δ_C on the error of an estimated confusion matrix (Lemma 1 there)."""
     x = math.log(2 * n_classes / confidence) / n_samples
     return 3.0 * (2.0 / 3.0 * x + math.sqrt(2.0 * x))
+
+
+def weighted_ks(x, y, x_weights, y_weights):
+    """Largest distance between the distribution functions of two weighted samples."""
+    values = np.concatenate([x, y])
+    order = np.argsort(values, kind="stable")
+    steps = np.concatenate([x_weights / x_weights.sum(), -y_weights / y_weights.sum()])[order]
+    values = values[order]
+    # Ties are one step: the functions are compared behind the last of equal values.
+    last = np.append(values[1:] != values[:-1], True)
+    return float(np.abs(np.cumsum(steps)[last]).max())
+
+
+def ks_limit(x_weights, y_weights):
+    """Distance that chance exceeds in 5 % of samples of these weights (Smirnov's asymptotics)."""
+    sizes = [w.sum() ** 2 / (w**2).sum() for w in (x_weights, y_weights)]
+    return _SMIRNOV_5_PERCENT * math.sqrt(1.0 / sizes[0] + 1.0 / sizes[1])

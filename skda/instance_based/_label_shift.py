@@ -19,7 +19,7 @@ from .._core._meta_estimator import (
     class_columns,
     predicted_codes,
 )
-from .._core._param_checks import check_integer, check_option, check_real
+from .._core._param_checks import check_bool, check_integer, check_option, check_real
 from .._core._routing import DomainRouting
 from .._core._sample_domain import DomainWarning
 from .._core._score import DomainClassifierMixin
@@ -36,10 +36,14 @@ from ._class_priors import (
     corrected_proba,
     em_priors,
     joint_confusion,
+    ks_limit,
     rlls_radius,
     rlls_ratio,
+    weighted_ks,
 )
 
+# Classifiers of folds, which see fewer rows, differ from that of all rows by about so much.
+_FOLDS_DIFFER = 0.05
 _LEAST_PRIOR = 1e-12  # of a class that the classifier never thinks possible, which divides
 _ABSENT_ROWS, _ABSENT_RATIO = 1.0, 0.1  # a class is absent below one row, and a tenth of its prior
 
@@ -83,9 +87,15 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
     reg : float, default=0.01
         For "rlls": weight of the penalty, in units of the paper's bound 3Δ_C. Raising it trusts
         the source's priors more.
+    check_fit : bool, default=True
+        Whether the estimate must explain the target: if the classifier's probabilities of target
+        rows are distributed otherwise than those of held-out source rows in the estimated
+        proportions, more than the proportions has shifted, the source's priors are kept and a
+        :class:`~skda.DomainWarning` says so. False, as in the papers, uses the estimate anyway.
     cv : int, splitter or iterable, default=5
-        For "bbse" and "rlls": how the source rows are split to measure the confusion matrix on
-        held-out rows; a number of shuffled stratified folds, or splits of the source rows.
+        How the source rows are split to see predictions of held-out rows, for `check_fit` and for
+        the confusion matrix of "bbse" and "rlls"; a number of shuffled stratified folds, or splits
+        of the source rows.
     max_iter : int, default=1000
         For "em": largest number of steps.
     tol : float, default=1e-6
@@ -111,6 +121,11 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         The classifier fitted on the source.
     confusion_ : ndarray of shape (n_classes, n_classes)
         For "bbse" and "rlls": proportions of the source rows by predicted (row) and true class.
+    fit_gap_, fit_limit_ : float
+        With `check_fit`: largest distance between the distribution functions of a class's
+        probability over the target rows and over held-out source rows in the estimated
+        proportions (Kolmogorov-Smirnov), and the largest that is put down to chance (at the level
+        of 5 %) and to the smaller training sets of the folds (0.05).
     n_iter_ : int
         For "em": number of steps; 1 where nothing is iterated.
     n_features_in_ : int
@@ -179,6 +194,7 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         method="em",
         strength=1.0,
         reg=0.01,
+        check_fit=True,
         cv=5,
         max_iter=1000,
         tol=1e-6,
@@ -188,6 +204,7 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         self.method = method
         self.strength = strength
         self.reg = reg
+        self.check_fit = check_fit
         self.cv = cv
         self.max_iter = max_iter
         self.tol = tol
@@ -236,15 +253,26 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
             self.prior_ratio_ = np.ones(len(self.classes_))
             self.n_iter_ = 1
             if data.adapts:
-                if weights[data.target].sum() == 0:
-                    raise ValueError("sample_weight must not be zero on all target rows.")
-                estimate = self._em if self.method == "em" else self._from_confusion
-                priors = estimate(data, codes, given, weights)
-                self._warn_of_absent_classes(priors, len(data.target))
-                kept = 1.0 - self.strength
-                self.target_priors_ = kept * self.source_priors_ + self.strength * priors
-                self.prior_ratio_ = kept + self.strength * priors / self.classifier_priors_
+                self._correct(data, codes, given, weights)
         return self
+
+    def _correct(self, data, codes, given, weights):
+        """Estimate the target's priors, and use them if they explain the target."""
+        if weights[data.target].sum() == 0:
+            raise ValueError("sample_weight must not be zero on all target rows.")
+        held_out = None
+        if self.check_fit or self.method != "em":
+            held_out = self._held_out(data.X_source, data.y_source, codes, given)
+        if self.method == "em":
+            priors = self._em(data, weights)
+        else:
+            priors = self._from_confusion(data, codes, weights, held_out)
+        if self.check_fit and not self._explains_the_target(priors, data, codes, weights, held_out):
+            return
+        self._warn_of_absent_classes(priors, len(data.target))
+        kept = 1.0 - self.strength
+        self.target_priors_ = kept * self.source_priors_ + self.strength * priors
+        self.prior_ratio_ = kept + self.strength * priors / self.classifier_priors_
 
     def _assumed_priors(self, X, weights):
         """Return the mean probability of each class over the source rows, never quite 0."""
@@ -256,7 +284,7 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         params = {} if weights is None else {"sample_weight": weights}
         return clone(self._inner()).fit(X, y, **params)
 
-    def _em(self, data, codes, given, weights):
+    def _em(self, data, weights):
         """Return the target's class priors by maximum likelihood."""
         proba = class_columns(self.estimator_, data.X_target, self.classes_)
         priors, self.n_iter_ = em_priors(
@@ -275,12 +303,39 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
             )
         return priors
 
-    def _from_confusion(self, data, codes, given, weights):
+    def _explains_the_target(self, priors, data, codes, weights, held_out):
+        """Tell whether the source in the estimated proportions looks like the target; else warn.
+
+        If only the proportions differ, the classifier's probabilities of the target rows have the
+        distribution of those of source rows that it has not seen, weighted by class.
+        """
+        _, proba = held_out
+        known = np.isfinite(proba[:, 0])
+        ratio = (priors / self.source_priors_)[codes[known]]
+        source_weights = weights[data.source][known] * ratio
+        on_target = class_columns(self.estimator_, data.X_target, self.classes_)
+        target_weights = weights[data.target]
+        self.fit_gap_ = max(
+            weighted_ks(proba[known, k], on_target[:, k], source_weights, target_weights)
+            for k in range(len(self.classes_))
+        )
+        self.fit_limit_ = ks_limit(source_weights, target_weights) + _FOLDS_DIFFER
+        if self.fit_gap_ <= self.fit_limit_:
+            return True
+        warn_user(
+            "Other class proportions do not explain the target: the classifier's probabilities "
+            f"differ by {self.fit_gap_:.2f} from those of the source in the estimated proportions "
+            f"(chance: {self.fit_limit_:.2f}). The source's priors are kept. Adapt the features "
+            "first, or pass check_fit=False to use the estimate anyway.",
+            DomainWarning,
+        )
+        return False
+
+    def _from_confusion(self, data, codes, weights, held_out):
         """Return the target's class priors by inverting the confusion matrix of held-out rows."""
         n_classes, weights_source = len(self.classes_), weights[data.source]
-        predicted = self._held_out_predictions(data.X_source, data.y_source, codes, given)
-        # A splitter of the user's may leave rows out of all folds.
-        known = predicted >= 0
+        predicted, _ = held_out
+        known = predicted >= 0  # splits of the user's own need not hold out every row
         self.confusion_ = joint_confusion(
             predicted[known], codes[known], weights_source[known], n_classes
         )
@@ -317,9 +372,10 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
                 DomainWarning,
             )
 
-    def _held_out_predictions(self, X, y, codes, given):
-        """Return the predicted class of each source row by a classifier that did not see it."""
+    def _held_out(self, X, y, codes, given):
+        """Return class and probabilities of each source row by a classifier that did not see it."""
         predicted = np.full(len(codes), -1)
+        proba = np.full((len(codes), len(self.classes_)), np.nan)
         cv = self.cv
         if isinstance(cv, int | np.integer):
             splits = stratified_folds(codes, min(cv, len(codes)), self.random_state)
@@ -327,9 +383,10 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
             splits = check_cv(cv).split(codes, codes)
         for fit, test in splits:
             weights = None if given is None else given[fit]
-            inner = self._fit_inner(take_rows(X, fit), y[fit], weights)
-            predicted[test] = predicted_codes(inner, take_rows(X, test), self.classes_)
-        return predicted
+            inner, rows = self._fit_inner(take_rows(X, fit), y[fit], weights), take_rows(X, test)
+            predicted[test] = predicted_codes(inner, rows, self.classes_)
+            proba[test] = class_columns(inner, rows, self.classes_)
+        return predicted, proba
 
     def predict_proba(self, X, *, sample_domain=None):
         """Return class probabilities, corrected for the target's class priors on target rows.
@@ -374,13 +431,14 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
 
     @property
     def _order_dependent(self):
-        return self.method != "em"  # random folds
+        return self.check_fit or self.method != "em"  # random folds
 
     def _inner(self):
         return LogisticRegression(max_iter=1000) if self.estimator is None else self.estimator
 
     def _check_params(self, sample_weight):
         check_option("method", self.method, ("em", "bbse", "rlls"))
+        check_bool("check_fit", self.check_fit, hint="False uses every estimate.")
         check_integer("max_iter", self.max_iter, low=1)
         hint = "0 leaves the source's priors, 1 takes the estimated ones."
         check_real("strength", self.strength, low=0, high=1, hint=hint)

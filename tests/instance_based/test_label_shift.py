@@ -16,8 +16,10 @@ from skda.instance_based._class_priors import (
     corrected_proba,
     em_priors,
     joint_confusion,
+    ks_limit,
     rlls_radius,
     rlls_ratio,
+    weighted_ks,
 )
 from skda.instance_based._label_shift import stratified_folds
 
@@ -213,7 +215,9 @@ def test_strength_goes_from_the_source_shares_to_the_estimated_ones():
 def test_large_reg_keeps_the_source_shares():
     Xs, ys, Xt, _ = make_label_shift([0.5, 0.5], [0.9, 0.1], n=200)
     X, y, d = stack_domains(Xs, ys, Xt)
-    model = LabelShiftClassifier(method="rlls", reg=100.0).fit(X, y, sample_domain=d)
+    model = LabelShiftClassifier(method="rlls", reg=100.0, check_fit=False).fit(
+        X, y, sample_domain=d
+    )
     np.testing.assert_allclose(model.target_priors_, model.source_priors_, rtol=1e-12)
 
 
@@ -285,7 +289,7 @@ def test_wrong_parameters_are_named(stacked, params, words):
 def test_a_class_that_is_never_predicted_is_reported(stacked):
     X, y, d = stacked
     blind = DecisionTreeClassifier(min_samples_leaf=60)
-    model = LabelShiftClassifier(blind, method="bbse", random_state=0)
+    model = LabelShiftClassifier(blind, method="bbse", check_fit=False, random_state=0)
     with pytest.warns(DomainWarning, match="singular"):
         model.fit(X, y, sample_domain=d)
     np.testing.assert_allclose(model.target_priors_.sum(), 1.0)
@@ -361,3 +365,28 @@ def test_a_calibrated_classifier_assumes_the_proportions_of_the_source():
     np.testing.assert_allclose(model.classifier_priors_, model.source_priors_, atol=1e-3)
     ratio = model.target_priors_ / model.classifier_priors_
     np.testing.assert_allclose(model.prior_ratio_, ratio, rtol=1e-12)
+
+
+def test_an_estimate_that_does_not_explain_the_target_is_not_used():
+    rng = np.random.default_rng(0)
+    y, d = rng.integers(0, 2, 600), np.repeat([1, -2], 300)
+    X = rng.normal(size=(600, 1)) + 2.0 * y[:, None]
+    X[d < 0] += 2.5  # features have shifted, and the proportions have not
+    with pytest.warns(DomainWarning, match="do not explain the target"):
+        model = LabelShiftClassifier(random_state=0).fit(X, y, sample_domain=d)
+    np.testing.assert_array_equal(model.target_priors_, model.source_priors_)
+    np.testing.assert_array_equal(model.predict(X), model.estimator_.predict(X))
+    assert model.fit_gap_ > model.fit_limit_
+    used = LabelShiftClassifier(check_fit=False).fit(X, y, sample_domain=d)
+    assert abs(used.target_priors_ - used.source_priors_).max() > 0.2, "it was far off"
+
+
+def test_the_distance_of_weighted_samples_is_scipy_s():
+    from scipy.stats import ks_2samp
+
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 6, 40).astype(float), rng.integers(1, 9, 55).astype(float)
+    counts = rng.integers(1, 4, 40)
+    wanted = ks_2samp(np.repeat(x, counts), y).statistic
+    assert weighted_ks(x, y, counts, np.ones(55)) == pytest.approx(wanted)
+    assert ks_limit(np.ones(100), np.ones(100)) == pytest.approx(1.358 * np.sqrt(0.02))
