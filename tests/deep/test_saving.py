@@ -79,7 +79,7 @@ def test_other_optimizers_are_named_as_types_to_trust(domains):
     assert there_and_back(net, ["torch.optim.sgd.SGD"]).optimizer is torch.optim.SGD
 
 
-def test_a_loaded_net_can_be_trained_further_and_anew(domains):
+def test_a_loaded_net_can_be_trained_further_and_again(domains):
     X, y, d = domains
     net = small(DANClassifier, warm_start=True, alignment_weight=0.0).fit(X, y, sample_domain=d)
     loaded = there_and_back(net)

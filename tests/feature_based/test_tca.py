@@ -165,13 +165,13 @@ def test_explicit_features_approach_the_exact_components(solver, rtol):
 
 
 @pytest.mark.parametrize("kernel, solver", [("linear", "exact"), ("rbf", "nystroem")])
-def test_features_made_anew_for_each_use_give_the_same_components(kernel, solver):
+def test_features_recomputed_for_each_use_give_the_same_components(kernel, solver):
     X, ids = two_domains(0, n=60_000, m=60_000)
     tca = TCATransformer(2, kernel=kernel, gamma=0.1, solver=solver, n_basis=20, random_state=0)
     kept = tca.fit(X, sample_domain=ids).coef_
     with sklearn.config_context(working_memory=4):  # in MiB: less than the features take
-        anew = tca.fit(X, sample_domain=ids).coef_
-    np.testing.assert_allclose(anew, kept, atol=1e-8 * np.abs(kept).max())
+        recomputed = tca.fit(X, sample_domain=ids).coef_
+    np.testing.assert_allclose(recomputed, kept, atol=1e-8 * np.abs(kept).max())
 
 
 def test_rotating_the_rows_changes_nothing_for_rbf():
