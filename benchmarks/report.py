@@ -6,8 +6,7 @@
     python -m benchmarks report defaults.json --update docs/benchmarks.md
 
 Several files of one kind are joined, so that groups can be run one at a time. --update writes into
-a page the parts (accuracy, defaults, selection, speed, device) of which a file is given, and keeps
-the others.
+a page the tables of which a file is given, and keeps the others; "Defaults" is replaced whole.
 
 Tables that the user guide shows stand at the end of the page, in comments; the guide includes them.
 """
@@ -192,13 +191,30 @@ def page(runs):
     return with_excerpts("\n\n".join(part.strip() for part in parts))
 
 
+def with_new_tables(old, new):
+    """A part of the page with the tables of a new run; the others are kept as they were measured.
+
+    A table of another day than the part says so itself.
+    """
+    if old is None or new is None or "\n### " not in old:
+        return new or old
+    (old_head, *kept), (new_head, *fresh) = (re.split(r"(?m)^### ", part) for part in (old, new))
+    where = new_head.partition("\n")[2].strip()
+    tables = {table.partition("\n")[0]: table.strip() for table in kept}
+    for table in fresh:
+        name, _, body = table.strip().partition("\n")
+        note = "" if where in old_head else f"\n{where}\n"
+        tables[name] = f"{name}\n{note}{body}"
+    return "\n\n".join([old_head.strip(), *(f"### {table}" for table in tables.values())])
+
+
 def updated(text, runs):
-    """A page with the parts of these runs instead of its own ones."""
+    """A page with the tables of these runs instead of its own ones."""
     new, order = sections(runs), [title for title, *_ in PARTS]
     old = re.split(r"(?m)^## ", text)
     kept = {part.partition("\n")[0]: f"## {part.strip()}" for part in old[1:]}
     notes = [part for title, part in kept.items() if title not in order]
-    parts = [new.get(title, kept.get(title)) for title in order]
+    parts = [with_new_tables(kept.get(title), new.get(title)) for title in order]
     return with_excerpts("\n\n".join([old[0].strip(), *filter(None, parts), *notes]))
 
 

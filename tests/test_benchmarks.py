@@ -449,3 +449,15 @@ def test_tables_of_a_run_are_read_back(tmp_path, capsys):
     assert "| few | +1.0 |" in printed and "| few | +15.0 |" in printed
     assert "failed, 1 draws of classification: ValueError: no" in printed
     assert (tmp_path / "a.md").read_text() in printed
+
+
+def test_a_table_of_another_day_replaces_its_own_and_keeps_the_others():
+    old = "## Accuracy\n\nOld machine.\n\n### a\n\nold a\n\n### b\n\nold b"
+    new = "## Accuracy\n\nNew machine.\n\n### b\n\nnew b\n\n### c\n\nnew c"
+    joined = report.with_new_tables(old, new)
+    assert joined.split("\n\n") == [
+        *("## Accuracy", "Old machine.", "### a", "old a"),
+        *("### b", "New machine.", "new b", "### c", "New machine.", "new c"),
+    ]
+    assert report.with_new_tables(old, None) == old
+    assert report.with_new_tables(None, new) == new
