@@ -200,12 +200,12 @@ def with_new_tables(old, new):
         return new or old
     (old_head, *kept), (new_head, *fresh) = (re.split(r"(?m)^### ", part) for part in (old, new))
     where = new_head.partition("\n")[2].strip()
-    tables = {table.partition("\n")[0]: table.strip() for table in kept}
-    for table in fresh:
-        name, _, body = table.strip().partition("\n")
+    tables = {section.partition("\n")[0]: section.strip() for section in kept}
+    for section in fresh:
+        name, _, body = section.strip().partition("\n")
         note = "" if where in old_head else f"\n{where}\n"
         tables[name] = f"{name}\n{note}{body}"
-    return "\n\n".join([old_head.strip(), *(f"### {table}" for table in tables.values())])
+    return "\n\n".join([old_head.strip(), *(f"### {section}" for section in tables.values())])
 
 
 def updated(text, runs):
