@@ -130,7 +130,8 @@ class FineTuning(Adaptation):
         layers = layers_of(module)
         frozen = frozen_layers(layers, self.freeze)
         # With gradual unfreezing the first epochs may train nothing, later ones do.
-        if len(frozen) == len(layers) and not self.unfreeze_every:
+        if len(frozen) == len(layers):
+            # With unfreeze_every too: the first epochs would have nothing to learn with.
             raise ValueError(
                 f"freeze={self.freeze!r} leaves no layer to train. Freeze fewer of {layers}."
             )

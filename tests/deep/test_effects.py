@@ -11,6 +11,7 @@ from skda import (
     CDANClassifier,
     DANNClassifier,
     DeepJDOTClassifier,
+    FineTuningClassifier,
     MCCClassifier,
     MDDClassifier,
     SHOTClassifier,
@@ -51,3 +52,11 @@ def test_a_parameter_changes_what_is_learnt(method, params, domains):
     answer = "predict" if method is WDGRLRegressor else "predict_proba"
     found, usual = (getattr(net, answer)(X, sample_domain=d) for net in (other, plain))
     assert abs(found - usual).max() > 1e-6
+
+
+@pytest.mark.parametrize("unfreeze_every", [None, 1])
+def test_freezing_every_layer_is_refused(unfreeze_every, domains):
+    X, y, d = domains
+    net = FineTuningClassifier(freeze=2, unfreeze_every=unfreeze_every, **SMALL)
+    with pytest.raises(ValueError, match="freeze=2 leaves no layer to train"):
+        net.fit(X, y, sample_domain=d)
