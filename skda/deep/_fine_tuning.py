@@ -129,7 +129,7 @@ class FineTuning(Adaptation):
         module = copy.deepcopy(module)
         layers = layers_of(module)
         frozen = frozen_layers(layers, self.freeze)
-        # With gradual unfreezing the first epochs may train nothing, later ones do.
+        # With gradual unfreezing too: the first epochs would have nothing to train.
         if len(frozen) == len(layers):
             # With unfreeze_every too: the first epochs would have nothing to learn with.
             raise ValueError(
