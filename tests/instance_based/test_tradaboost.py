@@ -138,7 +138,7 @@ def test_soft_errors_by_hand():
     np.testing.assert_allclose(model.estimators_[1].coef_, second.coef_, rtol=1e-9)
 
 
-def test_multi_class_factor_by_hand():
+def test_samme_factor_by_hand():
     y = np.array([0, 1, 2, 0, 1, 2])
     d = np.array([1, 1, 1, -2, -2, -2])
     X = np.array([y, y, y]).T.copy()

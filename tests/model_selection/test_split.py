@@ -189,7 +189,7 @@ def test_train_size_leaves_rows_out(stacked):
     assert (len(train), len(test)) == (45, 18)
 
 
-def test_leave_one_domain_out_makes_each_domain_the_only_target():
+def test_iter_target_domains_makes_each_domain_the_only_target():
     names = ["Lyon", "Bonn", "Turin", "Lyon"]
     for name, sample_domain in iter_target_domains(names):
         np.testing.assert_array_equal(sample_domain < 0, np.array(names) == name)
@@ -197,7 +197,7 @@ def test_leave_one_domain_out_makes_each_domain_the_only_target():
     assert [name for name, _ in iter_target_domains([3, 1, 2])] == [1, 2, 3]
 
 
-def test_leave_one_domain_out_refuses_a_single_domain():
+def test_iter_target_domains_refuses_a_single_domain():
     with pytest.raises(ValueError, match="at least two domains"):
         next(iter_target_domains(["Bonn", "Bonn"]))
     for domains in (None, "Bonn"):
