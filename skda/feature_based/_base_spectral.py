@@ -34,6 +34,7 @@ from .._numerics._linalg import fix_signs, spd_eigen, top_eigenpairs
 
 SOLVERS = ("exact", "nystroem", "fourier")
 _ROWS_TO_JUDGE = 200  # whose kernel matrix tells whether a bandwidth is of use
+_LOST = 1e-3  # part of the spread that rounding may take before the rows are centered
 _ENTRY_SECONDS = 1e-7  # measured: leading components of an n x n matrix take this times n²
 
 
@@ -343,11 +344,19 @@ def pseudo_labels(estimator, Z, ids, codes):
     return pseudo
 
 
+def drowns_in_its_offset(X):
+    """Tell whether rounding hides the spread of the rows in the squares of their offset."""
+    xp = namespace(X)
+    center = xp.mean(X, axis=0)
+    offset, spread = float(xp.sum(center * center)), float(xp.sum(xp.var(X, axis=0)))
+    return offset * float(xp.finfo(X.dtype).eps) > _LOST * spread
+
+
 class SpectralTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer):
     """A transformer with one map for all domains, kernel rows (or features) times ``coef_``.
 
-    With a linear kernel the rows are taken relative to the mean of all: the Gram matrix of rows
-    with an offset is nearly constant, and what varies would be lost to rounding.
+    With a linear kernel, rows with a large offset are taken relative to the mean of all: their Gram
+    matrix is nearly constant, and what varies would be lost to rounding.
     """
 
     _array_level = "a"
@@ -360,7 +369,7 @@ class SpectralTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer
         check_real("degree", self.degree, low=0)
         check_real("coef0", self.coef0)
         self.center_ = None
-        if isinstance(self.kernel, str) and self.kernel == "linear":
+        if isinstance(self.kernel, str) and self.kernel == "linear" and drowns_in_its_offset(X):
             center = namespace(X).mean(X, axis=0)
             self.center_, X = data.to_input(center), X - center
         # The other solvers keep n x n_basis at most.

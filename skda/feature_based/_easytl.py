@@ -10,6 +10,10 @@ from .._numerics._kernels import pairwise_sq_dists
 from ._base_score_classifier import ClassScoresClassifier
 
 
+# From about here on the solver takes numbers for infinite; old versions return a solution anyway.
+_INFINITE = 1e20
+
+
 def class_means(X, codes, n_classes):
     """Mean of the rows of each class (C x d); rows with code -1 belong to none."""
     # A product instead of a loop over classes, so that it runs on the device.
@@ -75,8 +79,8 @@ def _widest_margin(D, winner):
 
 
 def _check_solved(solution, D):
-    """Raise if the solver of the linear program gave up."""
-    if solution.x is None:
+    """Raise if the solver of the linear program gave up, or had to take a distance for infinite."""
+    if solution.x is None or D.max() > _INFINITE * np.median(D):
         raise ValueError(
             "The assignment of target rows to classes could not be solved; distances to the class "
             f"means run from {D.min():.1e} to {D.max():.1e}. Scale the features, and drop rows "

@@ -59,7 +59,8 @@ callable, default="rbf"
     basis_ : array or None
         Rows that the kernel is taken against, or None where ``X @ coef_`` is the map.
     center_ : array of shape (n_features,) or None
-        Mean of all rows, which a linear kernel is taken relative to; None for the others.
+        Mean of all rows, which a linear kernel is taken relative to where the offset of the rows
+        would hide their spread; else None.
     eigenvalues_ : array of shape (n_components_,)
         Variance of each component under the constraint, descending.
     classes_ : ndarray of shape (n_classes,)

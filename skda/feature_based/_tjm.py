@@ -51,7 +51,8 @@ callable, default="rbf"
         Length of each source row's coefficients, in row order and with the components scaled to
         unit variance sum (``AᵀKHKA = I``): near zero for rows that are left out.
     center_ : array of shape (n_features,) or None
-        Mean of all rows, which a linear kernel is taken relative to; None for the others.
+        Mean of all rows, which a linear kernel is taken relative to where the offset of the rows
+        would hide their spread; else None.
     eigenvalues_ : array of shape (n_components_,)
         Variance of each component under the constraint, descending.
     n_iter_ : int

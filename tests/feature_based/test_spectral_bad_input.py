@@ -163,11 +163,12 @@ def test_a_linear_kernel_keeps_its_components_in_float32_whatever_the_offset(met
     X, ids = rng.normal(size=(2 * n, d)) * np.linspace(3.0, 1.0, d), np.repeat([1, -2], n)
     X[n:] += 0.3
     y = np.tile([0, 1], n)
-    expected = clone(method).fit_transform(X, y, sample_domain=ids)
+    expected = clone(method).fit_transform(X - X.mean(axis=0), y, sample_domain=ids)
     far = (X + 1000.0).astype(np.float32)
     found = clone(method).fit_transform(far, y, sample_domain=ids)
     assert found.shape == expected.shape
     np.testing.assert_allclose(found, expected, atol=2e-2 * np.abs(expected).max())
+    assert clone(method).fit(X + 1.0, y, sample_domain=ids).center_ is None, "as in the paper"
 
 
 def test_nystroem_signs_do_not_depend_on_unit_or_translation():
