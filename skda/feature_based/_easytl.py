@@ -9,7 +9,6 @@ from .._core._validation import class_labels, data_for_fit, fresh_fit
 from .._numerics._kernels import pairwise_sq_dists
 from ._base_score_classifier import ClassScoresClassifier
 
-
 # From about here on the solver takes numbers for infinite; old versions return a solution anyway.
 _INFINITE = 1e20
 
