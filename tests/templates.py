@@ -12,16 +12,15 @@ are named, that the method beats the unadapted model on the shift that it is for
 test would fail if the method did nothing. What holds for every estimator is in tests/checks.py.
 """
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator, clone, is_regressor
+from sklearn.base import BaseEstimator, clone
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from skda import ImportanceWeightedEstimator, TrainOnSource
+from skda import ImportanceWeightedEstimator, make_domain_pipeline
 
 
+@pytest.mark.usefixtures("routing")
 class MethodTemplate:
     """What the templates share."""
 
@@ -90,7 +89,7 @@ class TransformerTemplate(MethodTemplate):
     """A map of rows, tested in front of a model fitted on source rows."""
 
     def adapted(self, estimator):
-        return _MapThenModel(estimator, self.model)
+        return make_domain_pipeline(estimator, clone(self.model))
 
     def disabled(self, monkeypatch):
         monkeypatch.setattr(type(self.estimator), "_map", lambda self, X, domain, backend: X)
@@ -162,20 +161,3 @@ class ScorerTemplate:
         other[d < 0] = np.random.default_rng(0).permutation(y[d < 0])
         found = [self.scorer(good, X, labels, sample_domain=d) for labels in (y, other)]
         assert found[0] == found[1]
-
-
-class _MapThenModel:
-    """A transformer in front of a model of source rows, without the machinery of pipelines."""
-
-    def __init__(self, transformer, model):
-        self.transformer = transformer
-        self.model = TrainOnSource(clone(model))
-        self.tags = SimpleNamespace(regressor=is_regressor(model))
-
-    def fit(self, X, y, *, sample_domain):
-        rows = self.transformer.fit_transform(X, y, sample_domain=sample_domain)
-        self.model.fit(rows, y, sample_domain=sample_domain)
-        return self
-
-    def score(self, X, y):
-        return self.model.score(self.transformer.transform(X), y)

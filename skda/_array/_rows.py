@@ -5,11 +5,8 @@ from scipy import sparse
 
 from ._backend import Backend, namespace
 
-
-def take_columns(X, columns, backend):
-    """Return these columns of an array of a backend."""
-    # take wants indices of the same library on the same device.
-    return backend.xp.take(X, backend.asarray(np.asarray(columns, dtype=np.int64)), axis=1)
+# Rows of a tile stay in the cache between the steps that read them.
+_TILE_BYTES = 2 * 2**20
 
 
 def n_rows(X):
@@ -39,6 +36,12 @@ def take_rows(X, rows):
         return X[rows, ...]
     xp = namespace(X)
     return xp.take(X, Backend(xp, X.device).asarray(rows), axis=0)
+
+
+def take_columns(X, columns, backend):
+    """Return these columns of an array of a backend."""
+    # take wants indices of the same library on the same device.
+    return backend.xp.take(X, backend.asarray(np.asarray(columns, dtype=np.int64)), axis=1)
 
 
 def join_rows(pieces, rows):
@@ -85,10 +88,6 @@ def concatenate_rows(pieces):
         return sparse.vstack(pieces, format="csr")
     xp = namespace(*pieces)
     return xp.concat(pieces, axis=0)
-
-
-# Rows of a tile stay in the cache between the steps that read them.
-_TILE_BYTES = 2 * 2**20
 
 
 def row_tiles(n_rows, row_bytes, *, tile_bytes=_TILE_BYTES, least=256):

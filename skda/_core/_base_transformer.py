@@ -7,7 +7,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from .._array._backend import namespace
-from .._array._rows import as_slice, join_rows, take_rows
+from .._array._rows import as_slice, join_rows, row_tiles, take_rows
 from ._routing import DomainRouting
 from ._sample_domain import check_known_domains
 from ._validation import data_for_fit, data_for_predict, fresh_fit
@@ -129,12 +129,12 @@ class BaseDomainTransformer(DomainRouting, TransformerMixin, BaseEstimator):
 
         Rows are mapped alone, so tiles change nothing but the traffic to memory.
         """
-        tile = max(_TILE_BYTES // (data.X.dtype.itemsize * data.X.shape[1]), 256)
+        row_bytes = data.X.dtype.itemsize * data.X.shape[1]
         mapped = None
         for domain in data.domains:
             rows = data.rows(domain)
-            for start in range(0, len(rows), tile):
-                part = rows[start : start + tile]
+            for tile in row_tiles(len(rows), row_bytes, tile_bytes=_TILE_BYTES):
+                part = rows[tile]
                 piece = self._map(take_rows(data.X, part), domain, data.backend)
                 # Target rows beside source rows, whose images are dense.
                 if sparse.issparse(piece):

@@ -101,6 +101,13 @@ def fresh_fit(estimator):
     was interrupted is not a fitted one.
     """
     forget_fit(estimator)
+    with unfitted_on_failure(estimator):
+        yield
+
+
+@contextmanager
+def unfitted_on_failure(estimator):
+    """Forget all that was learnt if a fit, or one that goes on, does not come to its end."""
     try:
         yield
     except BaseException:  # KeyboardInterrupt is none of Exception

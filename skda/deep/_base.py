@@ -20,7 +20,13 @@ from .._array._backend import float_dtype
 from .._array._config import config_for
 from .._array._devices import find_backend
 from .._core._routing import DomainRouting
-from .._core._validation import data_for_fit, data_for_predict, forget_fit, fresh_fit
+from .._core._validation import (
+    data_for_fit,
+    data_for_predict,
+    forget_fit,
+    fresh_fit,
+    unfitted_on_failure,
+)
 from ._base_two_stage import AdaptingNet, fitted_source_model
 from ._inference import as_float32, outputs_by_domain
 from ._modules import build_module, can_fuse, check_module
@@ -218,11 +224,9 @@ class BaseDeep(DomainRouting, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         self._check_can_align(data)
         # The outputs of the net stand for the classes of the first fit.
         y = self._encode(data, known=True)
-        try:
+        # Weights of an interrupted step are neither the old nor the new ones.
+        with unfitted_on_failure(self):
             self._train_stages(data, y, fresh=False, epochs=epochs)
-        except BaseException:
-            forget_fit(self)  # weights of an interrupted step are neither the old nor the new ones
-            raise
         return self
 
     def _data(self, X, y, sample_domain, *, reset, chunk):

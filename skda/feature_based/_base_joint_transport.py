@@ -109,6 +109,12 @@ def _inner_product(A, B):
     return float(xp.vecdot(xp.reshape(A, (-1,)), xp.reshape(B, (-1,))))
 
 
+def check_plan_reg(reg):
+    """Return the entropic regularization of a transport plan, None for an exact one."""
+    hint = "None asks for the exact plan."
+    return check_real("reg", reg, low=0, closed="neither", none=True, hint=hint)
+
+
 class JointTransportMixin:
     """The alternation on checked data; a subclass says what labels are and how they are fitted.
 
@@ -184,8 +190,6 @@ class JointTransportMixin:
             high=1,
             hint="0 pairs rows by features alone, 1 by labels alone.",
         )
-        check_real(
-            "reg", self.reg, low=0, closed="neither", none=True, hint="None asks for exact plans."
-        )
+        check_plan_reg(self.reg)
         check_integer("max_iter", self.max_iter, low=1)
         check_real("tol", self.tol, low=0)

@@ -344,12 +344,12 @@ def pseudo_labels(estimator, Z, ids, codes):
     return pseudo
 
 
-def drowns_in_its_offset(X):
-    """Tell whether rounding hides the spread of the rows in the squares of their offset."""
+def hiding_offset(X):
+    """Return the mean of the rows if rounding of its squares would hide their spread, else None."""
     xp = namespace(X)
     center = xp.mean(X, axis=0)
     offset, spread = float(xp.sum(center * center)), float(xp.sum(xp.var(X, axis=0)))
-    return offset * float(xp.finfo(X.dtype).eps) > _LOST * spread
+    return center if offset * float(xp.finfo(X.dtype).eps) > _LOST * spread else None
 
 
 class SpectralTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer):
@@ -369,9 +369,10 @@ class SpectralTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer
         check_real("degree", self.degree, low=0)
         check_real("coef0", self.coef0)
         self.center_ = None
-        if isinstance(self.kernel, str) and self.kernel == "linear" and drowns_in_its_offset(X):
-            center = namespace(X).mean(X, axis=0)
-            self.center_, X = data.to_input(center), X - center
+        if isinstance(self.kernel, str) and self.kernel == "linear":
+            center = hiding_offset(X)
+            if center is not None:
+                self.center_, X = data.to_input(center), X - center
         # The other solvers keep n x n_basis at most.
         if solver.get("solver", "exact") == "exact":
             self._check_size(X, rounds, n_features=None if dual else X.shape[1])

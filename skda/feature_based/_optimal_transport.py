@@ -19,6 +19,7 @@ from .._numerics._transport import (
     cost_unit,
     exact_plan,
 )
+from ._base_joint_transport import check_plan_reg
 
 # In units of the typical cost: rows beyond it mostly stay where they are.
 _MARGINAL_WEIGHT = 1.0
@@ -281,14 +282,7 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
 
     def _check_params(self):
         check_strength(self.strength)
-        check_real(
-            "reg",
-            self.reg,
-            low=0,
-            closed="neither",
-            none=True,
-            hint="None asks for the exact plan.",
-        )
+        check_plan_reg(self.reg)
         check_real("class_reg", self.class_reg, low=0)
         if not (isinstance(self.marginal_reg, str) and self.marginal_reg == "auto"):
             check_real(

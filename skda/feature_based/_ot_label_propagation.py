@@ -5,11 +5,12 @@ from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 
 from .._array._backend import to_numpy
-from .._core._param_checks import check_option, check_real
+from .._core._param_checks import check_option
 from .._core._score import DomainClassifierMixin
 from .._core._validation import class_labels
 from .._numerics._sinkhorn import sinkhorn_plan
 from .._numerics._transport import check_plan_size, cost_matrix, cost_unit, exact_plan
+from ._base_joint_transport import check_plan_reg
 from ._base_target_model import TargetClassifier, fit_on_soft_labels
 
 
@@ -124,14 +125,7 @@ class OTLabelPropagationClassifier(TargetClassifier, DomainClassifierMixin, Base
         return LogisticRegression(max_iter=1000)
 
     def _fit(self, data):
-        check_real(
-            "reg",
-            self.reg,
-            low=0,
-            closed="neither",
-            none=True,
-            hint="None asks for the exact plan.",
-        )
+        check_plan_reg(self.reg)
         check_option("label_kind", self.label_kind, ("soft", "hard"))
         self.classes_, codes = class_labels(self, data)
         if not data.adapts:

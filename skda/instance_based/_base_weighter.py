@@ -34,7 +34,8 @@ class WeightScale(NamedTuple):
     """The constants that bring raw importances to mean 1 on the rows they were learnt from.
 
     Weights are ``min((raw / reference) ** exponent, cap) / mean``, of which `learnt_part` is
-    taken; the rest is equal weights.
+    taken; the rest is equal weights. `learnt_size` is the effective sample size, as a part of the
+    rows, that they had before any floor.
     """
 
     reference: float
@@ -42,6 +43,7 @@ class WeightScale(NamedTuple):
     cap: float
     mean: float
     learnt_part: float
+    learnt_size: float
     logs: bool
 
     def __call__(self, raw):
@@ -107,12 +109,13 @@ def scale_weights(raw, *, exponent=1.0, clip=None, min_effective_size=None, logs
         reference, cap = reference + log_cap / exponent, 1.0
     capped = np.minimum(_flattened(values, reference, exponent, logs=logs), cap)
     mean = float(capped.mean())
-    size = effective_sample_size(capped / mean) / len(capped)
-    part = part_to_use(size, min_effective_size)
-    largest = 1.0 + part * (float(capped.max()) / mean - 1.0)
+    size, largest = effective_sample_size(capped) / len(capped), float(capped.max()) / mean
+    part = 1.0
     if largest > clip * (1.0 + _ROUNDING * np.finfo(np.float64).eps):
-        part *= (clip - 1.0) / (largest - 1.0)  # zeros leave no level that would do
-    scale = WeightScale(reference, float(exponent), cap, mean, part, logs)
+        part = (clip - 1.0) / (largest - 1.0)  # zeros leave no level that would do
+        size = 1.0 / (1.0 + part**2 * (1.0 / size - 1.0))
+    part *= part_to_use(size, min_effective_size)
+    scale = WeightScale(reference, float(exponent), cap, mean, part, size, logs)
     return scale(raw), scale
 
 
@@ -313,8 +316,7 @@ class BaseWeighter(DomainRouting, BaseEstimator):
                 "features mean the same in both domains, scale them, or make the kernel wider."
             )
         # What the evidence says is judged without the floor, which would hide it.
-        learnt, _ = scale_weights(raw, exponent=self.exponent, clip=self.clip, logs=self._logs)
-        learnt_size = effective_sample_size(learnt)
+        learnt_size = self._scale.learnt_size * n
         if learnt_size < max(min(_FEW_ROWS, 0.5 * n), _FEW_OF_ALL * n):
             used = self._scale.learnt_part
             done = f" So {1 - used:.0%} of them is replaced by equal weights." if used < 1 else ""

@@ -19,7 +19,7 @@ from .._core._meta_estimator import (
     slice_params,
 )
 from .._core._param_checks import check_bool, check_real
-from .._core._sample_domain import DomainWarning, domains_for_fit
+from .._core._sample_domain import DomainWarning, check_no_masked_entries, domains_for_fit
 from .._core._validation import fresh_fit, one_class_explained
 from ._base_weighter import effective_sample_size
 
@@ -205,6 +205,7 @@ class ImportanceWeightedEstimator(DelegatingEstimator):
         self : object
             The fitted estimator.
         """
+        check_no_masked_entries("X", X)
         keyword = weights_keyword(self.estimator)
         check_weighter(self.weighter)
         check_bool("use_target_labels", self.use_target_labels)

@@ -263,12 +263,15 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         held_out = None
         if self.check_fit or self.method != "em":
             held_out = self._held_out(data.X_source, data.y_source, codes, given)
+        on_target = class_columns(self.estimator_, data.X_target, self.classes_)
         if self.method == "em":
-            priors = self._em(data, weights)
+            priors = self._em(on_target, weights[data.target])
         else:
             priors = self._from_confusion(data, codes, weights, held_out)
-        if self.check_fit and not self._explains_the_target(priors, data, codes, weights, held_out):
-            return
+        if self.check_fit:
+            source = (held_out[1], codes, weights[data.source])
+            if not self._explains_the_target(priors, *source, on_target, weights[data.target]):
+                return
         self._warn_of_absent_classes(priors, len(data.target))
         kept = 1.0 - self.strength
         self.target_priors_ = kept * self.source_priors_ + self.strength * priors
@@ -284,13 +287,12 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         params = {} if weights is None else {"sample_weight": weights}
         return clone(self._inner()).fit(X, y, **params)
 
-    def _em(self, data, weights):
-        """Return the target's class priors by maximum likelihood."""
-        proba = class_columns(self.estimator_, data.X_target, self.classes_)
+    def _em(self, proba, weights):
+        """Return the target's class priors by maximum likelihood, from its rows' probabilities."""
         priors, self.n_iter_ = em_priors(
             proba,
             self.classifier_priors_,
-            weights=weights[data.target],
+            weights=weights,
             max_iter=self.max_iter,
             tol=self.tol,
         )
@@ -303,18 +305,14 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
             )
         return priors
 
-    def _explains_the_target(self, priors, data, codes, weights, held_out):
+    def _explains_the_target(self, priors, proba, codes, source_weights, on_target, target_weights):
         """Tell whether the source in the estimated proportions looks like the target; else warn.
 
         If only the proportions differ, the classifier's probabilities of the target rows have the
         distribution of those of source rows that it has not seen, weighted by class.
         """
-        _, proba = held_out
-        known = np.isfinite(proba[:, 0])
-        ratio = (priors / self.source_priors_)[codes[known]]
-        source_weights = weights[data.source][known] * ratio
-        on_target = class_columns(self.estimator_, data.X_target, self.classes_)
-        target_weights = weights[data.target]
+        known = np.isfinite(proba[:, 0])  # splits of the user's own need not hold out every row
+        source_weights = source_weights[known] * (priors / self.source_priors_)[codes[known]]
         self.fit_gap_ = max(
             weighted_ks(proba[known, k], on_target[:, k], source_weights, target_weights)
             for k in range(len(self.classes_))

@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from skda import (
     CORALTransformer,
     DomainWarning,
+    ImportanceWeightedEstimator,
     PerDomain,
     TrainOnSource,
     config_context,
@@ -218,7 +219,8 @@ def test_masked_entries_are_refused():
     with pytest.raises(ValueError, match="sample_domain must not have masked entries; got 1"):
         check_sample_domain(hidden, 3)
     rows = np.ma.array(np.eye(3), mask=np.eye(3, dtype=bool))
-    for estimator in (CORALTransformer(), PerDomain(StandardScaler()), TrainOnSource(Ridge())):
+    passes_rows_on = (PerDomain(StandardScaler()), TrainOnSource(Ridge()))
+    for estimator in (CORALTransformer(), *passes_rows_on, ImportanceWeightedEstimator(Ridge())):
         with pytest.raises(ValueError, match="X must not have masked entries; got 3"):
             estimator.fit(rows, [0.0, 1.0, 2.0], sample_domain=[1, 1, -2])
 
