@@ -1,6 +1,7 @@
 """Splitters that keep both domains in every part, and leaving one domain out."""
 
 import numpy as np
+from numpy.random import RandomState
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import type_of_target
@@ -203,7 +204,9 @@ class DomainStratifiedKFold(_DomainSplitter):
 
     def _check_params(self):
         check_integer("n_splits", self.n_splits, low=2)
-        if not check_bool("shuffle", self.shuffle) and self.random_state is not None:
+        # A generator may be none of the user's: StackingClassifier puts one into every splitter.
+        seeded = self.random_state is not None and not isinstance(self.random_state, RandomState)
+        if not check_bool("shuffle", self.shuffle) and seeded:
             raise ValueError(
                 f"random_state={self.random_state!r} has no effect without shuffling. Pass "
                 "shuffle=True as well, or leave random_state out: the folds are then the same in "

@@ -220,6 +220,19 @@ def test_folds_without_shuffling_are_the_same_in_every_call(stacked):
     assert first != second
 
 
+def test_a_generator_that_a_meta_estimator_put_in_is_no_mistake_of_the_user(stacked):
+    """StackingClassifier sets random_state of every splitter to a generator of its own."""
+    X, y, sample_domain = stacked
+    given, plain = DomainStratifiedKFold(3), DomainStratifiedKFold(3)
+    given.random_state = np.random.RandomState(0)
+    for (_, test), (_, expected) in zip(
+        given.split(X, y, sample_domain=sample_domain),
+        plain.split(X, y, sample_domain=sample_domain),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(test, expected)
+
+
 def test_halving_search_accepts_the_folds(stacked):
     X, y, sample_domain = stacked
     with sklearn.config_context(enable_metadata_routing=True):
