@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 from .._array._backend import Backend, backend_of, check_foreign_array, is_foreign_array, to_numpy
 from .._array._config import working_backend
 from .._array._rows import n_rows, take_rows
-from ._labels import as_labels, labeled_rows, take_labels
+from ._labels import as_labels, check_no_encoded_mark, labeled_rows, take_labels
 from ._sample_domain import check_no_masked_entries, domains_for_fit, domains_for_predict
 
 
@@ -253,6 +253,7 @@ def _labels_for_fit(estimator, y, ids, labels):
     if y.ndim > 1 and not multi_output:
         # A column passes with a warning, as in scikit-learn.
         y = column_or_1d(y, warn=True)
+    check_no_encoded_mark(estimator, y, ids)
     # Unless the method asks for all labels, those of target rows count as missing, so that none is
     # used by mistake.
     labeled = labeled_rows(y, ids) if labels == "all" else ids >= 0

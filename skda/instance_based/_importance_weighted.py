@@ -11,7 +11,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from .._array._backend import backend_of, is_foreign_array, to_numpy
 from .._array._rows import n_rows, take_rows
-from .._core._labels import labeled_rows, take_labels
+from .._core._labels import check_no_encoded_mark, labeled_rows, take_labels
 from .._core._meta_estimator import (
     DelegatingEstimator,
     check_row_weights,
@@ -235,6 +235,7 @@ class ImportanceWeightedEstimator(DelegatingEstimator):
             raise ValueError(
                 f"y must have one label per row of X; got {given} for {n_samples} rows."
             )
+        check_no_encoded_mark(self, y, ids)
         weights = check_row_weights(sample_weight, n_samples)
         self._learn_weights(X, ids)
         weights[ids >= 0] *= self.weights_

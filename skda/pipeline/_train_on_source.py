@@ -6,7 +6,7 @@ from sklearn.utils.metaestimators import available_if
 
 from .._array._backend import is_foreign_array
 from .._array._rows import join_rows, n_rows, take_rows
-from .._core._labels import labeled_rows, take_labels
+from .._core._labels import check_no_encoded_mark, labeled_rows, take_labels
 from .._core._meta_estimator import DelegatingEstimator, inner_has, slice_params
 from .._core._param_checks import check_bool
 from .._core._sample_domain import check_no_masked_entries, domains_for_fit
@@ -185,10 +185,13 @@ class TrainOnSource(DelegatingEstimator):
             learns = labeled_rows(y, ids)
         rows = np.flatnonzero(learns)
         params = slice_params(params, rows, n_samples)
-        if y is not None and n_rows(y) != n_samples:
-            raise ValueError(
-                f"y must have one label per row of X; got {n_rows(y)} labels for {n_samples} rows."
-            )
+        if y is not None:
+            if n_rows(y) != n_samples:
+                raise ValueError(
+                    f"y must have one label per row of X; got {n_rows(y)} labels for {n_samples} "
+                    "rows."
+                )
+            check_no_encoded_mark(self, y, ids)
         # Labels in torch stay there: the estimator inside may want them so.
         y = take_rows(y, rows) if is_foreign_array(y) else take_labels(y, rows)
         return take_rows(X, rows), y, self._params_for("fit", ids[rows], params), rows
