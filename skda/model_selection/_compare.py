@@ -26,7 +26,8 @@ from ..metrics import (
     MixValScorer,
     SourceScorer,
 )
-from ._source_only import hide_target_labels, source_only_of
+from ..pipeline._make_domain_pipeline import asks_for_domain
+from ._source_only import fitted_on_source, hide_target_labels, source_only_of
 from ._split import DomainStratifiedKFold
 
 SOURCE_ONLY = "source only"
@@ -100,9 +101,11 @@ def compare(
         How to split; every candidate gets the same parts. An integer k, or None for 5, is
         ``DomainStratifiedKFold(k, shuffle=True, random_state=0)``.
     source_only : estimator or None, default=None
-        The model that does not adapt, the first row of the table. None derives it from the first
-        candidate for which that is possible: adapting steps are left out, scalers and other
-        transformers are fitted on source rows, and the predictor is trained on source rows.
+        The model that does not adapt, the first row of the table; a candidate that is named
+        "source only" is the same. Its steps that do not ask for ``sample_domain`` are fitted on
+        source rows. None derives it from the first candidate for which that is possible: adapting
+        steps are left out, scalers and other transformers are fitted on source rows, and the
+        predictor is trained on source rows.
     n_jobs : int or None, default=None
         Number of processes over candidates and parts, as in
         :func:`sklearn.model_selection.cross_validate`.
@@ -174,6 +177,11 @@ def compare(
     return pandas.concat(tables, names=["target", "candidate"])
 
 
+def _uses_all_labels(scorer):
+    """Return whether a scorer is one of scikit-learn: these compare all rows with their labels."""
+    return isinstance(scorer, str) or type(scorer).__module__.startswith("sklearn.metrics")
+
+
 def _check_scoring(scoring):
     if scoring is None:
         return
@@ -183,9 +191,7 @@ def _check_scoring(scoring):
             f"{scoring!r}. {_SCORER_HINT}"
         )
     for name, scorer in scoring.items():
-        # Scorers of scikit-learn know no domains: they compare all rows with y.
-        of_sklearn = type(scorer).__module__.startswith("sklearn.metrics")
-        if of_sklearn or not callable(scorer):
+        if _uses_all_labels(scorer) or not callable(scorer):
             raise ValueError(
                 f"scoring[{name!r}] must be a scorer of skda.metrics or a function (estimator, X, "
                 f"y); got {scorer!r}, which would use the labels of target rows. {_SCORER_HINT}"
@@ -196,6 +202,26 @@ _SCORER_HINT = (
     "Write for example {'source': SourceScorer('accuracy')}, or "
     "{'target': LabeledTargetScorer('accuracy')} to score labeled target rows."
 )
+
+
+def _warn_of_searches(name, estimator):
+    """Warn if a search in a candidate chooses by the labels of target rows.
+
+    A search of plain estimators does not: TrainOnSource gives it source rows alone.
+    """
+    for part in [estimator, *estimator.get_params().values()]:
+        inner, scoring = getattr(part, "estimator", None), getattr(part, "scoring", None)
+        if scoring is None or inner is None or not asks_for_domain(inner):
+            continue
+        scorers = list(scoring.values()) if isinstance(scoring, dict) else scoring
+        scorers = scorers if isinstance(scorers, list | tuple | set) else [scorers]
+        if any(_uses_all_labels(scorer) for scorer in scorers):
+            warn_user(
+                f"{type(part).__name__} in candidate {name!r} has scoring={scoring!r}, which "
+                "compares all rows with their labels, those of target rows too, and predicts "
+                "source rows as target rows. Write for example scoring=SourceScorer('accuracy').",
+                DomainWarning,
+            )
 
 
 def _check_error_score(error_score):
@@ -230,9 +256,10 @@ def _candidates(estimators, source_only):
     for name, estimator in estimators.items():
         if not hasattr(estimator, "fit") or isinstance(estimator, type):
             raise ValueError(f"estimators[{name!r}] must be an estimator; got {estimator!r}.")
+        _warn_of_searches(name, estimator)
     given = {name: hide_target_labels(estimator) for name, estimator in estimators.items()}
     if SOURCE_ONLY in given:  # named by the user: moved to the first row
-        return {SOURCE_ONLY: given.pop(SOURCE_ONLY), **given}
+        return {SOURCE_ONLY: fitted_on_source(given.pop(SOURCE_ONLY)), **given}
     if source_only is None:
         plain = (source_only_of(estimator) for estimator in given.values())
         source_only = next((model for model in plain if model is not None), None)
@@ -242,7 +269,7 @@ def _candidates(estimators, source_only):
             f"{list(estimators)} shows which one that is. Pass source_only=, for example the "
             "classifier that they should beat."
         )
-    return {SOURCE_ONLY: hide_target_labels(source_only), **given}
+    return {SOURCE_ONLY: fitted_on_source(source_only), **given}
 
 
 def _names_targets(sample_domain):

@@ -22,6 +22,21 @@ def hide_target_labels(estimator):
     return TrainOnSource(estimator) if needs_wrapping(estimator) else estimator
 
 
+def fitted_on_source(estimator):
+    """Return a source-only model as given, with TrainOnSource around all that knows no domains.
+
+    A plain scaler among its steps would learn from target rows, too.
+    """
+    if estimator is None or isinstance(estimator, str):
+        return estimator
+    if isinstance(estimator, Pipeline):
+        steps = [(name, fitted_on_source(step)) for name, step in estimator.steps]
+        return clone(estimator).set_params(steps=steps)
+    if asks_for_domain(estimator):
+        return hide_target_labels(estimator)
+    return TrainOnSource(estimator)
+
+
 def source_only_of(estimator):
     """Return the estimator fitted on source rows alone, or None where what is left is unknown.
 

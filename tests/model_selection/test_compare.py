@@ -41,6 +41,7 @@ from skda.model_selection import (
 )
 from skda.model_selection._compare import PartResult
 from skda.model_selection._source_only import (
+    fitted_on_source,
     hide_target_labels,
     source_only_of,
     without_adaptation,
@@ -168,19 +169,42 @@ def test_without_a_shift_scaling_per_domain_shows_no_gain(scaler):
     assert abs(found["it"] - found["source only"]) < 0.05
 
 
-def test_source_only_scales_by_the_source_rows_alone():
+@pytest.mark.parametrize("given", ["derived", "passed", "named"])
+def test_source_only_scales_by_the_source_rows_alone(given):
     """One target feature in other units must not change what the baseline does on the source."""
     rng = np.random.default_rng(0)
     y, sample_domain = rng.integers(0, 2, 300), np.repeat([1, -2], 150)
     X = rng.normal(size=(300, 4)) + 1.5 * y[:, None] * [1, 1, 0, 0]
-    model = make_domain_pipeline(StandardScaler(), CORALTransformer(), SVC())
+    candidates = {"it": make_domain_pipeline(StandardScaler(), CORALTransformer(), SVC())}
     options = {"scoring": {"s": SourceScorer()}, "cv": 3}
+    baseline = Pipeline([("scale", StandardScaler()), ("svc", SVC())])
+    if given == "passed":
+        options["source_only"] = baseline
+    if given == "named":
+        candidates["source only"] = baseline
     values = []
     for factor in (1.0, 100.0):
         Z = X.copy()
         Z[150:, 0] *= factor
-        values.append(compare({"it": model}, Z, y, sample_domain, **options).loc["source only"])
+        values.append(compare(candidates, Z, y, sample_domain, **options).loc["source only"])
     assert values[0]["s", "mean"] == values[1]["s", "mean"]
+
+
+def test_a_given_source_only_model_keeps_the_steps_that_know_domains():
+    scaler, select = DomainScaler(), TrainOnSource(SelectKBest(k=2))
+    steps = [
+        ("a", scaler),
+        ("b", "passthrough"),
+        ("c", select),
+        ("d", MinMaxScaler()),
+        ("e", SVC()),
+    ]
+    given = fitted_on_source(Pipeline(steps))
+    assert [type(step) for _, step in given.steps] == [
+        DomainScaler, str, TrainOnSource, TrainOnSource, TrainOnSource,
+    ]  # fmt: skip
+    assert [inside(step) for _, step in given.steps[2:]] == [SelectKBest, MinMaxScaler, SVC]
+    assert isinstance(fitted_on_source(SVC()), TrainOnSource)
 
 
 def test_source_only_can_be_given_and_must_be_where_it_is_unknown(turned):
@@ -352,6 +376,19 @@ def test_few_labeled_target_rows_are_enough_for_the_default_scorers(turned, mark
         assert re.search(r"'target' has no value.*in 3 of 5 parts.*no target row", texts[0])
 
 
+def test_five_labels_of_two_hundred_are_enough_wherever_they_stand():
+    options = {"scoring": {"target": LabeledTargetScorer()}, "error_score": "raise"}
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        y, sample_domain = rng.integers(0, 2, 260), np.repeat([1, -2], [60, 200])
+        X = rng.normal(size=(260, 2)) + 2.0 * y[:, None]
+        hidden = np.setdiff1d(np.arange(60, 260), 60 + rng.choice(200, 5, replace=False))
+        labels = y.astype(float)
+        labels[hidden] = np.nan
+        table = compare({"it": LogisticRegression()}, X, labels, sample_domain, **options)
+        assert np.isfinite(table.to_numpy(dtype=float)).all()
+
+
 @every_mark
 def test_every_mark_of_a_missing_label_gives_the_same_table(turned, mark):
     X, y, sample_domain = turned
@@ -379,6 +416,40 @@ def test_scoring_that_would_use_target_labels_is_refused(turned, scoring):
     X, y, sample_domain = turned
     with pytest.raises(ValueError, match=r"scoring.*LabeledTargetScorer\('accuracy'\)"):
         compare({"coral": coral()}, X, y, sample_domain, scoring=scoring)
+
+
+@pytest.mark.parametrize(
+    "scoring",
+    ["accuracy", ["accuracy"], {"a": "accuracy"}, make_scorer(accuracy_score)],
+    ids=["name", "list", "dict", "make_scorer"],
+)
+def test_a_search_among_the_candidates_that_would_use_target_labels_is_named(turned, scoring):
+    X, y, sample_domain = turned
+    grid = {"coraltransformer__strength": [0.0, 1.0]}
+    refit = "a" if isinstance(scoring, dict) else "accuracy" if isinstance(scoring, list) else True
+    search = GridSearchCV(coral(), grid, scoring=scoring, cv=DomainStratifiedKFold(2), refit=refit)
+    options = {"scoring": {"im": InformationMaximizationScorer()}, "cv": 2}
+    options["source_only"] = LogisticRegression()
+    for candidate in (search, Pipeline([("it", search)])):
+        with pytest.warns(DomainWarning, match=r"'found'.*scoring=.*SourceScorer\('accuracy'\)"):
+            compare({"found": candidate}, X, y, sample_domain, **options)
+
+
+def test_a_search_that_cannot_see_target_labels_is_not(turned):
+    X, y, sample_domain = turned
+    options = {"scoring": {"source": SourceScorer()}, "cv": 2, "source_only": LogisticRegression()}
+    grid = {"coraltransformer__strength": [0.0, 1.0]}
+    cv = DomainStratifiedKFold(2)
+    candidates = {
+        "default": GridSearchCV(coral(), grid, cv=cv),
+        "scorer": GridSearchCV(coral(), grid, cv=cv, scoring=InformationMaximizationScorer()),
+        "inside": GridSearchCV(LogisticRegression(), {"C": [1.0]}, scoring="accuracy"),
+        "step": make_domain_pipeline(
+            CORALTransformer(), GridSearchCV(LogisticRegression(), {"C": [1.0]}, scoring="accuracy")
+        ),
+    }
+    table = compare(candidates, X, y, sample_domain, **options)  # warnings are errors here
+    assert np.isfinite(table.to_numpy(dtype=float)).all()
 
 
 def test_functions_can_score(turned):

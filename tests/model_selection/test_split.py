@@ -15,7 +15,7 @@ from sklearn.model_selection import (
     learning_curve,
 )
 
-from skda import CORALTransformer, make_domain_pipeline, stack_domains
+from skda import CORALTransformer, TrAdaBoostClassifier, make_domain_pipeline, stack_domains
 from skda.metrics import InformationMaximizationScorer, LabeledTargetScorer
 from skda.model_selection import DomainShuffleSplit, DomainStratifiedKFold, iter_target_domains
 
@@ -306,14 +306,18 @@ def test_few_labeled_target_rows_are_spread_over_the_parts(cv, mark):
         np.testing.assert_array_equal(test, test_again)
 
 
-def test_every_fold_can_be_scored_with_few_labeled_target_rows():
+@pytest.mark.parametrize("boosted", [False, True], ids=["unsupervised", "transfer"])
+def test_every_fold_can_be_fitted_and_scored_with_few_labeled_target_rows(boosted):
+    predictor = LogisticRegression()
+    if boosted:
+        predictor = TrAdaBoostClassifier(predictor, n_estimators=2)
     rng = np.random.default_rng(0)
     for _ in range(10):
         y = np.concatenate([rng.integers(0, 2, 100), rng.permutation([0, 1] * 3 + [-1] * 194)])
         sample_domain = np.repeat([1, -2], [100, 200])
         with sklearn.config_context(enable_metadata_routing=True):
             found = cross_validate(
-                make_domain_pipeline(LogisticRegression()), rng.normal(size=(300, 2)), y,
+                make_domain_pipeline(predictor), rng.normal(size=(300, 2)), y,
                 cv=DomainStratifiedKFold(), scoring=LabeledTargetScorer(),
                 params={"sample_domain": sample_domain}, error_score="raise",
             )  # fmt: skip
