@@ -168,7 +168,8 @@ class LabeledTargetScorer(BaseDomainScorer):
         if not len(rows):
             raise ValueError(
                 "LabeledTargetScorer found no target row with a label: all are NaN, None or -1. "
-                "Pass the labels that you have with stack_domains(..., y_target=...), or use a "
-                "scorer that needs none, such as CircularValidationScorer."
+                "Pass the labels that you have with stack_domains(..., y_target=...), in a "
+                "cross-validation use no more folds than labels, or use a scorer that needs none, "
+                "such as CircularValidationScorer."
             )
         return measure(self.metric, data, rows, take_labels(data.y, rows))
