@@ -23,12 +23,14 @@ def strata(y, ids, *, min_size=2):
     counts whether they have a label, so that the few that have one do not all fall into one fold;
     which label that is has no influence.
     """
-    classes = np.zeros(len(ids), dtype=np.int64)
+    classes, source = np.zeros(len(ids), dtype=np.int64), ids >= 0
     if y is not None:
-        y, source = as_labels(y), ids >= 0
+        y = as_labels(y)
         classes[source] = _classes(y[source], min_size)
         classes[~source] = _has_label(y, source)[~source]
-    return np.unique(np.stack([ids, classes]), axis=1, return_inverse=True)[1].ravel()
+    # The labeled rows of all targets follow each other, to be dealt out together: there are few.
+    keys = np.stack([source, np.where(source, 0, classes), ids, classes])
+    return np.unique(keys, axis=1, return_inverse=True)[1].ravel()
 
 
 def _has_label(y, source):
@@ -124,8 +126,8 @@ class DomainStratifiedKFold(_DomainSplitter):
     Raises
     ------
     ValueError
-        In ``split``, if a domain is missing, a side has fewer rows than folds, or `random_state`
-        is given without `shuffle`.
+        In ``split``, if a domain is missing, a side has fewer rows than folds, or an integer
+        `random_state` is given without `shuffle`.
 
     See Also
     --------
@@ -137,9 +139,10 @@ class DomainStratifiedKFold(_DomainSplitter):
     -----
     Strata are the domains; within source domains, the classes of `y` (quantile bins of continuous
     `y`); within target domains, the rows with and those without a label. Each stratum is spread
-    over the folds to within one row, and so are the rows as a whole. What the labels of target rows
-    are is ignored. ``sample_domain`` is requested by default, so that with metadata routing on
-    ``GridSearchCV(...).fit(X, y, sample_domain=...)`` passes it on.
+    over the folds to within one row, and so are the labeled rows of all targets together, and the
+    rows as a whole. What the labels of target rows are is ignored. ``sample_domain`` is requested
+    by default, so that with metadata routing on ``GridSearchCV(...).fit(X, y, sample_domain=...)``
+    passes it on.
 
     Rows of the train part come in an order that interleaves the strata, so that the first rows that
     :func:`sklearn.model_selection.learning_curve` fits on are of both domains and of all

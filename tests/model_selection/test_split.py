@@ -306,6 +306,20 @@ def test_few_labeled_target_rows_are_spread_over_the_parts(cv, mark):
         np.testing.assert_array_equal(test, test_again)
 
 
+def test_labels_in_several_targets_are_spread_together():
+    """One label in each of five targets: none of five folds is without a label."""
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        sample_domain = np.repeat([1, -2, -3, -4, -5, -6], [30, 12, 14, 11, 17, 13])
+        y = np.where(sample_domain < 0, np.nan, rng.integers(0, 2, len(sample_domain)))
+        labeled = [rng.choice(np.flatnonzero(sample_domain == domain)) for domain in range(-6, -1)]
+        y[labeled] = 1
+        X = np.zeros((len(y), 1))
+        for train, test in DomainStratifiedKFold().split(X, y, sample_domain=sample_domain):
+            assert np.isin(test, labeled).sum() == 1
+            assert len(set(sample_domain[test])) == len(set(sample_domain[train])) == 6
+
+
 @pytest.mark.parametrize("boosted", [False, True], ids=["unsupervised", "transfer"])
 def test_every_fold_can_be_fitted_and_scored_with_few_labeled_target_rows(boosted):
     predictor = LogisticRegression()
