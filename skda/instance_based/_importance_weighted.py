@@ -11,7 +11,8 @@ from sklearn.utils.validation import has_fit_parameter
 
 from .._array._backend import backend_of, is_foreign_array, to_numpy
 from .._array._rows import n_rows, take_rows
-from .._core._labels import check_no_encoded_mark, labeled_rows, take_labels
+from .._core._encoded_mark import check_no_encoded_mark
+from .._core._labels import labeled_rows, take_labels
 from .._core._meta_estimator import (
     DelegatingEstimator,
     check_row_weights,

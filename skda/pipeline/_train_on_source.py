@@ -6,7 +6,8 @@ from sklearn.utils.metaestimators import available_if
 
 from .._array._backend import is_foreign_array
 from .._array._rows import join_rows, n_rows, take_rows
-from .._core._labels import check_no_encoded_mark, labeled_rows, take_labels
+from .._core._encoded_mark import check_no_encoded_mark
+from .._core._labels import labeled_rows, take_labels
 from .._core._meta_estimator import DelegatingEstimator, inner_has, slice_params
 from .._core._param_checks import check_bool
 from .._core._sample_domain import check_no_masked_entries, domains_for_fit

@@ -27,7 +27,7 @@ from skda import (
     TrainOnSource,
     make_domain_pipeline,
 )
-from skda._core._labels import check_no_encoded_mark
+from skda._core._encoded_mark import check_no_encoded_mark
 from skda.model_selection import DomainStratifiedKFold
 from tests import checks
 

@@ -80,7 +80,7 @@ def test_easytl_after_coral_beats_easytl_alone_on_sheared_features(routing):
 def test_a_row_far_beyond_the_others_is_a_clear_error():
     X, y, ids = (
         np.array([[0.0], [1.0], [9.0], [1e100], [0.5], [0.1]]),
-        list("aabxxx"),
+        [*"aab", None, None, None],
         [1] * 3 + [-2] * 3,
     )
     with pytest.raises(ValueError, match="Scale the features"):
@@ -88,7 +88,11 @@ def test_a_row_far_beyond_the_others_is_a_clear_error():
 
 
 def test_scores_that_overflow_are_an_error():
-    X, y, ids = np.array([[0.0], [1.0], [9.0], [1.0], [8.0]]), list("aabxx"), [1] * 3 + [-2] * 2
+    X, y, ids = (
+        np.array([[0.0], [1.0], [9.0], [1.0], [8.0]]),
+        [*"aab", None, None],
+        [1] * 3 + [-2] * 2,
+    )
     model = EasyTLClassifier().fit(X, y, sample_domain=ids)
     overflow = np.errstate(over="ignore", invalid="ignore")
     with overflow, pytest.raises(ValueError, match="cannot score all rows"):
