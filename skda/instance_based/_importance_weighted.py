@@ -191,7 +191,7 @@ class ImportanceWeightedEstimator(DelegatingEstimator):
         X : array-like of shape (n_samples, n_features)
             Rows of all domains, in any container that the estimator and the weighter take.
         y : array-like of shape (n_samples,)
-            Labels. What stands on target rows does not matter unless `use_target_labels`.
+            Labels. Those of target rows are not learnt from unless `use_target_labels`.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of your own, multiplied by the learnt ones. Those of target rows count only
             with `use_target_labels`.

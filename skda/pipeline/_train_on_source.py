@@ -35,7 +35,9 @@ class TrainOnSource(DelegatingEstimator):
     Raises
     ------
     ValueError
-        In ``fit``, if ``sample_domain`` is not one signed integer per row or names one side only.
+        In ``fit``, if ``sample_domain`` is not one signed integer per row or names one side only;
+        and of a classifier, if all target rows have one class that no source row has, which is a
+        mark of missing labels that an ensemble around it has re-encoded.
 
     See Also
     --------
@@ -77,7 +79,7 @@ class TrainOnSource(DelegatingEstimator):
         X : array-like of shape (n_samples, n_features)
             Rows of all domains, in any container that the estimator takes.
         y : array-like of shape (n_samples,), default=None
-            Labels. What stands on target rows does not matter unless `use_target_labels`.
+            Labels. Those of target rows are not learnt from unless `use_target_labels`.
         sample_domain : array-like of int of shape (n_samples,), default=None
             Domain of each row: >= 0 a source, < 0 a target. None: fit on all rows, with a
             warning.
