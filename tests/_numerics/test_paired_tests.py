@@ -1,0 +1,217 @@
+"""Tests on rows where two models disagree: exact against enumeration, valid in simulations."""
+
+from itertools import combinations, product
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.integrate import quad
+from scipy.stats import binom, binomtest
+
+from skda._numerics._paired_tests import (
+    adapt_sentence,
+    adjusted_sign_tests,
+    anytime_gain_interval,
+    closed_log_e,
+    gain_interval,
+    keep_sentence,
+    labels_needed,
+    log_e_from_counts,
+    log_e_from_outcomes,
+    sign_test,
+)
+
+ALPHA = 0.1
+
+
+@pytest.mark.parametrize("counts", [(5, 0), (4, 1), (0, 3), (20, 11)])
+def test_sign_test_is_the_binomial_test(counts):
+    wanted = binomtest(counts[0], sum(counts), alternative="greater").pvalue
+    assert sign_test(*counts) == pytest.approx(wanted)
+
+
+def test_sign_test_without_rows_shows_nothing():
+    assert sign_test(0, 0) == 1
+
+
+# E-values
+
+
+@pytest.mark.parametrize("mean", [-0.5, 0.0, 0.3])
+@pytest.mark.parametrize("counts", [(5, 0, 0), (4, 2, 3), (0, 3, 1), (12, 9, 20)])
+def test_e_value_is_the_integral_over_all_steps(counts, mean):
+    def products(step):
+        outcomes = np.repeat([1.0, -1.0, 0.0], counts)
+        return np.prod(1 - step + step * (1 + outcomes) / (1 + mean))
+
+    assert np.exp(log_e_from_counts(*counts, mean=mean)) == pytest.approx(quad(products, 0, 1)[0])
+
+
+def test_e_value_of_counts_is_that_of_the_outcomes():
+    outcomes = np.repeat([1.0, -1.0, 0.0], (7, 2, 4))
+    assert log_e_from_outcomes(outcomes, mean=0.1) == pytest.approx(
+        float(log_e_from_counts(7, 2, 4, mean=0.1))
+    )
+
+
+@pytest.mark.parametrize("n", [1, 4, 30, 200])
+def test_expectation_of_the_e_value_is_one_under_the_null(n):
+    better = np.arange(n + 1)
+    assert _binomial(n) @ np.exp(log_e_from_counts(better, n - better)) == pytest.approx(1)
+
+
+def _binomial(n):
+    return binom.pmf(np.arange(n + 1), n, 0.5)
+
+
+def test_the_e_value_may_be_looked_at_after_each_label():
+    rng = np.random.default_rng(0)
+    signs = rng.integers(0, 2, (4000, 120)).cumsum(axis=1)
+    n = np.arange(1, 121)
+    log_e = log_e_from_counts(signs, n - signs)
+    assert (log_e.max(axis=1) >= np.log(1 / ALPHA)).mean() <= ALPHA
+
+
+def test_labels_of_a_finite_target_without_replacement_are_no_problem():
+    rng = np.random.default_rng(1)
+    pool = np.repeat([0, 1], 30)
+    wins = rng.permuted(np.tile(pool, (3000, 1)), axis=1).cumsum(axis=1)
+    log_e = log_e_from_counts(wins, np.arange(1, 61) - wins)
+    assert (log_e.max(axis=1) >= np.log(1 / ALPHA)).mean() <= ALPHA
+
+
+def test_e_value_grows_with_a_difference():
+    better = np.arange(10, 200, 10) * 4
+    assert (np.diff(log_e_from_counts(better, better // 4)) > 0).all()
+
+
+# Several candidates
+
+
+def test_closed_e_values_are_the_smallest_mean_over_all_sets():
+    rng = np.random.default_rng(2)
+    for _ in range(20):
+        log_e, weights = rng.normal(0, 3, 5), rng.uniform(0.1, 1, 5)
+        e = np.exp(log_e)
+        wanted = [
+            min(
+                np.average(e[list(s)], weights=weights[list(s)])
+                for r in range(1, 6)
+                for s in combinations(range(5), r)
+                if i in s
+            )
+            for i in range(5)
+        ]
+        assert_allclose(np.exp(closed_log_e(log_e, weights)), wanted)
+
+
+def test_closed_e_values_do_not_overflow():
+    assert np.isfinite(closed_log_e([5000.0, 4999.0], [1, 1])).all()
+    assert closed_log_e([], []).shape == (0,)
+
+
+def test_one_candidate_needs_no_correction():
+    assert adjusted_sign_tests([5], [1], [6])[0] == pytest.approx(sign_test(5, 1))
+    assert closed_log_e([2.5], [0.3])[0] == pytest.approx(2.5)
+
+
+def test_adjusted_p_values_control_the_error_of_independent_candidates_exactly():
+    # Every outcome of three independent candidates without a difference, by enumeration.
+    n_rows = np.array([3, 5, 6])
+    weights = [3.0, 2.0, 1.0]
+    error = 0.0
+    chances = [_binomial(n) for n in n_rows]
+    for better in product(*(range(n + 1) for n in n_rows)):
+        adjusted = adjusted_sign_tests(better, n_rows - better, n_rows, weights=weights)
+        if adjusted.min() <= ALPHA:
+            error += np.prod([chance[b] for chance, b in zip(chances, better, strict=True)])
+    assert 0.02 < error <= ALPHA
+
+
+def test_adjusted_p_values_are_not_above_bonferroni():
+    rng = np.random.default_rng(3)
+    for can_tie in (False, True):
+        n_rows = rng.integers(0, 12, 6)
+        better = rng.binomial(n_rows, 0.7)
+        adjusted = adjusted_sign_tests(better, n_rows - better, n_rows, can_tie=can_tie)
+        assert (adjusted <= np.minimum(1, 6 * sign_test(better, n_rows - better)) + 1e-12).all()
+
+
+def test_candidates_that_cannot_be_shown_cost_nothing():
+    # Three rows cannot reach .02, so that seven such candidates do not weaken the eighth.
+    n_rows = np.array([8] + 7 * [3])
+    adjusted = adjusted_sign_tests([8] + 7 * [0], [0] + 7 * [3], n_rows)
+    assert adjusted[0] == pytest.approx(sign_test(8, 0))
+
+
+# Intervals
+
+
+@pytest.mark.parametrize("p", [0.3, 0.5, 0.8])
+@pytest.mark.parametrize("tie", [0.0, 0.3])
+def test_exact_interval_covers(p, tie):
+    rng = np.random.default_rng(4)
+    mean, covered = (1 - tie) * (2 * p - 1), []
+    for better, worse, ties in rng.multinomial(
+        15, [(1 - tie) * p, (1 - tie) * (1 - p), tie], size=400
+    ):
+        low, high = gain_interval(better, worse, ties if tie else None, confidence=0.8)
+        covered.append(low <= mean <= high)
+    assert np.mean(covered) >= 0.8
+
+
+def test_exact_interval_is_that_of_the_binomial():
+    wanted = binomtest(9, 11).proportion_ci(0.9)
+    assert_allclose(gain_interval(9, 2), 2 * np.array(wanted) - 1)
+
+
+def test_anytime_interval_covers_at_all_times():
+    rng = np.random.default_rng(5)
+    missed = 0
+    for _ in range(100):
+        outcomes = rng.choice([-1, 0, 1], p=[0.2, 0.2, 0.6], size=40)
+        found = [anytime_gain_interval(outcomes[:n], confidence=0.8) for n in (5, 10, 20, 40)]
+        missed += any(not low <= 0.4 <= high for low, high in found)
+    assert missed <= 20
+
+
+def test_anytime_interval_agrees_with_the_e_value():
+    outcomes = np.repeat([1.0, -1.0], (12, 4))
+    low, high = anytime_gain_interval(outcomes, confidence=0.9)
+    assert log_e_from_outcomes(outcomes, mean=low) == pytest.approx(np.log(20), abs=1e-6)
+    assert log_e_from_outcomes(-outcomes, mean=-high) == pytest.approx(np.log(20), abs=1e-6)
+    assert anytime_gain_interval([]) == (-1, 1)
+    assert anytime_gain_interval([-1.0] * 5)[0] == pytest.approx(-1)
+
+
+# How many labels
+
+
+def test_labels_needed_is_the_first_number_that_has_the_power():
+    def rejects(better, worse):
+        return sign_test(better, worse) <= ALPHA
+
+    assert labels_needed(rejects) == 4
+    assert labels_needed(rejects, better=2) == 2
+    assert labels_needed(rejects, better=4) == 0
+    n = labels_needed(rejects, win_rate=0.75, power=0.8)
+    rng = np.random.default_rng(6)
+    wins = rng.binomial(n, 0.75, 4000)
+    assert rejects(wins, n - wins).mean() == pytest.approx(0.8, abs=0.06)
+
+
+def test_labels_needed_gives_up_where_nothing_is_to_be_shown():
+    assert labels_needed(lambda b, w: sign_test(b, w) <= ALPHA, win_rate=0.4) is None
+
+
+# Sentences
+
+
+def test_sentences():
+    assert adapt_sentence("CORAL", 25, (4.1, 9.84), 0.9) == (
+        "adapt: CORAL, tested on 25 labels, gain 4.1 to 9.8 points at 90 %"
+    )
+    assert keep_sentence("no label") == "keep the source model: no label"
+    assert keep_sentence("no label", 1).endswith(
+        "about 1 more label on rows where the candidates disagree with it may show one"
+    )
