@@ -29,6 +29,7 @@ _nodes, _node_weights = np.polynomial.legendre.leggauss(_N_STEPS)
 _STEPS = (1 + _nodes) / 2  # in (0, 1), as parts of the largest step that keeps factors positive
 _STEP_LOG_WEIGHTS = np.log(_node_weights / 2)  # of sum 1
 _HALVINGS = 40  # of an interval of length 2: limits are exact to 2e-12
+_N_SIMULATED = 4000  # the level .1 is then met to half a percent
 _MOST_LABELS = 1000  # a test that needs more of them is of no practical use
 
 
@@ -105,6 +106,66 @@ def _possible_p_values(n_rows, can_tie):
 def _largest_at_most(values, limit):
     at = np.searchsorted(values, limit * (1 + 1e-9), side="right")  # but rounding
     return values[at - 1] if at else 0.0
+
+
+def joint_sign_tests(predicted, reference, labels, *, use=None):
+    """Return p-values of several sign tests, corrected for the number of them, on the same rows.
+
+    Candidates that agree with each other stand and fall together, so that many of them need little
+    more correction than one. How they do is known without labels, and is simulated.
+
+    Parameters
+    ----------
+    predicted : array of int of shape (n_candidates, n_labels)
+        Class that each candidate predicts for each labeled row.
+    reference : array of int of shape (n_labels,)
+        Class that the source-only model predicts.
+    labels : array of int of shape (n_labels,)
+        True class.
+    use : array of bool of shape (n_candidates, n_labels) or None, default=None
+        Which rows count for which candidate; None: all.
+
+    Returns
+    -------
+    p_values : ndarray of shape (n_candidates,)
+        Probability, if no candidate were better, that the smallest p-value of all of them is as
+        small as this one's.
+
+    Notes
+    -----
+    Simulated labels are, on each row, equally likely to be any class that one of the models
+    predicts there, so that every candidate is as often better as worse: the smallest p-value under
+    the null hypothesis (Westfall and Young). On other distributions of the labels with the same
+    mean the candidates are correlated as much, so that the level holds approximately there;
+    :func:`adjusted_sign_tests` holds it exactly, with less power.
+    """
+    predicted, reference, labels = (np.asarray(a) for a in (predicted, reference, labels))
+    use = np.ones(predicted.shape, dtype=bool) if use is None else use
+    counted = use & (predicted != reference)
+    better = (counted & (predicted == labels)).sum(axis=1)
+    worse = (counted & (reference == labels)).sum(axis=1)
+    p_values = sign_test(better, worse)
+    if len(p_values) == 1:
+        return p_values
+    # In an order of their own, so that the rows may come in any.
+    order = np.lexsort([*predicted, *counted, reference])
+    smallest = _smallest_null_p(predicted[:, order], reference[order], counted[:, order])
+    as_small = (smallest <= p_values[:, None] * (1 + 1e-9)).sum(axis=1)
+    return (1 + as_small) / (1 + _N_SIMULATED)
+
+
+def _smallest_null_p(predicted, reference, counted):
+    """Simulate the smallest p-value over the candidates when none is better."""
+    rng = np.random.default_rng(0)
+    better = np.zeros((_N_SIMULATED, len(predicted)), dtype=int)
+    worse = np.zeros_like(better)
+    for row in np.flatnonzero(counted.any(axis=0)):
+        count, own = counted[:, row], predicted[:, row]
+        classes = np.unique(np.r_[reference[row], own[count]])
+        label = rng.choice(classes, _N_SIMULATED)
+        better += count & (label[:, None] == own)
+        worse += count & (label == reference[row])[:, None]
+    return sign_test(better, worse).min(axis=1)
 
 
 def log_e_from_counts(better, worse, ties=0, *, mean=0.0):

@@ -14,6 +14,7 @@ from skda._numerics._paired_tests import (
     anytime_gain_interval,
     closed_log_e,
     gain_interval,
+    joint_sign_tests,
     keep_sentence,
     labels_needed,
     log_e_from_counts,
@@ -215,3 +216,81 @@ def test_sentences():
     assert keep_sentence("no label", 1).endswith(
         "about 1 more label on rows where the candidates disagree with it may show one"
     )
+
+
+# Candidates tested jointly, on the same rows
+
+
+def _joint_errors(worlds, n_labels, n_draws=80):
+    """Share of draws with a wrong choice, in each world: (predicted, reference, labels)."""
+    rng, errors = np.random.default_rng(7), []
+    for predicted, reference, labels in worlds:
+        rows = rng.integers(len(labels), size=(n_draws, n_labels))
+        no_better = (predicted == labels).mean(axis=1) <= (reference == labels).mean()
+        wrong = [
+            (joint_sign_tests(predicted[:, r], reference[r], labels[r])[no_better] <= ALPHA).any()
+            for r in rows
+        ]
+        errors.append(np.mean(wrong))
+    return np.array(errors)
+
+
+def _worlds(n_rows=240):
+    """Candidates that are no better than the reference, in structures that differ much."""
+    reference = np.zeros(n_rows, dtype=int)
+    thirds = np.repeat([0, 1, 2], n_rows // 3)
+    third = n_rows // 3
+    half = np.tile([0, 1], n_rows // 2)
+    apart = np.array([thirds == i for i in range(3)]).astype(int)
+    yield apart, reference, half  # disagreements apart
+    # Two overlap in the middle, where both are wrong, and are right elsewhere.
+    overlap = np.array([thirds != 2, thirds != 0]).astype(int)
+    yield overlap, reference, (thirds != 1).astype(int)
+    nested = np.array([np.arange(n_rows) < k * third // 2 for k in range(1, 7)]).astype(int)
+    yield nested, reference, half
+    rng = np.random.default_rng(8)  # many classes, and rows on which all are wrong
+    labels = rng.permutation(np.repeat([0, 1, 2, 3], n_rows // 4))
+    yield rng.integers(1, 4, (8, n_rows)), reference, labels
+
+
+def test_joint_test_keeps_its_level_whatever_the_candidates_have_in_common():
+    errors = _joint_errors(_worlds(), 25)
+    assert (errors <= ALPHA + 2.5 * np.sqrt(ALPHA * (1 - ALPHA) / 80)).all(), errors
+    assert errors.max() > 0.01, errors
+
+
+def test_joint_test_of_like_candidates_needs_hardly_a_correction():
+    rng = np.random.default_rng(9)
+    labels = np.r_[np.ones(8, dtype=int), 0]
+    reference = np.zeros(9, dtype=int)
+    predicted = np.ones((20, 9), dtype=int)
+    predicted[np.arange(6), rng.integers(0, 8, 6)] = 0
+    joint = joint_sign_tests(predicted, reference, labels).min()
+    exact = adjusted_sign_tests(
+        (predicted & labels).sum(1), (predicted & ~labels & 1).sum(1), predicted.sum(1)
+    ).min()
+    assert sign_test(8, 1) <= joint < 0.1 < exact
+
+
+def test_joint_test_ignores_the_order_of_rows_and_what_does_not_count():
+    rng = np.random.default_rng(10)
+    predicted, reference = rng.integers(0, 3, (5, 30)), rng.integers(0, 3, 30)
+    labels = rng.integers(0, 3, 30)
+    use = np.ones(predicted.shape, dtype=bool)
+    use[0, :10] = False
+    wanted = joint_sign_tests(predicted, reference, labels, use=use)
+    order = rng.permutation(30)
+    found = joint_sign_tests(
+        predicted[:, order], reference[order], labels[order], use=use[:, order]
+    )
+    assert_allclose(found, wanted)
+    other = predicted.copy()
+    other[0, :10] = reference[:10]
+    counted = joint_sign_tests(other, reference, labels)
+    assert (counted[0] <= 1).all() and abs(counted[1:] - wanted[1:]).max() < 0.05
+
+
+def test_one_candidate_is_tested_exactly():
+    predicted, labels = np.ones((1, 6), dtype=int), np.array([1, 1, 1, 1, 1, 0])
+    found = joint_sign_tests(predicted, np.zeros(6, dtype=int), labels)
+    assert found[0] == pytest.approx(sign_test(5, 1))
