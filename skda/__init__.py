@@ -44,6 +44,13 @@ _PUBLIC = {
         "WDGRLClassifier",
         "WDGRLRegressor",
     ],
+    "ensemble": [
+        "AutoAdaptClassifier",
+        "AutoAdaptRegressor",
+        "ConsensusClassifier",
+        "ConsensusRegressor",
+        "default_candidates",
+    ],
     "feature_based": [
         "CORALTransformer",
         "ComBatTransformer",

@@ -63,6 +63,28 @@ EXAMPLES = {
     "PerDomain": [PerDomain(StandardScaler())],
     "KLIEPWeighter": [skda.KLIEPWeighter(), skda.KLIEPWeighter(gamma="median")],
     "RuLSIFWeighter": [skda.RuLSIFWeighter(), skda.RuLSIFWeighter(gamma="median", reg=0.1)],
+    # Around few candidates, since each is fitted each time.
+    "ConsensusClassifier": [
+        skda.ConsensusClassifier(
+            {"label shift": skda.LabelShiftClassifier(), "EasyTL": skda.EasyTLClassifier()},
+            estimator=LogisticRegression(),
+        ),
+    ],
+    "ConsensusRegressor": [
+        skda.ConsensusRegressor({"JDOT": skda.JDOTRegressor()}, estimator=Ridge()),
+    ],
+    "AutoAdaptClassifier": [
+        skda.AutoAdaptClassifier(
+            LogisticRegression(),
+            candidates={
+                "label shift": skda.LabelShiftClassifier(),
+                "EasyTL": skda.EasyTLClassifier(),
+            },
+        ),
+    ],
+    "AutoAdaptRegressor": [
+        skda.AutoAdaptRegressor(Ridge(), candidates={"JDOT": skda.JDOTRegressor()}),
+    ],
     "LabelShiftClassifier": [
         skda.LabelShiftClassifier(),
         skda.LabelShiftClassifier(method="bbse"),
@@ -181,7 +203,9 @@ def outputs(estimator, X, sample_domain):
         for method in METHODS
         if hasattr(estimator, method)
     }
-    if hasattr(estimator, "weights_"):
+    # Those of an ensemble have one entry per candidate.
+    n_source = int((np.asarray(sample_domain) >= 0).sum())
+    if len(getattr(estimator, "weights_", ())) == n_source:
         outputs_by_method["weights_"] = by_row(estimator, sample_domain)
     return outputs_by_method
 

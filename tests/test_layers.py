@@ -17,6 +17,9 @@ MAY_IMPORT = {
     "_core": {"_array"},
     "_numerics": {"_array"},
     "model_selection": FOUNDATION | {"metrics", "pipeline"},
+    # Puts methods of all kinds together.
+    "ensemble": FOUNDATION
+    | {"feature_based", "instance_based", "metrics", "model_selection", "pipeline"},
 }
 
 
