@@ -84,7 +84,7 @@ def candidates(classifier, first, n_features):
     found["domain scaler"] = pipe(skda.DomainScaler())
     for k in (1,) if n_features <= 2 else (2, 5) if n_features <= 10 else (5, 15, 30):
         found[f"subspace alignment {k}"] = pipe(skda.SubspaceAlignmentTransformer(n_components=k))
-        found[f"TCA {k}"] = pipe(skda.TCATransformer(n_components=k, reg=1.0))
+        found[f"TCA {k}"] = pipe(skda.TCATransformer(n_components=k, reg=1.0, kernel="rbf"))
     for name, weighter in (
         ("KMM", skda.KMMWeighter(reg=0.0, min_effective_size=None)),
         ("RuLSIF", skda.RuLSIFWeighter(min_effective_size=None)),

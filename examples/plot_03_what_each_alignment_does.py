@@ -53,7 +53,7 @@ alignments = {
         reg=0.1, class_reg=5, marginal_reg=None
     ),
     "SubspaceAlignment": SubspaceAlignmentTransformer(2),
-    "TCA": TCATransformer(n_components=2, reg=1.0),
+    "TCA": TCATransformer(n_components=2, reg=1.0, kernel="rbf"),
 }
 
 # %%

@@ -30,7 +30,7 @@ def tca(n, d):
     X, _, sample_domain = rows(n, d)
 
     def ours():
-        model = TCATransformer(10, gamma=GAMMA, reg=1.0)
+        model = TCATransformer(10, gamma=GAMMA, reg=1.0, kernel="rbf")
         return gap(model.fit_transform(X, sample_domain=sample_domain), n)
 
     def skada_tca():
@@ -54,7 +54,7 @@ def growth(n, d):
     """TCA at n rows a domain beside TCA at half of them, and beside the kernel matrix alone."""
     X, _, sample_domain = rows(n, d)
     half = np.r_[: n // 2, n : n + n // 2]
-    model = TCATransformer(10, gamma=GAMMA, reg=1.0)
+    model = TCATransformer(10, gamma=GAMMA, reg=1.0, kernel="rbf")
 
     def half_the_rows():
         return gap(model.fit_transform(X[half], sample_domain=sample_domain[half]), n // 2)
@@ -73,7 +73,7 @@ def nystroem(n, d, n_basis):
     """Nyström TCA beside the kernel block between all rows and the basis."""
     X, _, sample_domain = rows(n, d)
     model = TCATransformer(
-        10, gamma=GAMMA, reg=1.0, solver="nystroem", n_basis=n_basis, random_state=0
+        10, gamma=GAMMA, reg=1.0, solver="nystroem", n_basis=n_basis, random_state=0, kernel="rbf"
     )
     basis = X[:: 2 * n // n_basis][:n_basis]
 
@@ -103,7 +103,9 @@ def jda(n, d):
         return model.n_iter_
 
     def one_tca():
-        TCATransformer(10, gamma=GAMMA, reg=1.0).fit_transform(X, sample_domain=sample_domain)
+        TCATransformer(10, gamma=GAMMA, reg=1.0, kernel="rbf").fit_transform(
+            X, sample_domain=sample_domain
+        )
 
     return {"skda": ours, "skda TCA": one_tca}
 

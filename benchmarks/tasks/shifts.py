@@ -36,7 +36,7 @@ ALIGNMENTS = {
     ),
     "OptimalTransport, unbalanced 1": OptimalTransportTransformer(reg=0.1, marginal_reg=1.0),
     "SubspaceAlignment": SubspaceAlignmentTransformer(1),
-    "TCA": TCATransformer(n_components=2, reg=1.0),
+    "TCA": TCATransformer(n_components=2, reg=1.0, kernel="rbf"),
 }
 
 

@@ -149,7 +149,7 @@ def methods(
         return ImportanceWeightedEstimator(final(), weighter(**params))
 
     def components(reg):
-        transformer = TCATransformer(max(COMPONENTS), gamma=1 / n_features, reg=reg)
+        transformer = TCATransformer(max(COMPONENTS), kernel="rbf", gamma=1 / n_features, reg=reg)
         return FirstComponents(transformer, final(), COMPONENTS)
 
     def propagated(**params):

@@ -1,7 +1,7 @@
 """JDOT: learn the target's model together with the plan that pairs labeled source rows with it."""
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from .._array._backend import namespace, to_numpy
@@ -40,6 +40,27 @@ def hinge_losses(model, X, classes):
 
 
 _LOSSES = {"log_loss": log_losses, "hinge": hinge_losses}
+_FOLDS = 5  # as in scikit-learn; with fewer the held-out fits see too little of a small source
+
+
+def held_out_predictions(estimator, X, y):
+    """Return the prediction of each row by clones of the estimator fitted to the other folds.
+
+    Folds take turns along the sorted values of y, so that each holds the whole range. Ties are
+    sorted by the features, so that the order of the rows does not matter.
+    """
+    n_folds = min(_FOLDS, len(y))
+    # Nothing can be held out of a single row.
+    if n_folds < 2:
+        return y.copy()
+    fold = np.empty(len(y), dtype=int)
+    fold[np.lexsort((*X.T, y))] = np.arange(len(y)) % n_folds
+    predicted = np.empty(len(y))
+    for k in range(n_folds):
+        rest, held_out = fold != k, fold == k
+        model = clone(estimator).fit(X[rest], y[rest])
+        predicted[held_out] = model.predict(X[held_out])
+    return predicted
 
 
 class JDOTClassifier(JointTransportMixin, TargetClassifier, DomainClassifierMixin, BaseEstimator):
@@ -204,6 +225,11 @@ class JDOTRegressor(JointTransportMixin, TargetModel, DomainRegressorMixin, Base
     alpha : float, default=0.5
         Share of the squared error in the cost of a pair, in [0, 1]. 0 pairs rows by their
         features alone (one round).
+    paired_y : {"expected", "given"}, default="expected"
+        Value of a source row that the squared error compares with the prediction of a target
+        row: what `estimator`, fitted to other rows of the same source, predicts there; or y itself,
+        as in [1]_, which is right where y has hardly any noise. The value that is carried to the
+        target is y with either.
     reg : float or None, default=0.1
         None: exact plans, as in [1]_. A number: entropy of the plans, in units of the joint cost.
     metric : {"sqeuclidean", "euclidean"} or callable, default="sqeuclidean"
@@ -254,12 +280,21 @@ class JDOTRegressor(JointTransportMixin, TargetModel, DomainRegressorMixin, Base
     with uniform marginals and over f [1]_, in turns: given f an optimal transport problem, given P
     a fit to :math:`\\hat y_j = n_t \\sum_i P_{ij} y_i`. Of several sources each has its own plan.
 
+    With ``paired_y="given"``, the formula as published, a row whose y is large by chance is paired
+    with a large prediction. The fit then takes noise for signal, and its predictions spread in the
+    rounds until they vary as much as y does. Expected values have no such noise, and the rest
+    of the squared error, the variance of y given x, is the same for every target row.
+    Over 24 pairs of four data sets, behind standardization, R² gains 0.12 on source-only with
+    expected values (0.06, 0.04, 0.37 and -0.01 on the four) and loses 0.16 with given ones; each of
+    the four alone says the same. Of smaller shares of the label cost 0.1 gains as much.
+
     It helps when features and the numeric target move together, along a shift that keeps near rows
     near. The distribution of y is carried over, so it harms where that differs between domains.
     Where several exact plans cost the same (duplicated rows, or features of few values), which one
     is found depends on the order of the rows.
 
-    Cost: a round is an exact plan, between :math:`n^2` and :math:`n^3`, and a fit. Fitted without
+    Cost: a round is an exact plan, between :math:`n^2` and :math:`n^3`, and a fit; expected values
+    take five fits for each source. Fitted without
     ``sample_domain`` it is `estimator` on all rows. Array level (b): plans and fits run in NumPy.
 
     References
@@ -284,6 +319,7 @@ class JDOTRegressor(JointTransportMixin, TargetModel, DomainRegressorMixin, Base
         estimator=None,
         *,
         alpha=0.5,
+        paired_y="expected",
         reg=0.1,
         metric="sqeuclidean",
         cost_scale="median",
@@ -292,6 +328,7 @@ class JDOTRegressor(JointTransportMixin, TargetModel, DomainRegressorMixin, Base
     ):
         self.estimator = estimator
         self.alpha = alpha
+        self.paired_y = paired_y
         self.reg = reg
         self.metric = metric
         self.cost_scale = cost_scale
@@ -306,11 +343,18 @@ class JDOTRegressor(JointTransportMixin, TargetModel, DomainRegressorMixin, Base
         self.estimator_ = self._inner().fit(to_numpy(data.X), data.y_source)
 
     def _label_rows(self, data):
-        y = np.zeros((len(data.ids), 1))
-        y[data.source, 0] = np.asarray(data.y_source, dtype=float)
+        # Two columns: what is carried to the target, and what a pair's cost compares.
+        y = np.zeros((len(data.ids), 2))
+        y[data.source] = np.asarray(data.y_source, dtype=float)[:, None]
         # The mean squared difference of two values: label costs are then of order 1, as the feature
         # costs are. 1 where y is constant.
-        self.y_scale_ = 2.0 * float(np.var(y[data.source])) or 1.0
+        self.y_scale_ = 2.0 * float(np.var(y[data.source, 0])) or 1.0
+        # Where alpha is 0 no cost holds a label.
+        if self.paired_y == "expected" and self.alpha > 0:
+            # Each source by itself, since its relation may be its own.
+            for domain in data.source_domains:
+                rows, X = data.rows(domain), to_numpy(data.X_of(domain))
+                y[rows, 1] = held_out_predictions(self._inner(), X, y[rows, 0])
         return y
 
     def _fit_target(self, X, carried):
@@ -318,7 +362,12 @@ class JDOTRegressor(JointTransportMixin, TargetModel, DomainRegressorMixin, Base
         return model, np.asarray(model.predict(X), dtype=float)
 
     def _label_cost(self, labels, predicted):
-        return (labels - namespace(predicted).reshape(predicted, (1, -1))) ** 2 / self.y_scale_
+        predicted = namespace(predicted).reshape(predicted, (1, -1))
+        return (labels[:, 1:] - predicted) ** 2 / self.y_scale_
 
     def _keep_carried(self, carried):
         self.transported_y_ = carried[:, 0]
+
+    def _check_params(self):
+        super()._check_params()
+        check_option("paired_y", self.paired_y, ("expected", "given"))

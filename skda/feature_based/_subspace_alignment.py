@@ -113,9 +113,11 @@ class SubspaceAlignmentTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTr
     Parameters
     ----------
     n_components : int, float, "auto" or None, default="auto"
-        Number of axes; a float in (0, 1) takes as many as hold that share of the variance in every
-        domain; "auto" is 0.99; None takes as many as the rank allows. Fewer axes forget more of
-        what differs, and of what tells classes apart.
+        Number of axes of every domain, as in [1]_; a float in (0, 1) takes as many as hold that
+        share of the variance in every domain; None takes as many as the rank of every domain
+        allows. "auto" lets each domain have its own number: of a source as many as hold 0.99 of its
+        variance, of the target all along which its rows vary. Fewer axes forget more of what
+        differs, and of what predicts y.
     center : bool, default=True
         Whether each domain's rows are taken relative to its own mean, so that a shift of the mean
         is removed too. False multiplies the rows as they are (with axes of the centered rows), as
@@ -132,7 +134,7 @@ class SubspaceAlignmentTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTr
     target_mean_ : array of shape (n_features,)
         Mean of the target rows.
     n_components_ : int
-        Number of axes used.
+        Number of axes of the target, of the columns that ``transform`` returns.
     source_domains_, target_domains_ : list of int
         Ids seen in ``fit``.
     n_features_in_ : int
@@ -150,7 +152,17 @@ class SubspaceAlignmentTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTr
     With ``P_s`` and ``P_t`` the d x k bases, source rows become ``X_s P_s P_sᵀ P_t`` and target
     rows ``X_t P_t``; ``P_sᵀP_t`` minimizes ``‖P_s M - P_t‖_F``. Several sources have a map each,
     several targets are pooled. The paper's bound on the number of stable axes is vacuous for most
-    tables, so "auto" goes by the explained variance.
+    tables, so shares of the variance are taken in its place.
+
+    ``P_sP_sᵀ`` drops what source rows have outside of their k axes. Along target axes that lie
+    partly outside, source rows become shorter and target rows do not: a model of source rows gets
+    large slopes there, which target rows multiply. One number of axes for all domains is at most
+    the smallest rank, so that a target with constant columns takes axes from the source. With
+    "auto" each domain has its own number. In regression over 24 pairs of four data sets, behind
+    standardization, R² gains 0.11 on source-only with "auto" and loses 0.11 with ``0.99`` (0.82 on
+    schools, where columns are constant); in classification, over 54 pairs of twelve, accuracy gains
+    0.03 with either. What loses is centering where the means differ because y does: on the
+    students, accuracy 0.01 and R² 0.07, on the hospitals accuracy 0.11.
 
     Assumes that the domains differ by a rotation of the axes along which rows vary, labels given
     the aligned coordinates being the same.
@@ -192,19 +204,20 @@ class SubspaceAlignmentTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTr
         sources = {i: data.X_of(i) for i in data.source_domains} if data.adapts else {}
         means = {i: xp.mean(X, axis=0) for i, X in sources.items()}
         found = {i: principal_axes(X, means[i], self.n_components) for i, X in sources.items()}
-        k = resolve_n_components(
-            self.n_components,
-            [target.variances] + [axes.variances for axes in found.values()],
-            d,
-            most=d,
-            name=type(self).__name__,
-            auto=_VARIANCE_KEPT,
-        )
+        spectra = [target.variances] + [axes.variances for axes in found.values()]
+        how = {"most": d, "name": type(self).__name__}
+        if isinstance(self.n_components, str) and self.n_components == "auto":
+            # Where the target does not vary its axes add nothing, so all of them are kept.
+            k = resolve_n_components(None, spectra[:1], d, **how)
+            own = [resolve_n_components(_VARIANCE_KEPT, [v], d, **how) for v in spectra[1:]]
+        else:
+            k = resolve_n_components(self.n_components, spectra, d, **how)
+            own = [k] * len(found)
         P_t = target.first(k)
         self.n_components_ = k
         self.target_mean_, self.target_axes_ = data.to_input(mean_t), data.to_input(P_t)
         self.source_means_ = {i: data.to_input(mean) for i, mean in means.items()}
-        bases = {i: axes.first(k) for i, axes in found.items()}
+        bases = {i: axes.first(n) for (i, axes), n in zip(found.items(), own, strict=True)}
         # P_sᵀP_t is the map between the bases of least distance (Fernando et al. 2013).
         self.source_axes_ = {i: data.to_input(P @ (P.T @ P_t)) for i, P in bases.items()}
 

@@ -230,6 +230,13 @@ class TrAdaBoostRegressor(BaseTrAdaBoostRegressor):
     (``python -m benchmarks.tradaboost``) its R² is 0.53, with these defaults 0.76, and 0.71 of the
     target labels alone.
 
+    It is made for learners that follow single rows, such as trees. A linear learner cannot, so that
+    target rows with large errors, whose weights grow from round to round, are those with the most
+    noise, and source rows with the same noise lose nearly all of theirs. Over 24 pairs of four data
+    sets with 40 target labels, behind standardization, R² gains 0.14 on the labels alone with the
+    tree and loses 0.12 with ``Ridge()``; with Ridge 5 rounds gain 0.10, a single one (a fit to all
+    labeled rows, both domains weighing the same) 0.33 and TwoStageTrAdaBoostRegressor 0.23.
+
     Costs n_estimators fits of the base learner. Array level (b): NumPy on the host; rows of other
     libraries are moved to the host.
 

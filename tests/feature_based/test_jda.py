@@ -61,7 +61,7 @@ def test_first_round_is_tca_with_a_normalized_discrepancy():
     X, y, ids = shifted_blobs(0)
     jda = JDATransformer(3, reg=1.0, max_iter=1).fit(X, y, sample_domain=ids)
     mu = 1 / (ids > 0).sum() + 1 / (ids < 0).sum()
-    tca = TCATransformer(3, reg=mu).fit(X, sample_domain=ids)
+    tca = TCATransformer(3, reg=mu, kernel="rbf").fit(X, sample_domain=ids)
     Z = tca.transform(X) * mu**0.5
     np.testing.assert_allclose(jda.transform(X), Z, atol=1e-8)
     assert jda.pseudo_labels_ is None

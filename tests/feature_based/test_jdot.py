@@ -6,11 +6,12 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.model_selection import cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import LinearSVC
 
 from skda import JDOTClassifier, JDOTRegressor
-from skda.feature_based._jdot import hinge_losses, log_losses
+from skda.feature_based._jdot import held_out_predictions, hinge_losses, log_losses
 
 
 def classes_that_move(seed=0, n=60, k=3):
@@ -80,9 +81,61 @@ def test_regression_rounds_are_those_of_a_brute_force_alternation():
         model.fit(Xt, carried)
         joint = 0.5 * cost + 0.5 * (ys[:, None] - model.predict(Xt)) ** 2 / (2 * ys.var())
     with pytest.warns(ConvergenceWarning):
-        fitted = JDOTRegressor(max_iter=3, tol=0.0, reg=None).fit(X, y, sample_domain=d)
+        fitted = JDOTRegressor(paired_y="given", max_iter=3, tol=0.0, reg=None)
+        fitted.fit(X, y, sample_domain=d)
     np.testing.assert_allclose(fitted.transported_y_, carried, atol=1e-9)
     np.testing.assert_allclose(fitted.predict(Xt), model.predict(Xt), atol=1e-9)
+
+
+def noisy_line(seed=0, n=150):
+    """Domains that do not differ, with a y that is mostly noise."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(2 * n, 5))
+    return X, X[:, 0] + 1.5 * rng.normal(size=2 * n), np.repeat([1, -2], n)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_in_y_does_not_spread_the_predictions(seed):
+    X, y, d = noisy_line(seed)
+    source_only = Ridge().fit(X[:150], y[:150]).score(X[150:], y[150:])
+    expected = JDOTRegressor().fit(X, y, sample_domain=d)
+    given = JDOTRegressor(paired_y="given").fit(X, y, sample_domain=d)
+    assert expected.score(X[150:], y[150:]) > source_only - 0.1
+    # As published the predictions end near the spread of y, most of which is noise.
+    assert given.predict(X[150:]).std() > 1.7 * expected.predict(X[150:]).std()
+
+
+def test_expected_values_are_those_of_a_cross_validation():
+    X, y, _ = noisy_line()
+    order = np.argsort(y)
+    found = held_out_predictions(Ridge(), X[order], y[order])
+    folds = [(np.arange(300) % 5 != k, np.arange(300) % 5 == k) for k in range(5)]
+    wanted = cross_val_predict(
+        Ridge(), X[order], y[order], cv=[(np.flatnonzero(a), np.flatnonzero(b)) for a, b in folds]
+    )
+    np.testing.assert_allclose(found, wanted)
+
+
+def test_held_out_folds_do_not_depend_on_the_order_of_tied_rows():
+    X, y, _ = noisy_line()
+    y, order = np.round(y), np.random.default_rng(0).permutation(300)
+    np.testing.assert_allclose(
+        held_out_predictions(Ridge(), X[order], y[order]),
+        held_out_predictions(Ridge(), X, y)[order],
+    )
+
+
+def test_a_source_of_one_row_pairs_by_its_own_value():
+    np.testing.assert_array_equal(held_out_predictions(Ridge(), np.ones((1, 2)), np.ones(1)), [1.0])
+    X, y, d = line_that_moves(n=4)
+    d[0] = 5
+    assert np.isfinite(JDOTRegressor().fit(X, y, sample_domain=d).predict(X)).all()
+
+
+def test_an_unknown_paired_y_is_named():
+    X, y, d = line_that_moves()
+    with pytest.raises(ValueError, match="paired_y must be one of"):
+        JDOTRegressor(paired_y="noisy").fit(X, y, sample_domain=d)
 
 
 def test_losses_of_classes_are_those_of_their_definitions():

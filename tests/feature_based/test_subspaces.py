@@ -5,6 +5,7 @@ import pytest
 from scipy.integrate import quad_vec
 from scipy.linalg import expm, subspace_angles
 from sklearn.decomposition import PCA
+from sklearn.linear_model import LinearRegression
 from sklearn.neighbors import KNeighborsClassifier
 
 from skda import GFKTransformer, SubspaceAlignmentTransformer
@@ -104,7 +105,8 @@ def test_a_domain_of_one_row_has_one_axis_at_most():
     X, _, _ = rotated_domains(0)
     ids = np.where(np.arange(len(X)) == 3, 1, -2)
     sa = SubspaceAlignmentTransformer().fit(X, sample_domain=ids)
-    assert sa.n_components_ == 1
+    assert np.linalg.matrix_rank(sa.source_axes_[1]) == 1
+    assert SubspaceAlignmentTransformer(None).fit(X, sample_domain=ids).n_components_ == 1
     assert np.isfinite(sa.transform(X, sample_domain=ids)).all()
 
 
@@ -204,10 +206,29 @@ def test_gfk_takes_rows_relative_to_the_mean_of_their_domain():
     )
 
 
-def test_automatic_axes_hold_99_percent_of_the_variance():
+def test_automatic_axes_of_a_source_hold_99_percent_of_its_variance():
     rng = np.random.default_rng(0)
     X, ids = rng.normal(size=(200, 4)) * [10.0, 3.0, 0.9, 0.1], np.repeat([1, -2], 100)
-    assert SubspaceAlignmentTransformer().fit(X, sample_domain=ids).n_components_ == 2
-    X[:, 2] *= 3.0
-    assert SubspaceAlignmentTransformer().fit(X, sample_domain=ids).n_components_ == 3
+    for third, n_axes in ((1.0, 2), (3.0, 3)):
+        X[:, 2] *= third
+        sa = SubspaceAlignmentTransformer().fit(X, sample_domain=ids)
+        assert sa.n_components_ == 4  # all of the target
+        assert np.linalg.matrix_rank(sa.source_axes_[1]) == n_axes
     assert SubspaceAlignmentTransformer(0.9).fit(X, sample_domain=ids).n_components_ == 2
+
+
+def test_constant_columns_of_the_target_take_no_axes_from_the_source():
+    rng = np.random.default_rng(0)
+    X, ids = rng.normal(size=(400, 6)), np.repeat([1, -2], 200)
+    X[:, 1:] *= 2.0  # source rows vary least along the first column, target rows along the third on
+    X[200:, 2:] = 0.0
+    y = X.sum(axis=1)
+
+    def score(n_components):
+        sa = SubspaceAlignmentTransformer(n_components)
+        Z = sa.fit_transform(X, sample_domain=ids)
+        assert Z.shape[1] == 2
+        return LinearRegression().fit(Z[:200], y[:200]).score(Z[200:], y[200:])
+
+    assert score("auto") > 0.9
+    assert score(None) < 0.0
