@@ -151,10 +151,10 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
     never predicted any more; a :class:`~skda.DomainWarning` says when a prior comes to less than
     one row. Compare ``target_priors_`` with what is known. `check_fit` finds what no proportions
     explain, and nothing else: where the target's rows of one class look like the source's of the
-    other, other proportions do explain them. In the heart data, from VA to
-    Switzerland, a class of proportion 0.93 is put at 0.3 (0.73 in the source), and accuracy falls
-    by 0.56. Neither the fit nor the standard error of the estimate tells this from the estimates
-    from Switzerland to the other hospitals, which are right and gain up to 0.36.
+    other, other proportions do explain them. In the heart data, from VA to Switzerland, a class of
+    proportion 0.93 is put at 0.3 (0.73 in the source), and accuracy falls by 0.56. Neither the fit
+    nor the standard error of the estimate tells this from the estimates from Switzerland to the
+    other hospitals, which are about right and gain up to 0.36.
 
     For p_s(y) the papers count the classes of the source. Here "em" and the correction take
     ``classifier_priors_``, which for a classifier with class weights is what its probabilities go
