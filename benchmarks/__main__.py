@@ -1,9 +1,9 @@
-"""``python -m benchmarks accuracy|defaults|device|report|selection|speed …``."""
+"""``python -m benchmarks accuracy|consensus|defaults|device|report|selection|speed …``."""
 
 import importlib
 import sys
 
-TOOLS = ("accuracy", "defaults", "device", "report", "selection", "speed")
+TOOLS = ("accuracy", "consensus", "defaults", "device", "report", "selection", "speed")
 
 
 def main():

@@ -11,7 +11,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
 
@@ -59,6 +59,8 @@ _SQUARE_ROWS = 8_000
 _COVARIANCE_FEATURES = 1_500
 # Rows that are looked at to see what arrives in front of the predictor.
 _SAMPLE_ROWS = 2_000
+# Values of a sparse matrix up to which it is made dense for methods that take no sparse rows.
+_DENSE_VALUES = 20_000_000
 # Standard deviations of the features that differ by more than this are unlike scales.
 _UNLIKE_SCALES = 10.0
 
@@ -217,6 +219,9 @@ class Facts(NamedTuple):
     """Names of the columns of numbers, of a data frame that has others beside them."""
     missing: bool
     sparse: bool
+    """Too large a sparse matrix to be made dense."""
+    densify: bool
+    """A sparse matrix that is small enough."""
     unlike_scales: bool
 
 
@@ -265,7 +270,8 @@ def default_candidates(estimator, X, y, sample_domain, *, return_reasons=False):
     Notes
     -----
     Methods that compare all rows with all others are left out above some thousand rows, those that
-    factor the covariance above 1,500 features. In front of the maps stands a StandardScaler where
+    factor the covariance above 1,500 features. Sparse rows of up to twenty million values are made
+    dense for the methods that need it. In front of the maps stands a StandardScaler where
     the scales of the features differ by more than a factor of ten, and a SimpleImputer where
     values are missing. Of data frames that hold text or categories beside numbers, the maps take
     the numbers and leave the other columns as they are, for estimators that can take them.
@@ -339,7 +345,10 @@ def _facts(before, last, X, y, source):
     else:
         values = _as_floats(seen)
     is_sparse = sparse.issparse(values)
-    dense = values is not None and not is_sparse
+    densify = is_sparse and n_rows(X) * values.shape[1] <= _DENSE_VALUES
+    if densify:
+        values = values.toarray()
+    dense = values is not None and not sparse.issparse(values)
     return Facts(
         n_rows=n_rows(X),
         n_features=0 if values is None else values.shape[1],
@@ -347,7 +356,8 @@ def _facts(before, last, X, y, source):
         numeric=values is not None and columns is None,
         columns=columns,
         missing=dense and bool(np.isnan(values).any()),
-        sparse=is_sparse,
+        sparse=is_sparse and not densify,
+        densify=densify,
         unlike_scales=dense and _unlike_scales(values),
     )
 
@@ -422,10 +432,17 @@ def _built(entry, before, last, facts):
 
 
 def _preparation(facts):
-    steps = [SimpleImputer(strategy="median")] if facts.missing else []
+    steps = [FunctionTransformer(to_dense, accept_sparse=True)] if facts.densify else []
+    if facts.missing:
+        steps.append(SimpleImputer(strategy="median"))
     if facts.unlike_scales:
         steps.append(StandardScaler(with_mean=not facts.sparse))
     return steps
+
+
+def to_dense(X):
+    """Return the rows of a sparse matrix as an array."""
+    return X.toarray() if sparse.issparse(X) else X
 
 
 def _on_columns(steps, columns):
