@@ -116,7 +116,11 @@ _MAPS = (
         reason="directions between both subspaces",
     ),
     Entry(
-        "TCA", "map", TCATransformer, max_rows=_CUBIC_ROWS, reason="components that hide the domain"
+        "TCA",
+        "map",
+        TCATransformer,
+        max_features=_COVARIANCE_FEATURES,
+        reason="components that hide the domain",
     ),
     Entry(
         "MIDA",

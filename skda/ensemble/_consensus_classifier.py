@@ -122,7 +122,7 @@ class ConsensusClassifier(DomainClassifierMixin, BaseConsensus):
 
     for 30 rounds from the proportions of the votes on. As votes do not tell how sure a candidate
     is, ``predict_proba`` is the mean of T and of the geometric mean of the candidates'
-    probabilities. Candidates that agree on 98 % of the target rows share one weight. New rows are
+    probabilities, where they have some (with `use_target_labels` T alone). Candidates that agree on 98 % of the target rows share one weight. New rows are
     predicted from what was learnt, row by row.
 
     The candidates err together where the proportions of the classes differ between the domains,
@@ -309,11 +309,14 @@ class ConsensusClassifier(DomainClassifierMixin, BaseConsensus):
             return count_votes(votes, len(self.classes_), self.weights_)
         if self.combine == "mean":
             return np.tensordot(shares, read, axes=1)
-        geometric = _geometric_mean(read, shares)
         if self.combine == "geometric":
-            return geometric
+            return _geometric_mean(read, shares)
         posterior = class_posterior(votes, self.confusion_, self._vote_priors, self._exponents())
-        return (posterior + geometric) / 2
+        sure = [hasattr(fitted, "predict_proba") for fitted in self.estimators_.values()]
+        # Known labels say more of a candidate than how sure it is.
+        if self.use_target_labels or not any(sure):
+            return posterior
+        return (posterior + _geometric_mean(read[sure], shares[sure])) / 2
 
     def _predicted(self, proba):
         return self.classes_[proba.argmax(axis=1)]
@@ -337,6 +340,7 @@ def read_probabilities(fitted, X, ids, *, classes):
 
 
 def _geometric_mean(read, shares):
+    shares = shares / shares.sum()
     log_mean = np.tensordot(shares, np.log(np.maximum(read, _LEAST_PROBABILITY)), axes=1)
     proba = np.exp(log_mean - log_mean.max(axis=1, keepdims=True))
     return proba / proba.sum(axis=1, keepdims=True)

@@ -121,9 +121,7 @@ def test_weighted_median_and_trimmed_mean_are_those_of_numpy_and_scipy(values):
     np.testing.assert_allclose(
         weighted_trimmed_mean(values[:, :5], np.ones(5), 0.2), trim_mean(values[:, :5], 0.2, axis=1)
     )
-    np.testing.assert_allclose(
-        weighted_trimmed_mean(values, np.ones(6), 0.0), values.mean(axis=1)
-    )
+    np.testing.assert_allclose(weighted_trimmed_mean(values, np.ones(6), 0.0), values.mean(axis=1))
 
 
 def test_a_weight_of_two_is_a_second_copy(values):

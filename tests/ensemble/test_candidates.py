@@ -63,7 +63,7 @@ def test_large_tables_get_no_method_that_compares_all_rows():
     d = np.repeat([1, -2], 6_000)
     candidates, reasons = reasons_of(LogisticRegression(), X, y, d)
     assert {"CORAL", "quantile transport", "label shift"} <= candidates.keys()
-    for name in ("TCA", "JDA", "optimal transport", "MEDA", "weights, KMM"):
+    for name in ("MIDA", "JDA", "optimal transport", "MEDA", "weights, KMM"):
         assert "12000" in reasons[name], name
 
 
