@@ -130,7 +130,7 @@ class BaseConsensus(DomainRouting, MetaEstimatorMixin, BaseEstimator):
         )
         done = self._report(outcomes, len(candidates))
         read = [one.predictions for one in done if not one.error]
-        self._learn(data, read, candidates[SOURCE_ONLY])
+        self._learn(data, read)
 
     def _report(self, outcomes, n_candidates):
         """Keep what was fitted, print and warn on the way, and return the outcomes as a list."""

@@ -122,8 +122,9 @@ class ConsensusClassifier(DomainClassifierMixin, BaseConsensus):
 
     for 30 rounds from the proportions of the votes on. As votes do not tell how sure a candidate
     is, ``predict_proba`` is the mean of T and of the geometric mean of the candidates'
-    probabilities, where they have some (with `use_target_labels` T alone). Candidates that agree on 98 % of the target rows share one weight. New rows are
-    predicted from what was learnt, row by row.
+    probabilities, where they have some (with `use_target_labels` T alone). Candidates that agree
+    on 98 % of the target rows share one weight. New rows are predicted from what was learnt, row by
+    row.
 
     The candidates err together where the proportions of the classes differ between the domains,
     since most maps make them equal. There, as a rule, the source-only model holds, and this can be
@@ -247,7 +248,7 @@ class ConsensusClassifier(DomainClassifierMixin, BaseConsensus):
     def _reader(self):
         return partial(read_probabilities, classes=self.classes_)
 
-    def _learn(self, data, read, source_only):
+    def _learn(self, data, read):
         votes = np.stack(read).argmax(axis=2).T
         agreement = pairwise_agreement(votes)
         self.weights_ = weights_of_groups(agreement >= _ALIKE)
@@ -260,8 +261,8 @@ class ConsensusClassifier(DomainClassifierMixin, BaseConsensus):
         self.reverse_ratio_ = float("nan")
         has_reference = SOURCE_ONLY in self.estimators_
         if self.check_need and has_reference:
-            fitted = self.estimators_[SOURCE_ONLY]
-            self.reverse_ratio_ = reverse_ratio(source_only, fitted, data, self.classes_)
+            source_only = self.estimators_[SOURCE_ONLY]
+            self.reverse_ratio_ = reverse_ratio(source_only, data, self.classes_)
         # Without skill in its own domain the source-only model gives no reason to depart from it.
         lost = self.reverse_ratio_ < _HOLDS
         self.keeps_source_ = bool(self.check_need and has_reference and not lost)

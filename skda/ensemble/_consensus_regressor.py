@@ -173,7 +173,7 @@ class ConsensusRegressor(DomainRegressorMixin, BaseConsensus):
     def _reader(self):
         return read_values
 
-    def _learn(self, data, read, source_only):
+    def _learn(self, data, read):
         values = np.column_stack(read)
         agreement = concordance(values)
         self.agreement_ = mean_of_others(agreement)

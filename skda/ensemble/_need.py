@@ -16,7 +16,7 @@ _N_FOLDS = 3
 _LEAST_SKILL = 0.05
 
 
-def reverse_ratio(source_only, fitted, data, classes):
+def reverse_ratio(source_only, data, classes):
     r"""Return how well the source-only labels of the target lead back to those of the source.
 
     A second classifier is fitted on the target rows with the labels that the source-only model
@@ -27,9 +27,8 @@ def reverse_ratio(source_only, fitted, data, classes):
     Parameters
     ----------
     source_only : estimator
-        The unfitted source-only model.
-    fitted : estimator
-        The fitted one.
+        The fitted source-only model. The steps in front of a classifier stay as they are fitted,
+        so that both classifiers see features of one scale.
     data : DomainData
         The rows.
     classes : ndarray of shape (n_classes,)
@@ -42,31 +41,33 @@ def reverse_ratio(source_only, fitted, data, classes):
         rows, on the way back and cross-validated: 1 where nothing is lost, 0 at chance. NaN where
         the source-only model is no better than chance in its own domain.
     """
-    plain = unwrapped(source_only)
+    before, last = _split(source_only)
     y = as_labels(data.y_source)
     chance = 1.0 / len(classes)
     with warnings.catch_warnings():
         # Solvers that stop early, small classes, steps without domains: the figure says enough.
         warnings.simplefilter("ignore")
-        in_domain = _balanced(y, _held_out(plain, data.X_source, y), classes) - chance
+        source, target = before(data.X_source), before(data.X_target)
+        in_domain = _balanced(y, _held_out(last, source, y), classes) - chance
         if not in_domain > _LEAST_SKILL:
             return float("nan")
-        labels = as_labels(fitted.predict(data.X_target))
+        labels = as_labels(last.predict(target))
         if len(np.unique(labels)) == 1:
             return 0.0
-        back = clone(plain).fit(data.X_target, labels)
-        returned = as_labels(back.predict(data.X_source))
+        returned = as_labels(clone(last).fit(target, labels).predict(source))
     return float((_balanced(y, returned, classes) - chance) / in_domain)
 
 
-def unwrapped(estimator):
-    """Return a source-only model without the wrappers that keep target rows out of its fit."""
-    if isinstance(estimator, TrainOnSource):
-        return estimator.estimator
-    if isinstance(estimator, Pipeline):
-        steps = [(name, unwrapped(step)) for name, step in estimator.steps]
-        return clone(estimator).set_params(steps=steps)
-    return estimator
+def _split(fitted):
+    """Return the map of the steps in front of a classifier, and the classifier, both fitted."""
+    if isinstance(fitted, TrainOnSource):
+        return _split(fitted.estimator_)
+    if isinstance(fitted, Pipeline):
+        before, last = _split(fitted.steps[-1][1])
+        if len(fitted.steps) == 1:
+            return before, last
+        return lambda X: before(fitted[:-1].transform(X)), last
+    return lambda X: X, fitted
 
 
 def _held_out(estimator, X, y):
