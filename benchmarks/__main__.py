@@ -1,9 +1,18 @@
-"""``python -m benchmarks accuracy|consensus|defaults|device|report|selection|speed …``."""
+"""``python -m benchmarks accuracy|consensus|defaults|device|guarded|report|selection|speed …``."""
 
 import importlib
 import sys
 
-TOOLS = ("accuracy", "consensus", "defaults", "device", "report", "selection", "speed")
+TOOLS = (
+    "accuracy",
+    "consensus",
+    "defaults",
+    "device",
+    "guarded",
+    "report",
+    "selection",
+    "speed",
+)
 
 
 def main():

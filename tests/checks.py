@@ -35,7 +35,7 @@ from skda import (
     config_context,
 )
 from skda._array._backend import is_foreign_array, to_numpy
-from skda.model_selection import DomainStratifiedKFold
+from skda.model_selection import DomainStratifiedKFold, GuardedSearchCV
 from tests.backends import BACKENDS, TestedBackend
 
 METHODS = (
@@ -48,6 +48,15 @@ METHODS = (
 
 # Estimators that cannot be built without arguments, or are tried with more than one set.
 EXAMPLES = {
+    "GuardedSearchCV": [
+        GuardedSearchCV(
+            {
+                "weighted": ImportanceWeightedEstimator(LogisticRegression(), GaussianWeighter()),
+                "small C": LogisticRegression(C=0.01),
+            }
+        ),
+        GuardedSearchCV({"weighted": ImportanceWeightedEstimator(Ridge(), GaussianWeighter())}),
+    ],
     "ImportanceWeightedEstimator": [
         ImportanceWeightedEstimator(LogisticRegression(), KMMWeighter()),
         ImportanceWeightedEstimator(Ridge(), GaussianWeighter()),

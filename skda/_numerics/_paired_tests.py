@@ -28,6 +28,7 @@ _N_STEPS = 32
 _nodes, _node_weights = np.polynomial.legendre.leggauss(_N_STEPS)
 _STEPS = (1 + _nodes) / 2  # in (0, 1), as parts of the largest step that keeps factors positive
 _STEP_LOG_WEIGHTS = np.log(_node_weights / 2)  # of sum 1
+_DIRECTION_PART = 0.8  # of a limit's error: which model is better; the rest: how often they tie
 _HALVINGS = 40  # of an interval of length 2: limits are exact to 2e-12
 _N_SIMULATED = 4000  # the level .1 is then met to half a percent
 _MOST_LABELS = 1000  # a test that needs more of them is of no practical use
@@ -108,64 +109,96 @@ def _largest_at_most(values, limit):
     return values[at - 1] if at else 0.0
 
 
-def joint_sign_tests(predicted, reference, labels, *, use=None):
-    """Return p-values of several sign tests, corrected for the number of them, on the same rows.
+class JointNull:
+    """The smallest p-value of several sign tests on the same rows when no candidate is better.
 
     Candidates that agree with each other stand and fall together, so that many of them need little
-    more correction than one. How they do is known without labels, and is simulated.
+    more correction than one. How they do is known without labels, and is simulated: on each row the
+    label is equally likely to be any class that one of the models predicts there, so that every
+    candidate is as often better as worse.
 
     Parameters
     ----------
-    predicted : array of int of shape (n_candidates, n_labels)
-        Class that each candidate predicts for each labeled row.
-    reference : array of int of shape (n_labels,)
-        Class that the source-only model predicts.
-    labels : array of int of shape (n_labels,)
-        True class.
-    use : array of bool of shape (n_candidates, n_labels) or None, default=None
-        Which rows count for which candidate; None: all.
-
-    Returns
-    -------
-    p_values : ndarray of shape (n_candidates,)
-        Probability, if no candidate were better, that the smallest p-value of all of them is as
-        small as this one's.
+    n_candidates : int
+        Number of candidates.
 
     Notes
     -----
-    Simulated labels are, on each row, equally likely to be any class that one of the models
-    predicts there, so that every candidate is as often better as worse: the smallest p-value under
-    the null hypothesis (Westfall and Young). On other distributions of the labels with the same
-    mean the candidates are correlated as much, so that the level holds approximately there;
-    :func:`adjusted_sign_tests` holds it exactly, with less power.
+    The smallest p-value under the null hypothesis, after Westfall and Young. On other distributions
+    of the labels with the same mean the candidates are correlated as much, so that a level is held
+    approximately there; :func:`adjusted_sign_tests` holds it exactly, with less power.
     """
-    predicted, reference, labels = (np.asarray(a) for a in (predicted, reference, labels))
-    use = np.ones(predicted.shape, dtype=bool) if use is None else use
-    counted = use & (predicted != reference)
-    better = (counted & (predicted == labels)).sum(axis=1)
-    worse = (counted & (reference == labels)).sum(axis=1)
-    p_values = sign_test(better, worse)
-    if len(p_values) == 1:
-        return p_values
-    # In an order of their own, so that the rows may come in any.
-    order = np.lexsort([*predicted, *counted, reference])
-    smallest = _smallest_null_p(predicted[:, order], reference[order], counted[:, order])
-    as_small = (smallest <= p_values[:, None] * (1 + 1e-9)).sum(axis=1)
-    return (1 + as_small) / (1 + _N_SIMULATED)
+
+    def __init__(self, n_candidates):
+        self._rng = np.random.default_rng(0)
+        self._better = np.zeros((_N_SIMULATED, n_candidates), dtype=np.int16)
+        self._worse = np.zeros_like(self._better)
+
+    def add(self, predicted, reference, counted):
+        """Simulate labels of further rows, in an order of their own.
+
+        Parameters
+        ----------
+        predicted : array of int of shape (n_candidates, n_labels)
+            Class that each candidate predicts for each labeled row.
+        reference : array of int of shape (n_labels,)
+            Class that the source-only model predicts.
+        counted : array of bool of shape (n_candidates, n_labels)
+            Which rows count for which candidate: at most those on which it disagrees.
+        """
+        for row in np.lexsort([*predicted, *counted, reference]):
+            count, own = counted[:, row], predicted[:, row]
+            if count.any():
+                classes = np.unique(np.r_[reference[row], own[count]])
+                label = classes[self._rng.integers(len(classes), size=_N_SIMULATED)]
+                self._better += count & (label[:, None] == own)
+                self._worse += count & (label == reference[row])[:, None]
+
+    def smallest(self):
+        """Return the smallest p-value over the candidates, one of each simulation."""
+        # All possible p-values first: there are far fewer of them than simulations.
+        counts = np.arange(self._better.max(initial=0) + 1)
+        table = sign_test(counts[:, None], np.arange(self._worse.max(initial=0) + 1))
+        return table[self._better, self._worse].min(axis=1)
 
 
-def _smallest_null_p(predicted, reference, counted):
-    """Simulate the smallest p-value over the candidates when none is better."""
-    rng = np.random.default_rng(0)
-    better = np.zeros((_N_SIMULATED, len(predicted)), dtype=int)
-    worse = np.zeros_like(better)
-    for row in np.flatnonzero(counted.any(axis=0)):
-        count, own = counted[:, row], predicted[:, row]
-        classes = np.unique(np.r_[reference[row], own[count]])
-        label = rng.choice(classes, _N_SIMULATED)
-        better += count & (label[:, None] == own)
-        worse += count & (label == reference[row])[:, None]
-    return sign_test(better, worse).min(axis=1)
+class SpentError:
+    """Critical values for looks at growing evidence, which err together with a given probability.
+
+    Each look may reject in as many simulations of the null hypothesis as have been allowed up to
+    it and did not yet (Lan and DeMets' spending of the error).
+
+    Parameters
+    ----------
+    error : float
+        Probability of ever rejecting under the null hypothesis.
+    """
+
+    def __init__(self, error):
+        self.error = error
+        self._left = np.ones(_N_SIMULATED, dtype=bool)
+
+    def critical(self, smallest, part):
+        """Return the largest p-value that is rejected at this look, 0 if none is.
+
+        Parameters
+        ----------
+        smallest : array of shape (4000,)
+            What :meth:`JointNull.smallest` returns at this look.
+        part : float in [0, 1]
+            Part of the error that may be spent up to this look.
+        """
+        # One more than simulated: the evidence itself could be one of them.
+        allowed = int(self.error * part * (_N_SIMULATED + 1)) - 1 - int((~self._left).sum())
+        values = np.sort(smallest[self._left])
+        if allowed <= 0 or not len(values):
+            return 0.0
+        beyond = values[allowed] if allowed < len(values) else np.inf
+        # Equal values are rejected together or not at all.
+        below = values[values < beyond * (1 - 1e-9)]
+        limit = float(below[-1]) if len(below) else 0.0
+        self._left &= smallest > limit
+        return limit
 
 
 def log_e_from_counts(better, worse, ties=0, *, mean=0.0):
@@ -258,7 +291,7 @@ def closed_log_e(log_e, weights):
         return np.log(corrected) + top
 
 
-def gain_interval(better, worse, ties=None, *, confidence=0.9):
+def gain_interval(better, worse, ties=None, *, confidence=0.9, errors=None):
     """Return exact limits of the mean outcome for a number of labels fixed in advance.
 
     Parameters
@@ -269,6 +302,9 @@ def gain_interval(better, worse, ties=None, *, confidence=0.9):
         Number of outcomes 0. None: there can be none, as with two classes.
     confidence : float in (0, 1), default=0.9
         Probability with which the interval holds the mean, at least.
+    errors : tuple of float or None, default=None
+        Probability with which the mean may lie below and above the interval; None: half of
+        ``1 - confidence`` each.
 
     Returns
     -------
@@ -279,25 +315,33 @@ def gain_interval(better, worse, ties=None, *, confidence=0.9):
     Notes
     -----
     The mean is ``t (2 p - 1)``, with t the probability of an outcome that is not 0 and p that of +1
-    among these. Each has its Clopper-Pearson interval, and they share the error between them.
+    among these. Each has its Clopper-Pearson limit, and they share the error between them.
     """
-    error = 1 - confidence
+    below, above = errors or ((1 - confidence) / 2, (1 - confidence) / 2)
+    return _low(better, worse, ties, below), -_low(worse, better, ties, above)
+
+
+def _low(better, worse, ties, error):
+    """Return the lower limit of the mean outcome; with the outcomes turned round, minus the upper.
+
+    The sign of the limit is that of ``2 p - 1``, which therefore has most of the error.
+    """
     if ties is None:
-        low, high = _clopper_pearson(better, worse, error)
-        return 2 * low - 1, 2 * high - 1
-    low, high = _clopper_pearson(better, worse, error / 2)
-    least, most = _clopper_pearson(better + worse, ties, error / 2)
-    low, high = 2 * low - 1, 2 * high - 1
-    return low * (least if low > 0 else most), high * (most if high > 0 else least)
+        return 2 * _lower_probability(better, worse, error) - 1
+    low = 2 * _lower_probability(better, worse, _DIRECTION_PART * error) - 1
+    rest = (1 - _DIRECTION_PART) * error
+    decided = better + worse
+    if low > 0:
+        return low * _lower_probability(decided, ties, rest)
+    return low * (1 - _lower_probability(ties, decided, rest))
 
 
-def _clopper_pearson(successes, failures, error):
-    low = beta.ppf(error / 2, successes, failures + 1) if successes else 0.0
-    high = beta.isf(error / 2, successes + 1, failures) if failures else 1.0
-    return float(low), float(high)
+def _lower_probability(successes, failures, error):
+    """Return the lower Clopper-Pearson limit of a probability."""
+    return float(beta.ppf(error, successes, failures + 1)) if successes else 0.0
 
 
-def anytime_gain_interval(outcomes, *, confidence=0.9):
+def anytime_gain_interval(outcomes, *, confidence=0.9, errors=None):
     """Return limits of the mean outcome that hold at every number of labels.
 
     Parameters
@@ -306,6 +350,8 @@ def anytime_gain_interval(outcomes, *, confidence=0.9):
         Values in [-1, 1].
     confidence : float in (0, 1), default=0.9
         Probability with which all intervals, after each label, hold the mean.
+    errors : tuple of float or None, default=None
+        As in :func:`gain_interval`.
 
     Returns
     -------
@@ -315,8 +361,11 @@ def anytime_gain_interval(outcomes, *, confidence=0.9):
     outcomes = np.asarray(outcomes, dtype=float)
     if not len(outcomes):
         return -1.0, 1.0
-    threshold = np.log(2 / (1 - confidence))
-    return _lower_limit(outcomes, threshold), -_lower_limit(-outcomes, threshold)
+    below, above = errors or ((1 - confidence) / 2, (1 - confidence) / 2)
+    return (
+        _lower_limit(outcomes, np.log(1 / below)),
+        -_lower_limit(-outcomes, np.log(1 / above)),
+    )
 
 
 def _lower_limit(outcomes, threshold):

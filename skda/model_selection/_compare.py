@@ -246,16 +246,16 @@ def _check_cv(cv):
     return parts
 
 
-def _candidates(estimators, source_only):
-    """Return all models by name, the source-only one first."""
+def _candidates(estimators, source_only, argument="estimators"):
+    """Return all models by name, the source-only one first; ``argument`` is named in errors."""
     if not isinstance(estimators, dict) or not estimators:
         raise ValueError(
-            "estimators must be a dict of names to estimators, with at least one; got "
+            f"{argument} must be a dict of names to estimators, with at least one; got "
             f"{estimators!r}."
         )
     for name, estimator in estimators.items():
         if not hasattr(estimator, "fit") or isinstance(estimator, type):
-            raise ValueError(f"estimators[{name!r}] must be an estimator; got {estimator!r}.")
+            raise ValueError(f"{argument}[{name!r}] must be an estimator; got {estimator!r}.")
         _warn_of_searches(name, estimator)
     given = {name: hide_target_labels(estimator) for name, estimator in estimators.items()}
     if SOURCE_ONLY in given:  # named by the user: moved to the first row
@@ -265,7 +265,7 @@ def _candidates(estimators, source_only):
         source_only = next((model for model in plain if model is not None), None)
     if source_only is None:
         raise ValueError(
-            "compare shows a source-only model beside the candidates, and none of "
+            "A source-only model always stands beside the candidates, and none of "
             f"{list(estimators)} shows which one that is. Pass source_only=, for example the "
             "classifier that they should beat."
         )

@@ -9,12 +9,13 @@ from scipy.integrate import quad
 from scipy.stats import binom, binomtest
 
 from skda._numerics._paired_tests import (
+    JointNull,
+    SpentError,
     adapt_sentence,
     adjusted_sign_tests,
     anytime_gain_interval,
     closed_log_e,
     gain_interval,
-    joint_sign_tests,
     keep_sentence,
     labels_needed,
     log_e_from_counts,
@@ -218,79 +219,102 @@ def test_sentences():
     )
 
 
-# Candidates tested jointly, on the same rows
+# Candidates tested jointly, on the same rows, and at several looks
 
 
-def _joint_errors(worlds, n_labels, n_draws=80):
-    """Share of draws with a wrong choice, in each world: (predicted, reference, labels)."""
-    rng, errors = np.random.default_rng(7), []
-    for predicted, reference, labels in worlds:
-        rows = rng.integers(len(labels), size=(n_draws, n_labels))
-        no_better = (predicted == labels).mean(axis=1) <= (reference == labels).mean()
-        wrong = [
-            (joint_sign_tests(predicted[:, r], reference[r], labels[r])[no_better] <= ALPHA).any()
-            for r in rows
-        ]
-        errors.append(np.mean(wrong))
-    return np.array(errors)
+def outcomes_of(predicted, reference, labels):
+    better = (predicted == labels) & (reference != labels)
+    worse = (predicted != labels) & (reference == labels)
+    return better, worse
 
 
-def _worlds(n_rows=240):
+def ever_wrong(predicted, reference, labels, rows, looks):
+    """Whether a candidate that is no better is chosen at one of the looks (numbers of labels)."""
+    better, worse = outcomes_of(predicted, reference, labels)
+    no_better = (better.sum(axis=1) <= worse.sum(axis=1)).nonzero()[0]
+    null, spent, wrong = JointNull(len(predicted)), SpentError(ALPHA), False
+    for before, n in zip([0, *looks[:-1]], looks, strict=True):
+        new, all_rows = rows[before:n], rows[:n]
+        null.add(predicted[:, new], reference[new], (predicted != reference)[:, new])
+        p_values = sign_test(better[:, all_rows].sum(axis=1), worse[:, all_rows].sum(axis=1))
+        wrong |= (p_values[no_better] <= spent.critical(null.smallest(), n / looks[-1])).any()
+    return wrong
+
+
+def worlds(n_rows=240):
     """Candidates that are no better than the reference, in structures that differ much."""
     reference = np.zeros(n_rows, dtype=int)
     thirds = np.repeat([0, 1, 2], n_rows // 3)
-    third = n_rows // 3
     half = np.tile([0, 1], n_rows // 2)
     apart = np.array([thirds == i for i in range(3)]).astype(int)
-    yield apart, reference, half  # disagreements apart
+    yield apart, reference, half  # each disagrees elsewhere
     # Two overlap in the middle, where both are wrong, and are right elsewhere.
     overlap = np.array([thirds != 2, thirds != 0]).astype(int)
     yield overlap, reference, (thirds != 1).astype(int)
-    nested = np.array([np.arange(n_rows) < k * third // 2 for k in range(1, 7)]).astype(int)
-    yield nested, reference, half
-    rng = np.random.default_rng(8)  # many classes, and rows on which all are wrong
+    steps = [np.arange(n_rows) < k * n_rows // 6 for k in range(1, 7)]
+    yield np.array(steps).astype(int), reference, half  # one within the next
+    rng = np.random.default_rng(8)
     labels = rng.permutation(np.repeat([0, 1, 2, 3], n_rows // 4))
-    yield rng.integers(1, 4, (8, n_rows)), reference, labels
+    yield rng.integers(1, 4, (8, n_rows)), reference, labels  # classes on which all are wrong
+    harmful = np.where(thirds == 0, 1, 0)
+    yield np.array([harmful, apart[1], apart[2]]), reference, np.where(thirds == 0, 0, half)
 
 
-def test_joint_test_keeps_its_level_whatever_the_candidates_have_in_common():
-    errors = _joint_errors(_worlds(), 25)
-    assert (errors <= ALPHA + 2.5 * np.sqrt(ALPHA * (1 - ALPHA) / 80)).all(), errors
-    assert errors.max() > 0.01, errors
+@pytest.mark.parametrize("looks", [(25,), (4, 8, 12, 16, 20, 25)])
+def test_joint_test_keeps_its_level_whatever_the_candidates_have_in_common(looks):
+    rng, n_draws = np.random.default_rng(7), 60
+    errors = []
+    for world in worlds():
+        draws = rng.integers(240, size=(n_draws, 25))
+        errors.append(np.mean([ever_wrong(*world, rows, looks) for rows in draws]))
+    # Each within chance, and their mean below the level.
+    assert max(errors) <= ALPHA + 2.5 * np.sqrt(ALPHA * (1 - ALPHA) / n_draws), errors
+    assert 0.01 < np.mean(errors) <= ALPHA + 0.01, errors
 
 
-def test_joint_test_of_like_candidates_needs_hardly_a_correction():
-    rng = np.random.default_rng(9)
-    labels = np.r_[np.ones(8, dtype=int), 0]
-    reference = np.zeros(9, dtype=int)
-    predicted = np.ones((20, 9), dtype=int)
-    predicted[np.arange(6), rng.integers(0, 8, 6)] = 0
-    joint = joint_sign_tests(predicted, reference, labels).min()
-    exact = adjusted_sign_tests(
-        (predicted & labels).sum(1), (predicted & ~labels & 1).sum(1), predicted.sum(1)
-    ).min()
-    assert sign_test(8, 1) <= joint < 0.1 < exact
+def critical(predicted, reference, error=ALPHA):
+    null = JointNull(len(predicted))
+    null.add(predicted, reference, predicted != reference)
+    return SpentError(error).critical(null.smallest(), 1.0)
 
 
-def test_joint_test_ignores_the_order_of_rows_and_what_does_not_count():
+def test_like_candidates_need_hardly_a_correction_and_unlike_ones_do():
+    reference = np.zeros(40, dtype=int)
+    alike = np.ones((20, 40), dtype=int)
+    alike[np.arange(20), np.arange(20)] = 0
+    unlike = np.random.default_rng(9).integers(0, 2, (20, 40))
+    assert critical(unlike, reference) < critical(alike, reference) / 3
+    assert critical(alike[:1], reference) > 0.05
+
+
+def test_critical_value_of_one_candidate_is_that_of_the_sign_test():
+    # Of ten rows: 8 or more better have probability .055, 7 or more .17.
+    found = critical(np.ones((1, 10), dtype=int), np.zeros(10, dtype=int))
+    assert found == pytest.approx(sign_test(8, 2))
+
+
+def test_the_order_of_rows_does_not_matter_to_one_look():
     rng = np.random.default_rng(10)
     predicted, reference = rng.integers(0, 3, (5, 30)), rng.integers(0, 3, 30)
-    labels = rng.integers(0, 3, 30)
-    use = np.ones(predicted.shape, dtype=bool)
-    use[0, :10] = False
-    wanted = joint_sign_tests(predicted, reference, labels, use=use)
     order = rng.permutation(30)
-    found = joint_sign_tests(
-        predicted[:, order], reference[order], labels[order], use=use[:, order]
-    )
-    assert_allclose(found, wanted)
-    other = predicted.copy()
-    other[0, :10] = reference[:10]
-    counted = joint_sign_tests(other, reference, labels)
-    assert (counted[0] <= 1).all() and abs(counted[1:] - wanted[1:]).max() < 0.05
+    assert critical(predicted, reference) == critical(predicted[:, order], reference[order])
 
 
-def test_one_candidate_is_tested_exactly():
-    predicted, labels = np.ones((1, 6), dtype=int), np.array([1, 1, 1, 1, 1, 0])
-    found = joint_sign_tests(predicted, np.zeros(6, dtype=int), labels)
-    assert found[0] == pytest.approx(sign_test(5, 1))
+def test_rows_that_do_not_count_change_nothing():
+    rng = np.random.default_rng(11)
+    predicted, reference = rng.integers(0, 2, (3, 30)), np.zeros(30, dtype=int)
+    null = JointNull(3)
+    null.add(predicted, reference, np.zeros(predicted.shape, dtype=bool))
+    assert (null.smallest() == 1).all()
+
+
+def test_looks_spend_no_more_than_there_is():
+    rng = np.random.default_rng(12)
+    smallest = rng.uniform(size=(6, 4000))
+    spent = SpentError(0.1)
+    limits = [
+        spent.critical(p, part) for p, part in zip(smallest, np.arange(1, 7) / 6, strict=True)
+    ]
+    rejected = np.logical_or.reduce([p <= c for p, c in zip(smallest, limits, strict=True)])
+    assert 0.09 < rejected.mean() <= 0.1
+    assert spent.critical(smallest[0], 1.0) == 0.0
