@@ -3,6 +3,7 @@
 from ._compare import compare
 from ._guarded_search import GuardedSearchCV
 from ._plot import plot_comparison
+from ._query import query_rows
 from ._split import DomainShuffleSplit, DomainStratifiedKFold, iter_target_domains
 
 __all__ = [
@@ -12,4 +13,5 @@ __all__ = [
     "compare",
     "iter_target_domains",
     "plot_comparison",
+    "query_rows",
 ]
