@@ -15,12 +15,12 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
-from .._array._rows import n_rows, take_rows
+from .._array._rows import take_rows
 from .._array._warnings import warn_user
 from .._core._labels import as_labels, missing_labels, missing_like, take_labels
 from .._core._param_checks import check_real
 from .._core._routing import DomainRouting
-from .._core._sample_domain import DomainWarning, check_sample_domain
+from .._core._sample_domain import DomainWarning
 from .._core._score import scored_part
 from .._core._validation import (
     data_for_inner_fit,
@@ -90,7 +90,7 @@ def call(model, method, X, ids):
     """Call a prediction method of a fitted model, with the domains where it asks for them."""
     # A pipeline refuses metadata while routing is switched off.
     with sklearn.config_context(enable_metadata_routing=True):
-        asks = get_routing_for_object(model).consumes(method, ["sample_domain"])
+        asks = ids is not None and get_routing_for_object(model).consumes(method, ["sample_domain"])
         return getattr(model, method)(X, **({"sample_domain": ids} if asks else {}))
 
 
@@ -546,16 +546,16 @@ class GuardedSearchCV(DomainRouting, MetaEstimatorMixin, BaseEstimator):
         # -1 is a missing label only where it is no class, and no value of a regression.
         counts = labels.dtype.kind == "i" and (not is_classifier(self) or -1 in self.classes_)
         rows = np.arange(len(labels)) if counts else np.flatnonzero(~missing_labels(labels))
-        predicted = np.array(
-            [
-                as_labels(call(model, "predict", take_rows(data.X, rows), data.ids[rows]))
-                for model in self.estimators_.values()
-            ]
-        )
-        if len(rows):
-            codes = self._class_codes(predicted)
-            self._evidence.add_update(self._outcomes(predicted, labels[rows]), *codes)
-            self._conclude()
+        if not len(rows):
+            return self
+        X = take_rows(data.X, rows)
+        # Only domains that the user named: those of no stated domain are target rows to all.
+        ids = None if sample_domain is None else data.ids[rows]
+        models = self.estimators_.values()
+        predicted = np.array([as_labels(call(model, "predict", X, ids)) for model in models])
+        codes = self._class_codes(predicted)
+        self._evidence.add_update(self._outcomes(predicted, labels[rows]), *codes)
+        self._conclude()
         return self
 
     # The decision
@@ -718,8 +718,7 @@ class GuardedSearchCV(DomainRouting, MetaEstimatorMixin, BaseEstimator):
 
     def _delegate(self, method, X, sample_domain):
         data = data_for_inner_predict(self, X, sample_domain)
-        # Only domains that the user named: those of no stated domain are target rows to all.
-        ids = None if sample_domain is None else check_sample_domain(sample_domain, n_rows(X))
+        ids = None if sample_domain is None else data.ids
         return call(self.best_estimator_, method, data.X, ids)
 
     @property

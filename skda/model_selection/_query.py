@@ -144,13 +144,15 @@ def query_rows(model, X, *, n, goal="choose", y=None, sample_domain=None, random
     n = check_integer("n", n)
     pool, labeled, ids = _pool(X, y, sample_domain)
     rows = take_rows(X, pool)
+    # Without stated domains the models take all rows as target rows, whatever these are called.
+    ids = None if sample_domain is None else ids[pool]
     models = _models_of(model)
     rng = check_random_state(random_state)
     if goal == "choose":
-        scores = _disagreement(_several(models, model), rows, ids[pool])
+        scores = _disagreement(_several(models, model), rows, ids)
         found, probabilities, n_pool = _draw_uniformly(scores, n, rng)
     else:
-        doubt = _doubt(model, models, rows, ids[pool])
+        doubt = _doubt(model, models, rows, ids)
         n_pool = len(pool)
         if goal == "measure":
             scores = np.sqrt(doubt)
