@@ -189,7 +189,10 @@ def _pool(X, y, sample_domain):
 
 def _models_of(model):
     """Return the models in a dict, a list or an ensemble; None for one model."""
-    found = model if isinstance(model, dict | list | tuple) else getattr(model, "estimators_", None)
+    several = isinstance(model, dict | list | tuple)
+    if several and not model:
+        raise ValueError("model must be a fitted estimator or some of them; got none.")
+    found = model if several else getattr(model, "estimators_", None)
     if isinstance(found, dict):
         found = list(found.values())
     return list(found) if isinstance(found, list | tuple) else None

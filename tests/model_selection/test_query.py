@@ -212,9 +212,11 @@ def test_bad_parameters_are_named(line, params, words):
 
 def test_one_model_cannot_be_chosen_among(line):
     X, _, models = line
-    for one in (models[0], models[:1], {}):
+    for one in (models[0], models[:1]):
         with pytest.raises(ValueError, match="two fitted models or more"):
             query_rows(one, X, n=5)
+    with pytest.raises(ValueError, match="got none"):
+        query_rows({}, X, n=5, goal="measure")
     rows = query_rows(models, X, n=5, goal="measure")
     with pytest.raises(ValueError, match="one entry per queried row, 5"):
         rows.mean([1.0])
