@@ -101,6 +101,22 @@ def _domain_warnings_hidden():
         yield
 
 
+def _codes(labels, known):
+    """Return the index of each label among the known ones, -1 for others."""
+    return np.array([known.get(label, -1) for label in labels.tolist()], dtype=int)
+
+
+def _labels_to_fit(data, learnt):
+    """Return labels of source rows, and these with those of the target rows to learn from."""
+    missing, known = missing_like(take_labels(data.y, data.labeled), data.y.shape)
+    every = missing.copy()
+    every[data.labeled] = known
+    hidden = np.where(data.ids >= 0, every, missing)
+    shown = hidden.copy()
+    shown[learnt] = every[learnt]
+    return hidden, shown
+
+
 def _fit_one(model, data, y, hidden, scoring, parts, classes):
     """Return a fitted clone, its predictions on target rows and label-free scores, or the error."""
     target = data.target
@@ -112,7 +128,7 @@ def _fit_one(model, data, y, hidden, scoring, parts, classes):
         if strange:
             raise ValueError(
                 f"It predicts {sorted(map(repr, strange))}, which no label is; the classes are "
-                f"{classes}. Give it labels of the same kind."
+                f"{list(classes)}. Give it labels of the same kind."
             )
     except Exception as error:  # not KeyboardInterrupt, which ends the search
         return error
@@ -393,20 +409,12 @@ class GuardedSearchCV(DomainRouting, MetaEstimatorMixin, BaseEstimator):
         self._label_free = self._ranks(fitted)
         self._start_evidence(predicted, data)
         at = np.searchsorted(data.target, labeled)
-        outcomes = self._outcomes(predicted[:, at], data.y[labeled])
+        outcomes, *codes = self._outcomes(predicted[:, at], data.y[labeled])
         for i, name in enumerate(list(fitted)[1:]):
             # A model says nothing of rows whose label it has learnt.
             if learns_from_target_labels(models[name]):
                 outcomes[i, np.isin(labeled, learnt)] = np.nan
-        self._evidence.add_fit(outcomes, *self._class_codes(predicted[:, at]))
-
-    def _class_codes(self, predicted):
-        """Return predicted classes as indices: those of the candidates, those of source-only."""
-        if not is_classifier(self):
-            return None, None
-        known = {label: code for code, label in enumerate(self._known_classes)}
-        codes = np.array([[known.get(v, -1) for v in row] for row in predicted.tolist()], dtype=int)
-        return codes[1:], codes[0]
+        self._evidence.add_fit(outcomes, *codes)
 
     def _rows_to_learn_from(self, models, labeled):
         """Return the labeled target rows that candidates made for them learn from."""
@@ -417,21 +425,16 @@ class GuardedSearchCV(DomainRouting, MetaEstimatorMixin, BaseEstimator):
 
     def _fit_all(self, models, data, learnt):
         """Return (model, predictions, scores) of each candidate that could be fitted, by name."""
-        classifies = is_classifier(self)
-        labels = take_labels(data.y, data.labeled)
-        self._known_classes = list(dict.fromkeys(labels.tolist())) if classifies else None
-        missing, known = missing_like(labels, data.y.shape)
-        hidden, shown = missing.copy(), missing.copy()
-        every = missing.copy()
-        every[data.labeled] = known
-        source = data.ids >= 0
-        hidden[source] = shown[source] = every[source]
-        shown[learnt] = every[learnt]
+        hidden, shown = _labels_to_fit(data, learnt)
+        known = None
+        if is_classifier(self):
+            labels = take_labels(data.y, data.labeled).tolist()
+            known = {label: code for code, label in enumerate(dict.fromkeys(labels))}
+        self._known_classes = known
         scoring = self.scoring or _label_free_scoring(models.values())
         with sklearn.config_context(enable_metadata_routing=True):
-            parts = (
-                None if self.cv is None else _parts(_check_cv(self.cv), data.X, hidden, data.ids)
-            )
+            cv = None if self.cv is None else _check_cv(self.cv)
+            parts = None if cv is None else _parts(cv, data.X, hidden, data.ids)
             found = Parallel(n_jobs=self.n_jobs)(
                 delayed(_fit_one)(
                     model,
@@ -440,11 +443,11 @@ class GuardedSearchCV(DomainRouting, MetaEstimatorMixin, BaseEstimator):
                     hidden,
                     scoring,
                     parts,
-                    self._known_classes,
+                    known,
                 )
                 for model in models.values()
             )
-        return self._without_failed(dict(zip(models, found, strict=True)), data.y[source])
+        return self._without_failed(dict(zip(models, found, strict=True)), data.y[data.source])
 
     def _without_failed(self, found, labels):
         errors = {name: one for name, one in found.items() if isinstance(one, Exception)}
@@ -493,19 +496,24 @@ class GuardedSearchCV(DomainRouting, MetaEstimatorMixin, BaseEstimator):
         )
 
     def _outcomes(self, predicted, labels):
-        """Return what labels say of each candidate (rows), NaN where it predicts as source-only."""
+        """Return what labels say of each candidate (rows), NaN where it predicts as source-only.
+
+        And, of classifiers, the predicted classes as indices: of the candidates, of source-only.
+        """
         if is_classifier(self):
-            right = predicted == labels
+            # Indices compare labels of any kind; -1 is a class that no model predicts.
+            codes = np.array([_codes(row, self._known_classes) for row in predicted])
+            right = codes == _codes(labels, self._known_classes)
             outcomes = right[1:].astype(float) - right[0]
-            outcomes[predicted[1:] == predicted[0]] = np.nan
-            return outcomes
+            outcomes[codes[1:] == codes[0]] = np.nan
+            return outcomes, codes[1:], codes[0]
         errors = abs(predicted.astype(float) - labels.astype(float))
         # New rows may lie farther apart than those of fit; their own distance bounds them then.
         distance = abs(predicted[1:] - predicted[0])
         bound = np.maximum(distance, self._evidence.scale[:, None])
-        return np.divide(
-            errors[0] - errors[1:], bound, out=np.full(distance.shape, np.nan), where=bound > 0
-        )
+        outcomes = np.full(distance.shape, np.nan)
+        np.divide(errors[0] - errors[1:], bound, out=outcomes, where=bound > 0)
+        return outcomes, None, None
 
     # Labels that come later
 
@@ -553,8 +561,7 @@ class GuardedSearchCV(DomainRouting, MetaEstimatorMixin, BaseEstimator):
         ids = None if sample_domain is None else data.ids[rows]
         models = self.estimators_.values()
         predicted = np.array([as_labels(call(model, "predict", X, ids)) for model in models])
-        codes = self._class_codes(predicted)
-        self._evidence.add_update(self._outcomes(predicted, labels[rows]), *codes)
+        self._evidence.add_update(*self._outcomes(predicted, labels[rows]))
         self._conclude()
         return self
 
@@ -745,4 +752,5 @@ class GuardedSearchCV(DomainRouting, MetaEstimatorMixin, BaseEstimator):
         tags.input_tags.sparse = any(tag.input_tags.sparse for tag in given)
         tags.input_tags.positive_only = any(tag.input_tags.positive_only for tag in given)
         tags.target_tags.required = True
+        tags.target_tags.multi_output = False  # a row is better or worse as a whole
         return tags

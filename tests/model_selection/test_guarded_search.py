@@ -417,6 +417,20 @@ def test_candidates_that_are_the_source_only_model_need_no_labels():
     assert search.n_labels_needed_ is None
 
 
+def test_regressors_with_several_outputs_are_refused():
+    X, y, d = moved()
+    with pytest.raises(ValueError, match="1d array"):
+        GuardedSearchCV({"ridge": scaled(Ridge())}).fit(X, np.c_[y, y], sample_domain=d)
+
+
+def test_labels_of_another_kind_speak_for_nobody():
+    search, X, _, d = search_of(5)
+    rows = np.flatnonzero(d < 0)[:3]
+    gains = search.results_["gain"].copy()
+    search.update(X[rows], ["a", "b", "c"])
+    assert search.n_labels_ == 8 and (abs(search.results_["gain"]) <= abs(gains)).all()
+
+
 def test_updates_that_cannot_be():
     search, X, y, d = search_of(5)
     with pytest.raises(ValueError, match="source rows"):
