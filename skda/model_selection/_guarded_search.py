@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import sklearn
+from scipy.sparse import issparse
 from scipy.stats import rankdata
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier, is_regressor
 from sklearn.exceptions import FitFailedWarning
@@ -349,6 +350,11 @@ class GuardedSearchCV(DomainRouting, MetaEstimatorMixin, BaseEstimator):
         """
         self._check_params()
         models = self._checked_candidates()
+        if issparse(X) and not get_tags(self).input_tags.sparse:
+            raise ValueError(
+                f"X is sparse, which none of the candidates {list(self.candidates)} takes. Pass "
+                "X.toarray(), or candidates that take sparse rows."
+            )
         with fresh_fit(self):
             data = data_for_inner_fit(self, X, y, sample_domain, labels="all")
             if data.adapts:

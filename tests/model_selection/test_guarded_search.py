@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import sklearn
 from joblib import parallel_config
+from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.exceptions import FitFailedWarning, NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
@@ -18,6 +19,7 @@ from sklearn.svm import LinearSVC
 from skda import (
     DomainScaler,
     DomainWarning,
+    GaussianWeighter,
     ImportanceWeightedEstimator,
     TrAdaBoostClassifier,
     TrainOnSource,
@@ -462,6 +464,18 @@ def test_data_without_numbers_and_several_targets():
     assert search.score(frame[d > 0], y[d > 0], sample_domain=d[d > 0]) > 0.9
     rows = np.flatnonzero(d == -3)[:4]
     search.update(frame.iloc[rows], y[rows], sample_domain=d[rows])
+
+
+def test_sparse_rows_are_taken_where_a_candidate_takes_them():
+    X, y, d = moved()
+    seen = with_labels(y, d, 20)
+    dense_only = ImportanceWeightedEstimator(LogisticRegression(), GaussianWeighter())
+    with pytest.raises(ValueError, match=r"X is sparse.*\['dense'\]"):
+        GuardedSearchCV({"dense": dense_only}).fit(csr_array(X), seen, sample_domain=d)
+    models = {"dense": dense_only, "plain": LogisticRegression(C=0.1)}
+    with pytest.warns(FitFailedWarning, match="'dense' is left out"):
+        search = GuardedSearchCV(models).fit(csr_array(X), seen, sample_domain=d)
+    assert list(search.estimators_) == ["source only", "plain"]
 
 
 def test_stacked_labels():
