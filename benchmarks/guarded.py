@@ -119,13 +119,24 @@ def gains_of_draws(found, options):
             gains["at once", n].append(gain_of(evidence, accuracy))
         if i % ONE_BY_ONE_EVERY:
             continue
-        evidence = new_evidence(preds, y, rank, options.alpha)
-        for n in range(1, max(SIZES) + 1):
-            at = order[n - 1 : n]
-            evidence.add_update(outcomes[:, at], preds[1:, at], preds[0, at])
-            if n in SIZES:
-                gains["one by one", n].append(gain_of(evidence, accuracy))
+        for n, evidence in one_by_one(
+            new_evidence(preds, y, rank, options.alpha), outcomes, preds, order
+        ):
+            gains["one by one", n].append(gain_of(evidence, accuracy))
     return {key: np.array(values) for key, values in gains.items()}, accuracy.max() - accuracy[0]
+
+
+def one_by_one(evidence, outcomes, preds, order):
+    """Add labels one at a time, of rows on which a candidate that was not given up disagrees."""
+    left = list(order)
+    for n in range(1, max(SIZES) + 1):
+        tells = ~np.isnan(outcomes[~evidence.given_up]).all(axis=0)
+        at = next((i for i, row in enumerate(left) if tells[row]), None)
+        if at is not None:
+            rows = [left.pop(at)]
+            evidence.add_update(outcomes[:, rows], preds[1:, rows], preds[0, rows])
+        if n in SIZES:
+            yield n, evidence
 
 
 def gain_of(evidence, accuracy):

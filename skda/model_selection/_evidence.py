@@ -21,6 +21,8 @@ _FIT_PART = 0.8
 _HALF_SPENT = 15  # labels of updates after which half of what is left of alpha is spent
 # Of an interval's error: the lower limit is the one that says whether there is a gain.
 _LOWER_PART = 0.8
+# A candidate that is worse at this level is given up, so that labels are spent on the others.
+_GIVEN_UP = 0.05
 _POWER = 0.8
 _WIN_RATE = 0.8  # assumed before there are labels: of a candidate that is worth having
 _PRIOR_LABELS = 5  # what that assumption counts for
@@ -52,6 +54,8 @@ class Evidence:
         """(n_candidates, n_labels), NaN where a label says nothing of a candidate."""
         self.accepted = np.zeros(n, dtype=bool)
         """Which candidates were shown to be better."""
+        self.given_up = np.zeros(n, dtype=bool)
+        """Which looked worse, and will not be accepted: rows are drawn without regard to them."""
         self.n_labels = self._n_labels_fit = 0
         self._null = JointNull(n)
         below = _LOWER_PART * (1 - self.confidence)
@@ -87,11 +91,15 @@ class Evidence:
             # E-values hold at all times, without a plan for the looks.
             self.accepted |= self._corrected_log_e() >= math.log(1 / self.alpha)
             return
-        self._null.add(predicted, reference, ~np.isnan(outcomes))
+        counted = ~np.isnan(outcomes) & ~self.given_up[:, None]
+        self._null.add(predicted, reference, counted)
         smallest, part = self._null.smallest(), self._part_to_spend()
         errors = [side.critical(smallest, part) for side in self._sides]
         self._looks.append((self.n_labels, errors))
-        self.accepted |= self.p_values <= self._test.critical(smallest, part)
+        better, worse, _ = self.counts()
+        shown = sign_test(better, worse) <= self._test.critical(smallest, part)
+        self.accepted |= shown & ~self.given_up
+        self.given_up |= ~self.accepted & (sign_test(worse, better) <= _GIVEN_UP)
 
     def _part_to_spend(self):
         """Return which part of the error the looks up to this one may spend together."""
@@ -167,7 +175,7 @@ class Evidence:
         ``differ`` is the proportion of target rows that are such. None: for a regression, or where
         a thousand would not do.
         """
-        able = np.flatnonzero(self.scale > 0)
+        able = np.flatnonzero((self.scale > 0) & ~self.given_up)
         if self.kind == "regression" or not len(able):
             return None
         better, worse, _ = self.counts()

@@ -225,7 +225,9 @@ class GuardedSearchCV(DomainRouting, MetaEstimatorMixin, BaseEstimator):
         rows on which it predicts otherwise than source-only; for regressors, the largest distance
         between both predictions), "n_labels" (that tell both apart), "gain" (estimated from
         them), "p_value" (of its sign test alone, not corrected for the number of candidates; for
-        regressors the inverse of its e-value), "accepted" (shown to be better).
+        regressors the inverse of its e-value), "accepted" (shown to be better), "given_up"
+        (so much worse that it will not be chosen any more, and that rows to label are drawn without
+        regard to it).
     classes_ : ndarray of shape (n_classes,)
         Classes, of classifiers.
     n_features_in_ : int
@@ -627,6 +629,7 @@ class GuardedSearchCV(DomainRouting, MetaEstimatorMixin, BaseEstimator):
             "gain": column(0.0, lambda e: unit * e.gains),
             "p_value": column(np.nan, lambda e: e.p_values),
             "accepted": column(0, lambda e: e.accepted).astype(bool),
+            "given_up": column(0, lambda e: e.given_up).astype(bool),
         }
 
     # Using the best

@@ -14,7 +14,7 @@ from .._array._rows import n_rows, take_rows
 from .._core._labels import as_labels, missing_labels
 from .._core._param_checks import check_integer, check_option
 from .._core._sample_domain import check_sample_domain, domains_for_predict
-from ._guarded_search import call
+from ._guarded_search import GuardedSearchCV, call
 
 GOALS = ("choose", "train", "measure")
 # Of the draws of "measure": so no row has less than half the chance that it had among uniform ones,
@@ -111,8 +111,9 @@ def query_rows(model, X, *, n, goal="choose", y=None, sample_domain=None, random
     Notes
     -----
     "choose": uniform draws without replacement among the rows on which not all models predict the
-    same; scores are the proportion of models that differ from the first one (source-only in a
-    search). Nothing but uniform draws keeps the tests of a search valid for every candidate.
+    same (of a search, those that were not given up); scores are the proportion of models that
+    differ from the first one (source-only in a search). Nothing but uniform draws keeps the tests
+    of a search valid for every candidate.
 
     "train": scores are uncertainty (1 minus the largest class probability, or disagreement of the
     models) times density (inverse distance to the ten nearest target rows, relative to the
@@ -149,7 +150,7 @@ def query_rows(model, X, *, n, goal="choose", y=None, sample_domain=None, random
     models = _models_of(model)
     rng = check_random_state(random_state)
     if goal == "choose":
-        scores = _disagreement(_several(models, model), rows, ids)
+        scores = _disagreement(_to_choose_among(models, model), rows, ids)
         found, probabilities, n_pool = _draw_uniformly(scores, n, rng)
     else:
         doubt = _doubt(model, models, rows, ids)
@@ -198,19 +199,26 @@ def _models_of(model):
     return list(found) if isinstance(found, list | tuple) else None
 
 
-def _several(models, model):
+def _to_choose_among(models, model):
+    """Return the models whose disagreement counts."""
     if models is None or len(models) < 2:
         raise ValueError(
             "goal='choose' needs two fitted models or more: a GuardedSearchCV, a dict or a list; "
             f"got {model!r}. For one model ask with goal='train' or goal='measure'."
         )
-    return models
+    if not isinstance(model, GuardedSearchCV):
+        return models
+    # Labels that speak for or against what was given up would be wasted.
+    given_up = model.results_["given_up"]
+    return [one for one, gone in zip(models, given_up, strict=True) if not gone]
 
 
 def _disagreement(models, X, ids):
     """Return the proportion of models that predict otherwise than the first, for each row."""
-    predicted = [as_labels(call(model, "predict", X, ids)) for model in models]
-    return np.mean([one != predicted[0] for one in predicted[1:]], axis=0)
+    first, *others = (as_labels(call(model, "predict", X, ids)) for model in models)
+    if not others:
+        return np.zeros(len(first))
+    return np.mean([one != first for one in others], axis=0)
 
 
 def _doubt(model, models, X, ids):

@@ -135,6 +135,16 @@ def test_fewer_labels_are_needed_once_some_speak_for_a_candidate():
     assert evidence_of(predicted, reference, labels, alpha=0.01)[0].labels_needed(1.0) > needed[0]
 
 
+def test_a_candidate_that_was_given_up_is_not_chosen_any_more():
+    labels = np.r_[np.zeros(6, int), np.ones(60, int)]
+    predicted, reference = np.ones((1, 66), dtype=int), np.zeros(66, dtype=int)
+    evidence, outcomes, _ = evidence_of(predicted, reference, labels)
+    add(evidence, outcomes, predicted, reference, np.arange(6), n_fit=0)
+    assert evidence.given_up.all() and evidence.labels_needed(1.0) is None
+    evidence.add_update(outcomes[:, 6:], predicted[:, 6:], reference[6:])
+    assert evidence.best is None and evidence.gains[0] > 0
+
+
 # Regression
 
 

@@ -84,6 +84,24 @@ def test_models_come_in_any_container(line):
     assert (source_only.predict(X[rows]) != scaler.predict(X[rows])).all()
 
 
+def test_rows_are_drawn_without_regard_to_candidates_that_were_given_up(line):
+    X, d, _ = line
+    y = (X[:, 0] > 0).astype(float)
+
+    class Bad(LogisticRegression):
+        def predict(self, X):
+            return 1 - super().predict(X)
+
+    search = GuardedSearchCV({"bad": Bad()}, source_only=LogisticRegression())
+    search.fit(X, np.where(d < 0, np.nan, y), sample_domain=d)
+    rows = query_rows(search, X, n=8, sample_domain=d, random_state=0).indices
+    assert len(rows) == 8
+    search.update(X[rows], y[rows])
+    assert search.results_["given_up"].tolist() == [False, True]
+    assert len(query_rows(search, X, n=8, sample_domain=d).indices) == 0
+    assert search.n_labels_needed_ is None
+
+
 # To train
 
 
