@@ -88,6 +88,9 @@ SHIFTS = {name: name for name in ("covariate", "label", "conditional", "subspace
 BRACKETED = ("source only", "CORAL", "LinOT", "MapOT")
 EXCERPTS = {
     "selection": grid("selection", corner="scorer"),
+    "rules": grid("rules", corner="rule"),
+    "rules-labels": grid("rules-labels", corner="labels"),
+    "rules-families": grid("rules-families", corner="data set"),
     "selection-tasks": grid(
         "selection-tasks",
         {

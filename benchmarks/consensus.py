@@ -274,21 +274,19 @@ def family_table(rows):
     return table(header, body)
 
 
-def report(rows):
-    """All tables in Markdown."""
-    harmed = [
+def harmed(rows):
+    """The tasks that the default harms, in words."""
+    found = [
         f"{family} {task} {signed(of[DEFAULT_RULE])}"
         for (family, task), of in by_task(rows, "rules").items()
         if of[DEFAULT_RULE] < -POINT
     ]
-    return "\n\n".join(
-        [
-            rule_table(rows),
-            label_table(rows),
-            family_table(rows),
-            "Harmed by the default: " + (", ".join(harmed) or "none"),
-        ]
-    )
+    return "Harmed by the default: " + (", ".join(found) or "none") + "."
+
+
+def report(rows):
+    """All tables in Markdown."""
+    return "\n\n".join([rule_table(rows), label_table(rows), family_table(rows), harmed(rows)])
 
 
 def main(argv=None):
@@ -308,7 +306,9 @@ def main(argv=None):
     parser.add_argument("--read", nargs="+", type=Path, help="JSON of earlier runs; runs nothing")
     options = parser.parse_args(argv)
     if options.read:
-        rows = [row for path in options.read for row in json.loads(path.read_text())["rows"]]
+        rows = [
+            row for path in options.read for row in json.loads(path.read_text())["consensus_rows"]
+        ]
     else:
         families = options.families.split(",") if options.families else None
         pairs = [p for p in find_pairs(options.data) if p.kind == CLASSIFICATION] + [*SIMULATED]
@@ -321,7 +321,12 @@ def main(argv=None):
             rows.append(row)
             print(f"{len(rows)}/{len(jobs)} {row['family']} {row['task']}", file=sys.stderr)
             if options.json:
-                figures = {"conditions": conditions(), "learner": options.learner, "rows": rows}
+                figures = {
+                    "conditions": conditions(),
+                    "seeds": options.seeds,
+                    "learner": options.learner,
+                    "consensus_rows": rows,
+                }
                 options.json.write_text(json.dumps(figures, indent=1))
     print(report(rows))
 

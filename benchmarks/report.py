@@ -17,7 +17,7 @@ import json
 import re
 from pathlib import Path
 
-from . import _default_tables, selection
+from . import _default_tables, consensus, selection
 from ._conditions import in_words
 from ._excerpts import with_excerpts
 from ._markdown import table
@@ -153,10 +153,37 @@ Gain on each task.
 {selection.gain_table(judged)}"""
 
 
+def consensus_part(run):
+    """What rules gain that combine the candidates instead of choosing one."""
+    rows = run["consensus_rows"]
+    n_tasks = len({(row["family"], row["task"]) for row in rows})
+    return f"""\
+### rules
+
+{n_tasks} tasks, {run["seeds"]} draws of each, the candidates of `default_candidates` around the
+{run["learner"]} learner, without target labels. Accuracy points over the source-only model: mean
+over tasks and over data sets, the worst task, and tasks that lose / gain more than
+{consensus.POINT:g} point. {consensus.harmed(rows)}
+
+{consensus.rule_table(rows)}
+
+### rules-labels
+
+The consensus, kept only if a sign test at {consensus.ALPHA} on labels of target rows decides for
+it; {consensus.N_DRAWS} draws of the labels in each task, of all rows or of those where both differ.
+
+{consensus.label_table(rows)}
+
+### rules-families
+
+{consensus.family_table(rows)}"""
+
+
 PARTS = (
     ("Accuracy", "protocols", accuracy_part),
     ("Defaults", "default_rows", defaults_part),
     ("Choosing without labels", "judged", selection_part),
+    ("Not choosing", "consensus_rows", consensus_part),
     ("Speed", "rows", speed_part),
     ("On a GPU", "device_rows", device_part),
 )

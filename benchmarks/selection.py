@@ -8,6 +8,9 @@ Every candidate (methods x strengths, and the source-only model) is cross-valida
 target rows without target labels, under every scorer. Then the target labels are read: a scorer is
 as good as the accuracy of the candidate that it chose.
 
+After that come rules that combine candidates instead of choosing one; see
+``python -m benchmarks consensus``, which runs them alone.
+
 Printed per task and scorer: the Spearman correlation of the scores with target accuracy over the
 candidates; the regret, target accuracy lost against the best candidate; and the gain, target
 accuracy won against never adapting. All in accuracy points.
@@ -32,6 +35,7 @@ import skda
 from skda import datasets, make_domain_pipeline, metrics
 from skda.model_selection import DomainStratifiedKFold
 
+from . import consensus
 from ._conditions import conditions
 from ._data import DEFAULT
 from ._markdown import signed, table
@@ -265,6 +269,11 @@ def main(argv=None):
     parser.add_argument("--seeds", type=int, default=2, help="number of draws and splits per task")
     parser.add_argument("--candidates", action="store_true", help="print each candidate's accuracy")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument(
+        "--rules",
+        action="store_true",
+        help="rules that combine, also if tasks are named",
+    )
     options = parser.parse_args(argv)
     judged = {}
     for name, load in TASKS.items():
@@ -282,6 +291,9 @@ def main(argv=None):
     if options.json:
         figures = {"conditions": conditions(), "seeds": options.seeds, "judged": judged}
         options.json.write_text(json.dumps(figures, indent=1))
+    if options.rules or not options.tasks:
+        print("\nRules that combine the candidates instead, on all pairs of the shared data\n")
+        consensus.main(["--data", str(options.data), "--seeds", str(options.seeds)])
 
 
 if __name__ == "__main__":

@@ -261,10 +261,10 @@ class AutoAdaptClassifier(DomainClassifierMixin, BaseAutoAdapt):
         ratio = self.consensus_.reverse_ratio_
         if np.isnan(ratio):
             return self._keep("it is no better than chance in the source itself")
-        evidence = f"lead back to the source with {max(ratio, 0.0):.0%} of its skill"
+        kept = f"{max(ratio, 0.0):.0%} of its skill on the way back from the target"
         if self.consensus_.keeps_source_:
-            return self._keep(f"its labels of the target {evidence}")
-        return self._adapt(f"since the source model's labels of the target {evidence} only")
+            return self._keep(f"it has {kept}")
+        return self._adapt(f"since the source model has {kept}")
 
     def _decide_by_labels(self, y, adapted, plain, data):
         differ = adapted != plain

@@ -18,7 +18,11 @@ from .._core._routing import DomainRouting
 from .._core._sample_domain import DomainWarning
 from .._core._validation import data_for_inner_fit, data_for_inner_predict, fresh_fit
 from ..metrics._base_scorer import accepts_sample_domain
-from ..model_selection._source_only import hide_target_labels, source_only_of
+from ..model_selection._source_only import (
+    fitted_on_source,
+    hide_target_labels,
+    source_only_of,
+)
 from ._candidates import SOURCE_ONLY, default_candidates, plain_estimator
 
 
@@ -269,9 +273,9 @@ def _with_source_only(candidates, estimator):
     """Return the user's candidates by name with the source-only model in front of them."""
     given = {name: hide_target_labels(candidate) for name, candidate in candidates.items()}
     if SOURCE_ONLY in given:
-        return {SOURCE_ONLY: given.pop(SOURCE_ONLY), **given}
+        return {SOURCE_ONLY: fitted_on_source(given.pop(SOURCE_ONLY)), **given}
     if estimator is not None:
-        return {SOURCE_ONLY: hide_target_labels(estimator), **given}
+        return {SOURCE_ONLY: fitted_on_source(estimator), **given}
     found = (source_only_of(candidate) for candidate in given.values())
     plain = next((model for model in found if model is not None), None)
     if plain is None:

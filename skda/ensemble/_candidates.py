@@ -52,7 +52,7 @@ SOURCE_ONLY = "source only"
 # Rows of both domains up to which a method whose time is cubic in them takes seconds.
 _CUBIC_ROWS = 4_000
 # The same for one that solves a transport problem, and fits the estimator, many times.
-_ITERATED_ROWS = 1_500
+_ITERATED_ROWS = 1_000
 # Rows of both domains up to which the plans and kernels between them take a few hundred MB.
 _SQUARE_ROWS = 8_000
 # Features up to which factors of their covariance take seconds.
