@@ -117,8 +117,8 @@ print(f"\nAutoAdapt says: {auto.verdict_}")
 # %%
 # Without adaptation more than half of the new images are misread. CORAL at full strength with its
 # default ``reg`` wins back 25 points of accuracy and more; the search adds to that. AutoAdapt, for
-# which nothing was chosen, comes close to it. Both end less than 15 points below the ceiling, which needed 599 labels of the new scanner where CORAL needed
-# none.
+# which nothing was chosen, comes close to it. Both end less than 15 points below the ceiling,
+# which needed 599 labels of the new scanner where they needed none.
 #
 # What the adaptation does
 # ------------------------

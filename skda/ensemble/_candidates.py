@@ -51,6 +51,8 @@ SOURCE_ONLY = "source only"
 
 # Rows of both domains up to which a method whose time is cubic in them takes seconds.
 _CUBIC_ROWS = 4_000
+# The same for those that do it round by round.
+_REPEATED_ROWS = 3_000
 # The same for one that solves a transport problem, and fits the estimator, many times.
 _ITERATED_ROWS = 1_000
 # Rows of both domains up to which the plans and kernels between them take a few hundred MB.
@@ -142,7 +144,7 @@ _CLASS_MAPS = (
         "JDA",
         "map",
         JDATransformer,
-        max_rows=_CUBIC_ROWS,
+        max_rows=_REPEATED_ROWS,
         reason="components that hide the domain within each class",
     ),
     Entry(
@@ -195,7 +197,7 @@ _CLASSIFIERS = (
         "MEDA",
         "instead",
         MEDAClassifier,
-        max_rows=_CUBIC_ROWS,
+        max_rows=_REPEATED_ROWS,
         reason="a classifier that is smooth over both domains",
     ),
 )
