@@ -1,4 +1,4 @@
-"""``python -m benchmarks accuracy|consensus|defaults|device|guarded|report|selection|speed …``."""
+"""``python -m benchmarks accuracy|consensus|defaults|device|guarded|nets|report|…``."""
 
 import importlib
 import sys
@@ -9,6 +9,7 @@ TOOLS = (
     "defaults",
     "device",
     "guarded",
+    "nets",
     "report",
     "selection",
     "speed",

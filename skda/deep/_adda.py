@@ -10,6 +10,7 @@ from .._core._param_checks import check_real
 from ._base_tasks import DeepClassifier
 from ._base_two_stage import Adaptation
 from ._dann import domain_loss
+from ._domain_norm import rows_of
 from ._modules import frozen_call, mlp
 from ._params import check_widths
 from ._training import AlignmentLoss
@@ -26,10 +27,11 @@ class TargetAdversary(AlignmentLoss):
     def of_batch(self, module, batch):
         """Return the loss of the discriminator plus that of the copy, with inverted labels."""
         n = batch.n_source
-        with torch.no_grad():
+        with torch.no_grad(), rows_of("source"):
             # Not trained, so no gradients are recorded.
             _, source = self.fixed[0](batch.X[:n])
-        _, target = module(batch.X[n:])
+        with rows_of("target"):
+            _, target = module(batch.X[n:])
         separation = domain_loss(self.discriminator(source), self.discriminator(target.detach()))
         # Inverted labels instead of a reversed gradient, which vanishes while the discriminator is
         # right.
@@ -106,15 +108,35 @@ class ADDAClassifier(DeepClassifier):
         Other kinds of optimizers ignore it.
     discriminator_hidden : int or tuple of int, default=64
         Widths of the hidden layers of the adversary.
-    lr : float, default=1e-3
-        Learning rate.
-    max_epochs : int, default=50
-        Passes through the larger domain; through the source where no target row is trained on.
+    lr : float, default=None
+        Learning rate. None takes 0.03 with SGD, which then has a momentum of 0.9 unless
+        ``optimizer__momentum`` is set, and 1e-3 with other optimizers.
+    lr_schedule : {"anneal", "cosine", "constant"}, default="constant"
+        Course of the learning rate with the progress p of the training from 0 to 1: "anneal" falls
+        as (1 + 10 p)^-0.75, to a sixth; "cosine" falls to 0. A schedule of skorch among the
+        `callbacks` takes its place. A second stage has a constant rate.
+    max_epochs : int, default=None
+        Passes through the larger domain; through the source where no target row is trained on. None
+        takes 50, and more where that is less than `min_steps`.
+    min_steps : int, default=600
+        Least number of steps if `max_epochs` is None, which small tables need.
     batch_size : int, default=128
         Rows of a step: half of them source rows, half target rows. The smaller domain is reshuffled
         and cycled.
     optimizer : type, default=torch.optim.Adam
         Optimizer class of torch. Its arguments are set as ``optimizer__weight_decay=...``.
+    batch_norm : {"domain", "joint", False}, default=False
+        How layers of batch normalization take means and variances. "domain": source and target, all
+        domains of a side together, each have their own and share weights and biases, so that a
+        shift or scale of a hidden unit does not count as a difference. "joint": one for all rows of
+        a step. False: the default network has no such layers; those of other modules are "joint".
+    input_scaling : {"domain", "source"} or None, default="source"
+        Whether rows are standardized before the network: "domain" by mean and standard deviation of
+        the features on their own side, "source" by those of the source. None takes them as they
+        are.
+    precision : {"float32", "bf16"}, default="float32"
+        Precision of the network's arithmetic. "bf16" halves it, which is faster on recent GPUs;
+        weights and losses stay in single precision.
     early_stopping : {None, "source", "target"}, default=None
         Criterion on held-out rows after which training stops and the best epoch is restored.
         "source": the supervised loss on source rows. "target" (classifiers): confident and diverse
@@ -154,6 +176,9 @@ class ADDAClassifier(DeepClassifier):
         ``"alignment_loss"``, ``"valid_loss"``, ``"dur"``.
     n_iter_ : int
         Number of epochs trained.
+    input_scaling_ : dict
+        Mean and standard deviation of the features by side, "source" and "target", each of shape
+        (2, n_features); empty without `input_scaling`.
     n_features_in_ : int
         Number of features of `X`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -215,10 +240,15 @@ class ADDAClassifier(DeepClassifier):
         adaptation_lr=1e-3,
         adaptation_betas=(0.5, 0.999),
         discriminator_hidden=64,
-        lr=1e-3,
-        max_epochs=50,
+        lr=None,
+        lr_schedule="constant",
+        max_epochs=None,
+        min_steps=600,
         batch_size=128,
         optimizer=torch.optim.Adam,
+        batch_norm=False,
+        input_scaling="source",
+        precision="float32",
         early_stopping=None,
         validation_fraction=0.1,
         patience=10,
@@ -232,9 +262,14 @@ class ADDAClassifier(DeepClassifier):
         super().__init__(
             module,
             lr=lr,
+            lr_schedule=lr_schedule,
             max_epochs=max_epochs,
+            min_steps=min_steps,
             batch_size=batch_size,
             optimizer=optimizer,
+            batch_norm=batch_norm,
+            input_scaling=input_scaling,
+            precision=precision,
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
             patience=patience,

@@ -19,6 +19,8 @@ def norm_loss(features, step, radius):
 class FeatureNormLoss(AlignmentLoss):
     """Distance of the norms of the features of both domains from larger ones."""
 
+    unit = 0.05
+
     def __init__(self, step, radius):
         super().__init__()
         self.step, self.radius = step, radius
@@ -47,7 +49,7 @@ class AFNClassifier(DeepClassifier):
         whatever is set as ``module__...``. An instance is copied. None is
         :class:`~skda.deep.MLP`: two hidden layers sized from the data, with batch normalization
         where `alignment_weight` is above 0.
-    alignment_weight : float, default=0.05
+    alignment_weight : float, default=1.0
         Weight of the alignment loss. 0 is the source-only network, which ignores target rows;
         raising it makes the features of both domains more alike, at the price of the fit to the
         source.
@@ -58,15 +60,42 @@ class AFNClassifier(DeepClassifier):
         By how much each norm is to grow at a step of the training (stepwise AFN).
     radius : float, default=None
         Common mean norm to reach instead (hard AFN).
-    lr : float, default=1e-3
-        Learning rate.
-    max_epochs : int, default=50
-        Passes through the larger domain; through the source where no target row is trained on.
+    use_target_labels : bool, default=False
+        Whether the labels of target rows that have one are learnt from, too: their mean loss is
+        added to that of the source rows. Rows without a label have a missing value in `y`.
+    prior_correction : {"resample"} or None, default=None
+        What is done where the classes have other proportions on the target. "resample" estimates
+        the target's proportions along the training, by expectation and maximization on the
+        predictions, and draws the source rows of each step by them. None takes rows as they come.
+    lr : float, default=None
+        Learning rate. None takes 0.03 with SGD, which then has a momentum of 0.9 unless
+        ``optimizer__momentum`` is set, and 1e-3 with other optimizers.
+    lr_schedule : {"anneal", "cosine", "constant"}, default="anneal"
+        Course of the learning rate with the progress p of the training from 0 to 1: "anneal" falls
+        as (1 + 10 p)^-0.75, to a sixth; "cosine" falls to 0. A schedule of skorch among the
+        `callbacks` takes its place. A second stage has a constant rate.
+    max_epochs : int, default=None
+        Passes through the larger domain; through the source where no target row is trained on. None
+        takes 50, and more where that is less than `min_steps`.
+    min_steps : int, default=600
+        Least number of steps if `max_epochs` is None, which small tables need.
     batch_size : int, default=128
         Rows of a step: half of them source rows, half target rows. The smaller domain is reshuffled
         and cycled.
-    optimizer : type, default=torch.optim.Adam
+    optimizer : type, default=torch.optim.SGD
         Optimizer class of torch. Its arguments are set as ``optimizer__weight_decay=...``.
+    batch_norm : {"domain", "joint", False}, default="domain"
+        How layers of batch normalization take means and variances. "domain": source and target, all
+        domains of a side together, each have their own and share weights and biases, so that a
+        shift or scale of a hidden unit does not count as a difference. "joint": one for all rows of
+        a step. False: the default network has no such layers; those of other modules are "joint".
+    input_scaling : {"domain", "source"} or None, default="domain"
+        Whether rows are standardized before the network: "domain" by mean and standard deviation of
+        the features on their own side, "source" by those of the source. None takes them as they
+        are.
+    precision : {"float32", "bf16"}, default="float32"
+        Precision of the network's arithmetic. "bf16" halves it, which is faster on recent GPUs;
+        weights and losses stay in single precision.
     early_stopping : {None, "source", "target"}, default=None
         Criterion on held-out rows after which training stops and the best epoch is restored.
         "source": the supervised loss on source rows. "target" (classifiers): confident and diverse
@@ -106,6 +135,9 @@ class AFNClassifier(DeepClassifier):
         ``"alignment_loss"``, ``"valid_loss"``, ``"dur"``.
     n_iter_ : int
         Number of epochs trained.
+    input_scaling_ : dict
+        Mean and standard deviation of the features by side, "source" and "target", each of shape
+        (2, n_features); empty without `input_scaling`.
     n_features_in_ : int
         Number of features of `X`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -155,14 +187,21 @@ class AFNClassifier(DeepClassifier):
         self,
         module=None,
         *,
-        alignment_weight=0.05,
+        alignment_weight=1.0,
         alignment_schedule="constant",
         step=1.0,
         radius=None,
-        lr=1e-3,
-        max_epochs=50,
+        use_target_labels=False,
+        prior_correction=None,
+        lr=None,
+        lr_schedule="anneal",
+        max_epochs=None,
+        min_steps=600,
         batch_size=128,
-        optimizer=torch.optim.Adam,
+        optimizer=torch.optim.SGD,
+        batch_norm="domain",
+        input_scaling="domain",
+        precision="float32",
         early_stopping=None,
         validation_fraction=0.1,
         patience=10,
@@ -176,9 +215,14 @@ class AFNClassifier(DeepClassifier):
         super().__init__(
             module,
             lr=lr,
+            lr_schedule=lr_schedule,
             max_epochs=max_epochs,
+            min_steps=min_steps,
             batch_size=batch_size,
             optimizer=optimizer,
+            batch_norm=batch_norm,
+            input_scaling=input_scaling,
+            precision=precision,
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
             patience=patience,
@@ -191,9 +235,7 @@ class AFNClassifier(DeepClassifier):
         )
         self.alignment_weight = alignment_weight
         self.alignment_schedule = alignment_schedule
+        self.use_target_labels = use_target_labels
+        self.prior_correction = prior_correction
         self.step = step
         self.radius = radius
-
-    def _module_options(self):
-        # Weight 0 is the source-only network, which has no batch normalization.
-        return {"batch_norm": self._weight() > 0}

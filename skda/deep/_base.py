@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
-from skorch.callbacks import EarlyStopping
+from skorch.callbacks import EarlyStopping, LRScheduler
 
 from .._array._backend import float_dtype
 from .._array._config import config_for
 from .._array._devices import find_backend
+from .._core._param_checks import check_bool, check_option
 from .._core._routing import DomainRouting
 from .._core._validation import (
     data_for_fit,
@@ -25,17 +26,23 @@ from .._core._validation import (
     unfitted_on_failure,
 )
 from ._base_two_stage import AdaptingNet, fitted_source_model
-from ._inference import as_float32, outputs_by_domain
+from ._domain_norm import with_domain_norms
+from ._inference import as_tensor, outputs_by_domain
+from ._input_scaling import learn_scaling, scaled
 from ._modules import build_module, can_fuse, check_module
 from ._params import (
+    PRECISIONS,
     check_adaptation_params,
     check_alignment_params,
     check_net_params,
     check_training_params,
     is_net_param,
+    optimizer_settings,
 )
+from ._priors import PRIOR_CORRECTIONS, TargetPriors
 from ._saving import StoredAsPlainValues
-from ._training import PairedNet, Rows, domain_codes, hold_out, schedule_of, seeded, train_on
+from ._schedules import LR_SCHEDULES, schedule_of
+from ._training import PairedNet, Rows, domain_codes, hold_out, seeded, train_on
 
 _LOOPS = ("fused", "foreach", "differentiable")  # arguments that say how weights are updated
 
@@ -68,10 +75,15 @@ class BaseDeep(
         self,
         module=None,
         *,
-        lr=1e-3,
-        max_epochs=50,
+        lr=None,
+        lr_schedule="anneal",
+        max_epochs=None,
+        min_steps=600,
         batch_size=128,
-        optimizer=torch.optim.Adam,
+        optimizer=torch.optim.SGD,
+        batch_norm="domain",
+        input_scaling="domain",
+        precision="float32",
         early_stopping=None,
         validation_fraction=0.1,
         patience=10,
@@ -84,9 +96,14 @@ class BaseDeep(
     ):
         self.module = module
         self.lr = lr
+        self.lr_schedule = lr_schedule
         self.max_epochs = max_epochs
+        self.min_steps = min_steps
         self.batch_size = batch_size
         self.optimizer = optimizer
+        self.batch_norm = batch_norm
+        self.input_scaling = input_scaling
+        self.precision = precision
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.patience = patience
@@ -141,6 +158,10 @@ class BaseDeep(
         check_training_params(params, list(self._validation_criteria()))
         if self._alignment is not None:
             check_alignment_params(params)
+            check_bool("use_target_labels", params["use_target_labels"])
+            if "prior_correction" in params:  # of classifiers
+                options = [None, *PRIOR_CORRECTIONS]
+                check_option("prior_correction", params["prior_correction"], options)
             self._alignment.check_params(params)
         if self._adaptation is not None:
             if "adaptation_epochs" in params:  # renewed statistics take no training
@@ -212,7 +233,7 @@ class BaseDeep(
             y = self._encode(data, known=False, classes=classes)
             self._rng = check_random_state(self.random_state)
             self.n_iter_ = 0
-            self._train_stages(data, y, fresh=True, epochs=epochs)
+            self._train_stages(data, y, fresh=True, chunk=epochs is not None)
         return self
 
     def _go_on(self, X, y, sample_domain, *, epochs=None):
@@ -226,15 +247,16 @@ class BaseDeep(
         y = self._encode(data, known=True)
         # Weights of an interrupted step are neither the old nor the new ones.
         with unfitted_on_failure(self):
-            self._train_stages(data, y, fresh=False, epochs=epochs)
+            self._train_stages(data, y, fresh=False, chunk=epochs is not None)
         return self
 
     def _data(self, X, y, sample_domain, *, reset, chunk):
         """Return the checked rows; a chunk may lack target rows."""
         # A source model has been trained already, so target rows alone are enough to adapt it.
         one_sided = chunk or self._source_model() is not None
+        labels = "all" if self._reads_target_labels() else self._labels
         data = data_for_fit(
-            self, X, y, sample_domain, labels=self._labels, one_sided=one_sided, reset=reset
+            self, X, y, sample_domain, labels=labels, one_sided=one_sided, reset=reset
         )
         if chunk and not len(data.source):
             raise ValueError(
@@ -242,6 +264,10 @@ class BaseDeep(
                 "source rows there is nothing to train on. Pass rows of both domains at each call."
             )
         return data
+
+    def _reads_target_labels(self):
+        """Return whether a method of one stage learns from labeled target rows."""
+        return getattr(self, "use_target_labels", False) and self._weight() > 0
 
     def _check_can_align(self, data):
         """Raise if target rows come to a net that was built without an alignment loss."""
@@ -289,39 +315,54 @@ class BaseDeep(
                 f"X has {self.n_features_in_} features, but source_model was fitted on "
                 f"{source.n_features_in_}. Pass the same columns."
             )
-        for name in (*self._task_class.attributes(), "_n_features_out"):
+        for name in (*self._task_class.attributes(), "_n_features_out", "input_scaling_"):
             if hasattr(source, name):
                 # Copies: what this estimator learns must not reach the user's source model.
                 setattr(self, name, copy.copy(getattr(source, name)))
+        if self.input_scaling == "domain":
+            # Its target may have been another one.
+            self.input_scaling_.pop("target", None)
         self.net_ = copy.deepcopy(source.net_)
 
-    def _train_stages(self, data, y, *, fresh, epochs=None):
+    def _train_stages(self, data, y, *, fresh, chunk=False):
         """Train the net on the source and the alignment, then adapt it where the method does."""
         device = self._torch_device(data)
+        X = as_tensor(data.X, device)
+        self._learn_scaling(X, data)
         rows = Rows(
-            as_float32(data.X, device),
+            scaled(X, data.source, data.target, self.input_scaling_).float(),
             torch.as_tensor(y, device=device),
             torch.as_tensor(domain_codes(data.ids), device=device),
             data.source,
             data.target,
+            data.target[data.labeled[data.target]] if self._reads_target_labels() else (),
         )
         # Otherwise the first stage is over: its net was taken over as it is.
         if self._source_model() is None:
             with seeded(self._rng, device):
-                self._train_net(data, rows, fresh=fresh, epochs=epochs)
+                self._train_net(data, rows, fresh=fresh, chunk=chunk)
         if self._adaptation is not None:
             self._adapt_net(data, rows)
 
-    def _train_net(self, data, rows, *, fresh, epochs):
+    def _learn_scaling(self, X, data):
+        """Learn mean and scale of the inputs of each side, unless an earlier fit has."""
+        known = getattr(self, "input_scaling_", {})
+        sides = [] if self.input_scaling is None else ["source"]
+        # Where no target row is learnt from, none may change a prediction.
+        if self.input_scaling == "domain" and (self._weight() > 0 or self._adaptation is not None):
+            sides.append("target")
+        new = [side for side in sides if side not in known]
+        self.input_scaling_ = known | learn_scaling(X, data.source, data.target, sides=new)
+
+    def _train_net(self, data, rows, *, fresh, chunk):
         """Build the net if it is new, and train it."""
         if fresh:
-            may_adapt = data.adapts or epochs is not None  # target rows may come in later chunks
+            may_adapt = data.adapts or chunk  # target rows may come in later chunks
             self.net_ = self._make_net(rows.X, adapts=may_adapt)
             self.source_domains_ = data.source_domains
             self.target_domains_ = data.target_domains
         # A schedule runs over all the chunks that max_epochs allows for, not over each.
-        of_epochs = None if epochs is None else self.max_epochs
-        self._train(self.net_, rows, n_epochs=epochs or self.max_epochs, of_epochs=of_epochs)
+        self._train(self.net_, rows, max_epochs=self.max_epochs, chunk=chunk)
 
     def _adapt_net(self, data, rows):
         """Adapt a copy of the trained network to the target rows."""
@@ -359,14 +400,14 @@ class BaseDeep(
         # The copy is returned untrained, which is the source network itself.
         if not self.adaptation_epochs:
             return module.eval(), None
-        options = {"lr": self.adaptation_lr} | options
+        options = {"lr": self.adaptation_lr, "lr_schedule": None} | options
         net = self._wrap(
             module, alignment, rows.X.device, net_class=net_class, stop_early=stop_early, **options
         )
-        self._train(net, rows, n_epochs=self.adaptation_epochs, stop_early=stop_early)
+        self._train(net, rows, max_epochs=self.adaptation_epochs, stop_early=stop_early)
         return net.module_, net
 
-    def _train(self, net, rows, *, n_epochs, of_epochs=None, stop_early=True):
+    def _train(self, net, rows, *, max_epochs, chunk=False, stop_early=True):
         """Train a net and count its epochs."""
         held_out = None
         if stop_early and self.early_stopping is not None:
@@ -377,15 +418,19 @@ class BaseDeep(
                 rows, self.early_stopping, sides, self.validation_fraction, self._rng
             )
             held_out = [batch]
-        # Early stopping may end the training before n_epochs.
+        # Early stopping may end the training before max_epochs.
         before = len(net.history)
+        if getattr(self, "prior_correction", None) and net.alignment is not None:
+            codes = rows.y[torch.as_tensor(rows.source, device=rows.y.device)].cpu().numpy()
+            net.priors = TargetPriors(codes, self._task.n_outputs)
         train_on(
             net,
             rows,
             batch_size=self.batch_size,
             rng=self._rng,
-            n_epochs=n_epochs,
-            of_epochs=of_epochs,
+            max_epochs=max_epochs,
+            min_steps=self.min_steps,
+            chunk=chunk,
             held_out=held_out,
         )
         self.n_iter_ += len(net.history) - before
@@ -396,7 +441,7 @@ class BaseDeep(
 
     def _module_options(self):
         """Return what the default module is built with where the user set nothing."""
-        return {}
+        return {"batch_norm": self.batch_norm is not False}
 
     def _make_net(self, X, *, adapts):
         """Return the skorch net around a fresh module and its alignment loss."""
@@ -417,6 +462,8 @@ class BaseDeep(
         if adapts and self._alignment is not None and self._weight() > 0:
             # Only where it has a weight: adversaries and critics have layers that would cost time
             # for nothing.
+            if self.batch_norm == "domain":
+                module = with_domain_norms(module)
             params = self._alignment.check_params(self.get_params(deep=False))
             alignment = self._alignment.for_network(
                 module, self._n_features_out, n_outputs, **params
@@ -431,8 +478,10 @@ class BaseDeep(
             "alignment_weight": self._weight(),
             "alignment_schedule": schedule_of(getattr(self, "alignment_schedule", "constant")),
             "validation_criterion": self._validation_criteria().get(self.early_stopping),
+            "lr_schedule": self._lr_schedule(),
+            "autocast": PRECISIONS[self.precision],
             "optimizer": self.optimizer,
-            "lr": self.lr,
+            **optimizer_settings(self.optimizer, self.lr),
             "batch_size": self.batch_size,
             "callbacks": self._callbacks(stop_early),
             "device": str(device),
@@ -446,6 +495,14 @@ class BaseDeep(
         if not any(name.startswith("optimizer__") and name[11:] in _LOOPS for name in given):
             settings |= _fused(self.optimizer, module)
         return net_class(module, **(settings | given | options)).initialize()
+
+    def _lr_schedule(self):
+        """Return the factor of the learning rates; a schedule among the callbacks comes first."""
+        for callback in self.callbacks or ():
+            callback = callback[1] if isinstance(callback, tuple) else callback
+            if callback is LRScheduler or isinstance(callback, LRScheduler):
+                return None
+        return LR_SCHEDULES[self.lr_schedule]
 
     def _callbacks(self, stop_early):
         """Return the user's callbacks, and early stopping after them."""
@@ -485,7 +542,8 @@ class BaseDeep(
         # Data and network may have been moved since fit: the rows decide.
         source = self.net_.module_.to(device)
         target = getattr(self, "target_module_", source).to(device)
-        rows = as_float32(data.X, device)
+        X = as_tensor(data.X, device)
+        rows = scaled(X, data.source, data.target, self.input_scaling_).float()
         return outputs_by_domain(source, target, rows, data.source, data.target), data
 
     def transform(self, X, *, sample_domain=None):

@@ -32,8 +32,10 @@ def median_gamma(d2):
     # Without its last entry the matrix, read in rows of n + 1, has its diagonal in the first
     # column.
     others = d2.detach().flatten()[:-1].view(n - 1, n + 1)[:, 1:]
-    # Coinciding rows would make it infinite.
-    return 0.5 / others.median().clamp_min(torch.finfo(d2.dtype).tiny ** 0.5)
+    median = others.median()
+    # Rows that coincide but for rounding have no scale: any kernel finds them alike, and one as
+    # narrow as their rounding would only make gradients of it.
+    return torch.where(median > torch.finfo(d2.dtype).eps, 0.5 / median, torch.ones_like(median))
 
 
 def gaussian_kernels(d2, gamma, n_kernels):
@@ -77,6 +79,8 @@ def linear_mmd(source, target, kernel):
 
 class MMDLoss(AlignmentLoss):
     """Squared maximum mean discrepancy of the features under several Gaussian kernels."""
+
+    unit = 3.0
 
     def __init__(self, n_kernels=5, gamma="median", estimate="unbiased"):
         super().__init__()
@@ -172,15 +176,42 @@ class DANClassifier(DeepClassifier):
     estimate : {"unbiased", "biased", "linear"}, default="unbiased"
         Estimate of MMD². "linear" compares each row with one other only: cheaper for large batches,
         noisier.
-    lr : float, default=1e-3
-        Learning rate.
-    max_epochs : int, default=50
-        Passes through the larger domain; through the source where no target row is trained on.
+    use_target_labels : bool, default=False
+        Whether the labels of target rows that have one are learnt from, too: their mean loss is
+        added to that of the source rows. Rows without a label have a missing value in `y`.
+    prior_correction : {"resample"} or None, default=None
+        What is done where the classes have other proportions on the target. "resample" estimates
+        the target's proportions along the training, by expectation and maximization on the
+        predictions, and draws the source rows of each step by them. None takes rows as they come.
+    lr : float, default=None
+        Learning rate. None takes 0.03 with SGD, which then has a momentum of 0.9 unless
+        ``optimizer__momentum`` is set, and 1e-3 with other optimizers.
+    lr_schedule : {"anneal", "cosine", "constant"}, default="anneal"
+        Course of the learning rate with the progress p of the training from 0 to 1: "anneal" falls
+        as (1 + 10 p)^-0.75, to a sixth; "cosine" falls to 0. A schedule of skorch among the
+        `callbacks` takes its place. A second stage has a constant rate.
+    max_epochs : int, default=None
+        Passes through the larger domain; through the source where no target row is trained on. None
+        takes 50, and more where that is less than `min_steps`.
+    min_steps : int, default=600
+        Least number of steps if `max_epochs` is None, which small tables need.
     batch_size : int, default=128
         Rows of a step: half of them source rows, half target rows. The smaller domain is reshuffled
         and cycled.
-    optimizer : type, default=torch.optim.Adam
+    optimizer : type, default=torch.optim.SGD
         Optimizer class of torch. Its arguments are set as ``optimizer__weight_decay=...``.
+    batch_norm : {"domain", "joint", False}, default="domain"
+        How layers of batch normalization take means and variances. "domain": source and target, all
+        domains of a side together, each have their own and share weights and biases, so that a
+        shift or scale of a hidden unit does not count as a difference. "joint": one for all rows of
+        a step. False: the default network has no such layers; those of other modules are "joint".
+    input_scaling : {"domain", "source"} or None, default="domain"
+        Whether rows are standardized before the network: "domain" by mean and standard deviation of
+        the features on their own side, "source" by those of the source. None takes them as they
+        are.
+    precision : {"float32", "bf16"}, default="float32"
+        Precision of the network's arithmetic. "bf16" halves it, which is faster on recent GPUs;
+        weights and losses stay in single precision.
     early_stopping : {None, "source", "target"}, default=None
         Criterion on held-out rows after which training stops and the best epoch is restored.
         "source": the supervised loss on source rows. "target" (classifiers): confident and diverse
@@ -220,6 +251,9 @@ class DANClassifier(DeepClassifier):
         ``"alignment_loss"``, ``"valid_loss"``, ``"dur"``.
     n_iter_ : int
         Number of epochs trained.
+    input_scaling_ : dict
+        Mean and standard deviation of the features by side, "source" and "target", each of shape
+        (2, n_features); empty without `input_scaling`.
     n_features_in_ : int
         Number of features of `X`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -276,10 +310,17 @@ class DANClassifier(DeepClassifier):
         n_kernels=5,
         gamma="median",
         estimate="unbiased",
-        lr=1e-3,
-        max_epochs=50,
+        use_target_labels=False,
+        prior_correction=None,
+        lr=None,
+        lr_schedule="anneal",
+        max_epochs=None,
+        min_steps=600,
         batch_size=128,
-        optimizer=torch.optim.Adam,
+        optimizer=torch.optim.SGD,
+        batch_norm="domain",
+        input_scaling="domain",
+        precision="float32",
         early_stopping=None,
         validation_fraction=0.1,
         patience=10,
@@ -293,9 +334,14 @@ class DANClassifier(DeepClassifier):
         super().__init__(
             module,
             lr=lr,
+            lr_schedule=lr_schedule,
             max_epochs=max_epochs,
+            min_steps=min_steps,
             batch_size=batch_size,
             optimizer=optimizer,
+            batch_norm=batch_norm,
+            input_scaling=input_scaling,
+            precision=precision,
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
             patience=patience,
@@ -308,6 +354,8 @@ class DANClassifier(DeepClassifier):
         )
         self.alignment_weight = alignment_weight
         self.alignment_schedule = alignment_schedule
+        self.use_target_labels = use_target_labels
+        self.prior_correction = prior_correction
         self.n_kernels = n_kernels
         self.gamma = gamma
         self.estimate = estimate
@@ -338,15 +386,38 @@ class DANRegressor(DeepRegressor):
     estimate : {"unbiased", "biased", "linear"}, default="unbiased"
         Estimate of MMD². "linear" compares each row with one other only: cheaper for large batches,
         noisier.
-    lr : float, default=1e-3
-        Learning rate.
-    max_epochs : int, default=50
-        Passes through the larger domain; through the source where no target row is trained on.
+    use_target_labels : bool, default=False
+        Whether the labels of target rows that have one are learnt from, too: their mean loss is
+        added to that of the source rows. Rows without a label have a missing value in `y`.
+    lr : float, default=None
+        Learning rate. None takes 0.03 with SGD, which then has a momentum of 0.9 unless
+        ``optimizer__momentum`` is set, and 1e-3 with other optimizers.
+    lr_schedule : {"anneal", "cosine", "constant"}, default="anneal"
+        Course of the learning rate with the progress p of the training from 0 to 1: "anneal" falls
+        as (1 + 10 p)^-0.75, to a sixth; "cosine" falls to 0. A schedule of skorch among the
+        `callbacks` takes its place. A second stage has a constant rate.
+    max_epochs : int, default=None
+        Passes through the larger domain; through the source where no target row is trained on. None
+        takes 50, and more where that is less than `min_steps`.
+    min_steps : int, default=600
+        Least number of steps if `max_epochs` is None, which small tables need.
     batch_size : int, default=128
         Rows of a step: half of them source rows, half target rows. The smaller domain is reshuffled
         and cycled.
-    optimizer : type, default=torch.optim.Adam
+    optimizer : type, default=torch.optim.SGD
         Optimizer class of torch. Its arguments are set as ``optimizer__weight_decay=...``.
+    batch_norm : {"domain", "joint", False}, default="domain"
+        How layers of batch normalization take means and variances. "domain": source and target, all
+        domains of a side together, each have their own and share weights and biases, so that a
+        shift or scale of a hidden unit does not count as a difference. "joint": one for all rows of
+        a step. False: the default network has no such layers; those of other modules are "joint".
+    input_scaling : {"domain", "source"} or None, default="domain"
+        Whether rows are standardized before the network: "domain" by mean and standard deviation of
+        the features on their own side, "source" by those of the source. None takes them as they
+        are.
+    precision : {"float32", "bf16"}, default="float32"
+        Precision of the network's arithmetic. "bf16" halves it, which is faster on recent GPUs;
+        weights and losses stay in single precision.
     early_stopping : {None, "source", "target"}, default=None
         Criterion on held-out rows after which training stops and the best epoch is restored.
         "source": the supervised loss on source rows. "target" (classifiers): confident and diverse
@@ -384,6 +455,9 @@ class DANRegressor(DeepRegressor):
         ``"alignment_loss"``, ``"valid_loss"``, ``"dur"``.
     n_iter_ : int
         Number of epochs trained.
+    input_scaling_ : dict
+        Mean and standard deviation of the features by side, "source" and "target", each of shape
+        (2, n_features); empty without `input_scaling`.
     n_features_in_ : int
         Number of features of `X`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -430,10 +504,16 @@ class DANRegressor(DeepRegressor):
         n_kernels=5,
         gamma="median",
         estimate="unbiased",
-        lr=1e-3,
-        max_epochs=50,
+        use_target_labels=False,
+        lr=None,
+        lr_schedule="anneal",
+        max_epochs=None,
+        min_steps=600,
         batch_size=128,
-        optimizer=torch.optim.Adam,
+        optimizer=torch.optim.SGD,
+        batch_norm="domain",
+        input_scaling="domain",
+        precision="float32",
         early_stopping=None,
         validation_fraction=0.1,
         patience=10,
@@ -447,9 +527,14 @@ class DANRegressor(DeepRegressor):
         super().__init__(
             module,
             lr=lr,
+            lr_schedule=lr_schedule,
             max_epochs=max_epochs,
+            min_steps=min_steps,
             batch_size=batch_size,
             optimizer=optimizer,
+            batch_norm=batch_norm,
+            input_scaling=input_scaling,
+            precision=precision,
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
             patience=patience,
@@ -462,6 +547,7 @@ class DANRegressor(DeepRegressor):
         )
         self.alignment_weight = alignment_weight
         self.alignment_schedule = alignment_schedule
+        self.use_target_labels = use_target_labels
         self.n_kernels = n_kernels
         self.gamma = gamma
         self.estimate = estimate

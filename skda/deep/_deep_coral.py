@@ -41,6 +41,8 @@ def coral_loss(source, target):
 class CORALLoss(AlignmentLoss):
     """Squared distance of the covariances of the features."""
 
+    unit = 100.0
+
     def forward(self, source, target):
         """Return the loss of a batch."""
         return coral_loss(source.features, target.features)
@@ -56,22 +58,49 @@ class DeepCORALClassifier(DeepClassifier):
         for the data: it gets ``n_features`` and ``n_outputs`` where its constructor takes them, and
         whatever is set as ``module__...``. An instance is copied. None is
         :class:`~skda.deep.MLP`: two hidden layers sized from the data.
-    alignment_weight : float, default=100.0
+    alignment_weight : float, default=1.0
         Weight of the alignment loss. 0 is the source-only network, which ignores target rows;
         raising it makes the features of both domains more alike, at the price of the fit to the
         source.
     alignment_schedule : {"constant", "sigmoid"} or callable, default="constant"
         Factor of the weight in the course of the training. "sigmoid" grows from 0 to 1 as
         2/(1 + exp(-10 p)) - 1, where p is the progress from 0 to 1; a callable gets p.
-    lr : float, default=1e-3
-        Learning rate.
-    max_epochs : int, default=50
-        Passes through the larger domain; through the source where no target row is trained on.
+    use_target_labels : bool, default=False
+        Whether the labels of target rows that have one are learnt from, too: their mean loss is
+        added to that of the source rows. Rows without a label have a missing value in `y`.
+    prior_correction : {"resample"} or None, default=None
+        What is done where the classes have other proportions on the target. "resample" estimates
+        the target's proportions along the training, by expectation and maximization on the
+        predictions, and draws the source rows of each step by them. None takes rows as they come.
+    lr : float, default=None
+        Learning rate. None takes 0.03 with SGD, which then has a momentum of 0.9 unless
+        ``optimizer__momentum`` is set, and 1e-3 with other optimizers.
+    lr_schedule : {"anneal", "cosine", "constant"}, default="anneal"
+        Course of the learning rate with the progress p of the training from 0 to 1: "anneal" falls
+        as (1 + 10 p)^-0.75, to a sixth; "cosine" falls to 0. A schedule of skorch among the
+        `callbacks` takes its place. A second stage has a constant rate.
+    max_epochs : int, default=None
+        Passes through the larger domain; through the source where no target row is trained on. None
+        takes 50, and more where that is less than `min_steps`.
+    min_steps : int, default=600
+        Least number of steps if `max_epochs` is None, which small tables need.
     batch_size : int, default=128
         Rows of a step: half of them source rows, half target rows. The smaller domain is reshuffled
         and cycled.
-    optimizer : type, default=torch.optim.Adam
+    optimizer : type, default=torch.optim.SGD
         Optimizer class of torch. Its arguments are set as ``optimizer__weight_decay=...``.
+    batch_norm : {"domain", "joint", False}, default="domain"
+        How layers of batch normalization take means and variances. "domain": source and target, all
+        domains of a side together, each have their own and share weights and biases, so that a
+        shift or scale of a hidden unit does not count as a difference. "joint": one for all rows of
+        a step. False: the default network has no such layers; those of other modules are "joint".
+    input_scaling : {"domain", "source"} or None, default="domain"
+        Whether rows are standardized before the network: "domain" by mean and standard deviation of
+        the features on their own side, "source" by those of the source. None takes them as they
+        are.
+    precision : {"float32", "bf16"}, default="float32"
+        Precision of the network's arithmetic. "bf16" halves it, which is faster on recent GPUs;
+        weights and losses stay in single precision.
     early_stopping : {None, "source", "target"}, default=None
         Criterion on held-out rows after which training stops and the best epoch is restored.
         "source": the supervised loss on source rows. "target" (classifiers): confident and diverse
@@ -111,6 +140,9 @@ class DeepCORALClassifier(DeepClassifier):
         ``"alignment_loss"``, ``"valid_loss"``, ``"dur"``.
     n_iter_ : int
         Number of epochs trained.
+    input_scaling_ : dict
+        Mean and standard deviation of the features by side, "source" and "target", each of shape
+        (2, n_features); empty without `input_scaling`.
     n_features_in_ : int
         Number of features of `X`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -158,12 +190,19 @@ class DeepCORALClassifier(DeepClassifier):
         self,
         module=None,
         *,
-        alignment_weight=100.0,
+        alignment_weight=1.0,
         alignment_schedule="constant",
-        lr=1e-3,
-        max_epochs=50,
+        use_target_labels=False,
+        prior_correction=None,
+        lr=None,
+        lr_schedule="anneal",
+        max_epochs=None,
+        min_steps=600,
         batch_size=128,
-        optimizer=torch.optim.Adam,
+        optimizer=torch.optim.SGD,
+        batch_norm="domain",
+        input_scaling="domain",
+        precision="float32",
         early_stopping=None,
         validation_fraction=0.1,
         patience=10,
@@ -177,9 +216,14 @@ class DeepCORALClassifier(DeepClassifier):
         super().__init__(
             module,
             lr=lr,
+            lr_schedule=lr_schedule,
             max_epochs=max_epochs,
+            min_steps=min_steps,
             batch_size=batch_size,
             optimizer=optimizer,
+            batch_norm=batch_norm,
+            input_scaling=input_scaling,
+            precision=precision,
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
             patience=patience,
@@ -192,6 +236,8 @@ class DeepCORALClassifier(DeepClassifier):
         )
         self.alignment_weight = alignment_weight
         self.alignment_schedule = alignment_schedule
+        self.use_target_labels = use_target_labels
+        self.prior_correction = prior_correction
 
 
 class DeepCORALRegressor(DeepRegressor):
@@ -204,22 +250,45 @@ class DeepCORALRegressor(DeepRegressor):
         for the data: it gets ``n_features`` and ``n_outputs`` where its constructor takes them, and
         whatever is set as ``module__...``. An instance is copied. None is
         :class:`~skda.deep.MLP`: two hidden layers sized from the data.
-    alignment_weight : float, default=100.0
+    alignment_weight : float, default=1.0
         Weight of the alignment loss. 0 is the source-only network, which ignores target rows;
         raising it makes the features of both domains more alike, at the price of the fit to the
         source.
     alignment_schedule : {"constant", "sigmoid"} or callable, default="constant"
         Factor of the weight in the course of the training. "sigmoid" grows from 0 to 1 as
         2/(1 + exp(-10 p)) - 1, where p is the progress from 0 to 1; a callable gets p.
-    lr : float, default=1e-3
-        Learning rate.
-    max_epochs : int, default=50
-        Passes through the larger domain; through the source where no target row is trained on.
+    use_target_labels : bool, default=False
+        Whether the labels of target rows that have one are learnt from, too: their mean loss is
+        added to that of the source rows. Rows without a label have a missing value in `y`.
+    lr : float, default=None
+        Learning rate. None takes 0.03 with SGD, which then has a momentum of 0.9 unless
+        ``optimizer__momentum`` is set, and 1e-3 with other optimizers.
+    lr_schedule : {"anneal", "cosine", "constant"}, default="anneal"
+        Course of the learning rate with the progress p of the training from 0 to 1: "anneal" falls
+        as (1 + 10 p)^-0.75, to a sixth; "cosine" falls to 0. A schedule of skorch among the
+        `callbacks` takes its place. A second stage has a constant rate.
+    max_epochs : int, default=None
+        Passes through the larger domain; through the source where no target row is trained on. None
+        takes 50, and more where that is less than `min_steps`.
+    min_steps : int, default=600
+        Least number of steps if `max_epochs` is None, which small tables need.
     batch_size : int, default=128
         Rows of a step: half of them source rows, half target rows. The smaller domain is reshuffled
         and cycled.
-    optimizer : type, default=torch.optim.Adam
+    optimizer : type, default=torch.optim.SGD
         Optimizer class of torch. Its arguments are set as ``optimizer__weight_decay=...``.
+    batch_norm : {"domain", "joint", False}, default="domain"
+        How layers of batch normalization take means and variances. "domain": source and target, all
+        domains of a side together, each have their own and share weights and biases, so that a
+        shift or scale of a hidden unit does not count as a difference. "joint": one for all rows of
+        a step. False: the default network has no such layers; those of other modules are "joint".
+    input_scaling : {"domain", "source"} or None, default="domain"
+        Whether rows are standardized before the network: "domain" by mean and standard deviation of
+        the features on their own side, "source" by those of the source. None takes them as they
+        are.
+    precision : {"float32", "bf16"}, default="float32"
+        Precision of the network's arithmetic. "bf16" halves it, which is faster on recent GPUs;
+        weights and losses stay in single precision.
     early_stopping : {None, "source", "target"}, default=None
         Criterion on held-out rows after which training stops and the best epoch is restored.
         "source": the supervised loss on source rows. "target" (classifiers): confident and diverse
@@ -257,6 +326,9 @@ class DeepCORALRegressor(DeepRegressor):
         ``"alignment_loss"``, ``"valid_loss"``, ``"dur"``.
     n_iter_ : int
         Number of epochs trained.
+    input_scaling_ : dict
+        Mean and standard deviation of the features by side, "source" and "target", each of shape
+        (2, n_features); empty without `input_scaling`.
     n_features_in_ : int
         Number of features of `X`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -298,12 +370,18 @@ class DeepCORALRegressor(DeepRegressor):
         self,
         module=None,
         *,
-        alignment_weight=100.0,
+        alignment_weight=1.0,
         alignment_schedule="constant",
-        lr=1e-3,
-        max_epochs=50,
+        use_target_labels=False,
+        lr=None,
+        lr_schedule="anneal",
+        max_epochs=None,
+        min_steps=600,
         batch_size=128,
-        optimizer=torch.optim.Adam,
+        optimizer=torch.optim.SGD,
+        batch_norm="domain",
+        input_scaling="domain",
+        precision="float32",
         early_stopping=None,
         validation_fraction=0.1,
         patience=10,
@@ -317,9 +395,14 @@ class DeepCORALRegressor(DeepRegressor):
         super().__init__(
             module,
             lr=lr,
+            lr_schedule=lr_schedule,
             max_epochs=max_epochs,
+            min_steps=min_steps,
             batch_size=batch_size,
             optimizer=optimizer,
+            batch_norm=batch_norm,
+            input_scaling=input_scaling,
+            precision=precision,
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
             patience=patience,
@@ -332,3 +415,4 @@ class DeepCORALRegressor(DeepRegressor):
         )
         self.alignment_weight = alignment_weight
         self.alignment_schedule = alignment_schedule
+        self.use_target_labels = use_target_labels

@@ -90,7 +90,7 @@ class TuningNet(PairedNet):
     def losses(self, batch):
         """Return the supervised loss and the weighted distance from the starting point."""
         # The labeled target rows stand in the place of the source rows, see `adapt`.
-        rows, _ = batch.by_domain(*self.module_(batch.X))
+        rows, _ = batch.by_domain(*self.module_outputs(batch, "target"))
         supervised = self.criterion_(rows.logits, rows.y)
         # Without the penalty its arithmetic is saved.
         if not self.alignment_weight:
@@ -191,15 +191,35 @@ class FineTuningClassifier(DeepClassifier):
         Epochs of the second stage; 0 leaves the source network as it is.
     adaptation_lr : float, default=0.0001
         Learning rate of the second stage.
-    lr : float, default=1e-3
-        Learning rate.
-    max_epochs : int, default=50
-        Passes through the larger domain; through the source where no target row is trained on.
+    lr : float, default=None
+        Learning rate. None takes 0.03 with SGD, which then has a momentum of 0.9 unless
+        ``optimizer__momentum`` is set, and 1e-3 with other optimizers.
+    lr_schedule : {"anneal", "cosine", "constant"}, default="constant"
+        Course of the learning rate with the progress p of the training from 0 to 1: "anneal" falls
+        as (1 + 10 p)^-0.75, to a sixth; "cosine" falls to 0. A schedule of skorch among the
+        `callbacks` takes its place. A second stage has a constant rate.
+    max_epochs : int, default=None
+        Passes through the larger domain; through the source where no target row is trained on. None
+        takes 50, and more where that is less than `min_steps`.
+    min_steps : int, default=600
+        Least number of steps if `max_epochs` is None, which small tables need.
     batch_size : int, default=128
         Rows of a step: half of them source rows, half target rows. The smaller domain is reshuffled
         and cycled.
     optimizer : type, default=torch.optim.Adam
         Optimizer class of torch. Its arguments are set as ``optimizer__weight_decay=...``.
+    batch_norm : {"domain", "joint", False}, default=False
+        How layers of batch normalization take means and variances. "domain": source and target, all
+        domains of a side together, each have their own and share weights and biases, so that a
+        shift or scale of a hidden unit does not count as a difference. "joint": one for all rows of
+        a step. False: the default network has no such layers; those of other modules are "joint".
+    input_scaling : {"domain", "source"} or None, default="source"
+        Whether rows are standardized before the network: "domain" by mean and standard deviation of
+        the features on their own side, "source" by those of the source. None takes them as they
+        are.
+    precision : {"float32", "bf16"}, default="float32"
+        Precision of the network's arithmetic. "bf16" halves it, which is faster on recent GPUs;
+        weights and losses stay in single precision.
     early_stopping : {None, "source", "target"}, default=None
         Criterion on held-out rows after which training stops and the best epoch is restored.
         "source": the supervised loss on source rows. "target" (classifiers): confident and diverse
@@ -239,6 +259,9 @@ class FineTuningClassifier(DeepClassifier):
         ``"alignment_loss"``, ``"valid_loss"``, ``"dur"``.
     n_iter_ : int
         Number of epochs trained.
+    input_scaling_ : dict
+        Mean and standard deviation of the features by side, "source" and "target", each of shape
+        (2, n_features); empty without `input_scaling`.
     n_features_in_ : int
         Number of features of `X`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -302,10 +325,15 @@ class FineTuningClassifier(DeepClassifier):
         l2_sp=0.0,
         adaptation_epochs=50,
         adaptation_lr=1e-4,
-        lr=1e-3,
-        max_epochs=50,
+        lr=None,
+        lr_schedule="constant",
+        max_epochs=None,
+        min_steps=600,
         batch_size=128,
         optimizer=torch.optim.Adam,
+        batch_norm=False,
+        input_scaling="source",
+        precision="float32",
         early_stopping=None,
         validation_fraction=0.1,
         patience=10,
@@ -319,9 +347,14 @@ class FineTuningClassifier(DeepClassifier):
         super().__init__(
             module,
             lr=lr,
+            lr_schedule=lr_schedule,
             max_epochs=max_epochs,
+            min_steps=min_steps,
             batch_size=batch_size,
             optimizer=optimizer,
+            batch_norm=batch_norm,
+            input_scaling=input_scaling,
+            precision=precision,
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
             patience=patience,
@@ -373,15 +406,35 @@ class FineTuningRegressor(DeepRegressor):
         Epochs of the second stage; 0 leaves the source network as it is.
     adaptation_lr : float, default=0.0001
         Learning rate of the second stage.
-    lr : float, default=1e-3
-        Learning rate.
-    max_epochs : int, default=50
-        Passes through the larger domain; through the source where no target row is trained on.
+    lr : float, default=None
+        Learning rate. None takes 0.03 with SGD, which then has a momentum of 0.9 unless
+        ``optimizer__momentum`` is set, and 1e-3 with other optimizers.
+    lr_schedule : {"anneal", "cosine", "constant"}, default="constant"
+        Course of the learning rate with the progress p of the training from 0 to 1: "anneal" falls
+        as (1 + 10 p)^-0.75, to a sixth; "cosine" falls to 0. A schedule of skorch among the
+        `callbacks` takes its place. A second stage has a constant rate.
+    max_epochs : int, default=None
+        Passes through the larger domain; through the source where no target row is trained on. None
+        takes 50, and more where that is less than `min_steps`.
+    min_steps : int, default=600
+        Least number of steps if `max_epochs` is None, which small tables need.
     batch_size : int, default=128
         Rows of a step: half of them source rows, half target rows. The smaller domain is reshuffled
         and cycled.
     optimizer : type, default=torch.optim.Adam
         Optimizer class of torch. Its arguments are set as ``optimizer__weight_decay=...``.
+    batch_norm : {"domain", "joint", False}, default=False
+        How layers of batch normalization take means and variances. "domain": source and target, all
+        domains of a side together, each have their own and share weights and biases, so that a
+        shift or scale of a hidden unit does not count as a difference. "joint": one for all rows of
+        a step. False: the default network has no such layers; those of other modules are "joint".
+    input_scaling : {"domain", "source"} or None, default="source"
+        Whether rows are standardized before the network: "domain" by mean and standard deviation of
+        the features on their own side, "source" by those of the source. None takes them as they
+        are.
+    precision : {"float32", "bf16"}, default="float32"
+        Precision of the network's arithmetic. "bf16" halves it, which is faster on recent GPUs;
+        weights and losses stay in single precision.
     early_stopping : {None, "source", "target"}, default=None
         Criterion on held-out rows after which training stops and the best epoch is restored.
         "source": the supervised loss on source rows. "target" (classifiers): confident and diverse
@@ -419,6 +472,9 @@ class FineTuningRegressor(DeepRegressor):
         ``"alignment_loss"``, ``"valid_loss"``, ``"dur"``.
     n_iter_ : int
         Number of epochs trained.
+    input_scaling_ : dict
+        Mean and standard deviation of the features by side, "source" and "target", each of shape
+        (2, n_features); empty without `input_scaling`.
     n_features_in_ : int
         Number of features of `X`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -477,10 +533,15 @@ class FineTuningRegressor(DeepRegressor):
         l2_sp=0.0,
         adaptation_epochs=50,
         adaptation_lr=1e-4,
-        lr=1e-3,
-        max_epochs=50,
+        lr=None,
+        lr_schedule="constant",
+        max_epochs=None,
+        min_steps=600,
         batch_size=128,
         optimizer=torch.optim.Adam,
+        batch_norm=False,
+        input_scaling="source",
+        precision="float32",
         early_stopping=None,
         validation_fraction=0.1,
         patience=10,
@@ -494,9 +555,14 @@ class FineTuningRegressor(DeepRegressor):
         super().__init__(
             module,
             lr=lr,
+            lr_schedule=lr_schedule,
             max_epochs=max_epochs,
+            min_steps=min_steps,
             batch_size=batch_size,
             optimizer=optimizer,
+            batch_norm=batch_norm,
+            input_scaling=input_scaling,
+            precision=precision,
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
             patience=patience,

@@ -7,12 +7,19 @@ import torch
 from skorch.callbacks import Callback
 
 from .._core._param_checks import check_bool, check_integer, check_option, check_real
+from ._input_scaling import INPUT_SCALINGS
+from ._schedules import LR_SCHEDULES
 
 # What goes on to torch and skorch under its own name, and the beginnings of such names.
 NET_PARAMS = ("criterion", "compile")
 NET_PREFIXES = ("module__", "optimizer__", "criterion__", "callbacks__", "compile__")
 
 SCHEDULES = ("constant", "sigmoid")
+PRECISIONS = {"float32": None, "bf16": torch.bfloat16}
+
+# By kind of optimizer. Adam divides each gradient by its size, so that its steps need no more.
+_SGD_LR, _OTHER_LR = 0.03, 1e-3
+_SGD_MOMENTUM = 0.9
 
 
 def is_net_param(name):
@@ -41,9 +48,16 @@ def check_training_params(params, criteria):
     criteria : list of str
         What ``early_stopping`` may name.
     """
-    check_real("lr", params["lr"], low=0, hint="1e-3 is the default.")
-    for name in ("max_epochs", "batch_size", "patience"):
+    hint = "None takes 0.03 with SGD and 1e-3 with other optimizers."
+    check_real("lr", params["lr"], low=0, none=True, hint=hint)
+    check_option("lr_schedule", params["lr_schedule"], list(LR_SCHEDULES))
+    check_integer("max_epochs", params["max_epochs"], none=True)
+    check_integer("min_steps", params["min_steps"], low=0)
+    for name in ("batch_size", "patience"):
         check_integer(name, params[name])
+    check_batch_norm(params["batch_norm"])
+    check_option("input_scaling", params["input_scaling"], [None, *INPUT_SCALINGS])
+    check_option("precision", params["precision"], list(PRECISIONS))
     check_optimizer(params["optimizer"])
     check_option("early_stopping", params["early_stopping"], [None, *criteria])
     check_real(
@@ -53,6 +67,15 @@ def check_training_params(params, criteria):
     check_bool("warm_start", params["warm_start"])
     if not isinstance(params["verbose"], bool):  # skorch users write verbose=True
         check_integer("verbose", params["verbose"], low=0)
+
+
+def check_batch_norm(batch_norm):
+    """Raise unless this says how batch normalization takes its statistics."""
+    # By identity: 0 is equal to False.
+    if batch_norm is not False and not (
+        isinstance(batch_norm, str) and batch_norm in ("domain", "joint")
+    ):
+        raise ValueError(f"batch_norm must be 'domain', 'joint' or False; got {batch_norm!r}.")
 
 
 def check_alignment_params(params):
@@ -88,6 +111,13 @@ def check_optimizer(optimizer):
             f"optimizer must be an optimizer class of torch; got {optimizer!r}. Pass the class, "
             "for example optimizer=torch.optim.Adam, and its arguments as optimizer__..."
         )
+
+
+def optimizer_settings(optimizer, lr):
+    """Return learning rate and momentum: of SGD as in the papers, of others as is usual."""
+    is_sgd = optimizer is torch.optim.SGD
+    rate = lr if lr is not None else _SGD_LR if is_sgd else _OTHER_LR
+    return {"lr": rate} | ({"optimizer__momentum": _SGD_MOMENTUM} if is_sgd else {})
 
 
 def check_callbacks(callbacks):

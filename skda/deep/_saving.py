@@ -2,6 +2,7 @@
 
 import copy
 import copyreg
+import inspect
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .._core._validation import forget_fit
+from ._domain_norm import with_domain_norms
 from ._training import seeded
 
 # Key of the networks in a state of plain values; a pickle holds the nets themselves instead.
@@ -17,6 +19,8 @@ _PLAIN_NET = "_plain_net"
 
 def as_plain(value):
     """Return a fitted attribute as plain values: an array becomes its dtype and a list."""
+    if isinstance(value, dict):
+        return {key: as_plain(one) for key, one in value.items()}
     if isinstance(value, np.ndarray | np.generic):
         # Lists lose the dtype, and with it the kind of the labels.
         return (value.dtype.str if value.dtype != object else "O", value.tolist())
@@ -25,6 +29,8 @@ def as_plain(value):
 
 def from_plain(value):
     """Return a fitted attribute from what `as_plain` made of it."""
+    if isinstance(value, dict):
+        return {key: from_plain(one) for key, one in value.items()}
     if isinstance(value, tuple):
         return np.asarray(value[1], dtype=value[0])[()]
     return value
@@ -44,6 +50,10 @@ def as_tensors(states):
         name: {key: torch.from_numpy(array) for key, array in state.items()}
         for name, state in states.items()
     }
+
+
+def _default_optimizer(estimator):
+    return inspect.signature(type(estimator)).parameters["optimizer"].default
 
 
 class StoredAsPlainValues:
@@ -101,7 +111,7 @@ class StoredAsPlainValues:
                 "values. Pass its class and its arguments as module__..., or pickle the estimator."
             )
         state = vars(self).copy()
-        if self.optimizer is torch.optim.Adam:
+        if self.optimizer is _default_optimizer(self):
             del state["optimizer"]  # the default, so that its name need not be trusted
         if not hasattr(self, "net_"):
             return state
@@ -114,7 +124,7 @@ class StoredAsPlainValues:
         """Become what a pickle or a file of skops holds."""
         state = dict(state)
         saved = state.pop(_PLAIN_NET, None)
-        state.setdefault("optimizer", torch.optim.Adam)
+        state.setdefault("optimizer", _default_optimizer(self))
         super().__setstate__(state)
         if saved is not None:
             self._rebuild(as_tensors(saved["modules"]))
@@ -130,7 +140,8 @@ class StoredAsPlainValues:
     def _plain_state(self):
         """Return the fitted attributes beside the networks, as plain values."""
         names = ["n_features_in_", "feature_names_in_", "n_iter_"]
-        names += ["source_domains_", "target_domains_", *self._task_class.attributes()]
+        names += ["source_domains_", "target_domains_", "input_scaling_"]
+        names += self._task_class.attributes()
         return {name: as_plain(getattr(self, name)) for name in names if hasattr(self, name)}
 
     def _rebuild(self, modules):
@@ -141,6 +152,8 @@ class StoredAsPlainValues:
             X = torch.zeros(2, self.n_features_in_, dtype=torch.float32, device=device)
             # The alignment loss is not in the file; predictions do not need it.
             self.net_ = self._make_net(X, adapts=False)
+        if any("target_running_mean" in key for key in modules["module"]):
+            with_domain_norms(self.net_.module_)
         self.net_.module_.load_state_dict(modules["module"])
         self.net_.module_.eval()
         if "target" in modules:

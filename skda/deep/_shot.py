@@ -8,6 +8,7 @@ from torch.nn.functional import cross_entropy, normalize
 from .._core._param_checks import check_real
 from ._base_tasks import DeepClassifier, information_loss
 from ._base_two_stage import Adaptation
+from ._domain_norm import rows_of
 from ._modules import head_parameters
 from ._training import AlignmentLoss
 
@@ -52,7 +53,8 @@ class InformationLoss(AlignmentLoss):
 
     def of_batch(self, module, batch):
         """Return the loss of a batch of target rows."""
-        logits, _ = module(batch.X)
+        with rows_of("target"):
+            logits, _ = module(batch.X)
         loss = information_loss(logits)
         if self.pseudo_label_weight:
             pseudo = cross_entropy(logits, self.pseudo_labels[batch.rows])
@@ -106,15 +108,35 @@ class SHOTClassifier(DeepClassifier):
         Learning rate of the second stage.
     pseudo_label_weight : float, default=0.3
         Weight of the agreement with the nearest class centroid.
-    lr : float, default=1e-3
-        Learning rate.
-    max_epochs : int, default=50
-        Passes through the larger domain; through the source where no target row is trained on.
+    lr : float, default=None
+        Learning rate. None takes 0.03 with SGD, which then has a momentum of 0.9 unless
+        ``optimizer__momentum`` is set, and 1e-3 with other optimizers.
+    lr_schedule : {"anneal", "cosine", "constant"}, default="constant"
+        Course of the learning rate with the progress p of the training from 0 to 1: "anneal" falls
+        as (1 + 10 p)^-0.75, to a sixth; "cosine" falls to 0. A schedule of skorch among the
+        `callbacks` takes its place. A second stage has a constant rate.
+    max_epochs : int, default=None
+        Passes through the larger domain; through the source where no target row is trained on. None
+        takes 50, and more where that is less than `min_steps`.
+    min_steps : int, default=600
+        Least number of steps if `max_epochs` is None, which small tables need.
     batch_size : int, default=128
         Rows of a step: half of them source rows, half target rows. The smaller domain is reshuffled
         and cycled.
     optimizer : type, default=torch.optim.Adam
         Optimizer class of torch. Its arguments are set as ``optimizer__weight_decay=...``.
+    batch_norm : {"domain", "joint", False}, default=False
+        How layers of batch normalization take means and variances. "domain": source and target, all
+        domains of a side together, each have their own and share weights and biases, so that a
+        shift or scale of a hidden unit does not count as a difference. "joint": one for all rows of
+        a step. False: the default network has no such layers; those of other modules are "joint".
+    input_scaling : {"domain", "source"} or None, default="source"
+        Whether rows are standardized before the network: "domain" by mean and standard deviation of
+        the features on their own side, "source" by those of the source. None takes them as they
+        are.
+    precision : {"float32", "bf16"}, default="float32"
+        Precision of the network's arithmetic. "bf16" halves it, which is faster on recent GPUs;
+        weights and losses stay in single precision.
     early_stopping : {None, "source", "target"}, default=None
         Criterion on held-out rows after which training stops and the best epoch is restored.
         "source": the supervised loss on source rows. "target" (classifiers): confident and diverse
@@ -154,6 +176,9 @@ class SHOTClassifier(DeepClassifier):
         ``"alignment_loss"``, ``"valid_loss"``, ``"dur"``.
     n_iter_ : int
         Number of epochs trained.
+    input_scaling_ : dict
+        Mean and standard deviation of the features by side, "source" and "target", each of shape
+        (2, n_features); empty without `input_scaling`.
     n_features_in_ : int
         Number of features of `X`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -211,10 +236,15 @@ class SHOTClassifier(DeepClassifier):
         adaptation_epochs=10,
         adaptation_lr=1e-3,
         pseudo_label_weight=0.3,
-        lr=1e-3,
-        max_epochs=50,
+        lr=None,
+        lr_schedule="constant",
+        max_epochs=None,
+        min_steps=600,
         batch_size=128,
         optimizer=torch.optim.Adam,
+        batch_norm=False,
+        input_scaling="source",
+        precision="float32",
         early_stopping=None,
         validation_fraction=0.1,
         patience=10,
@@ -228,9 +258,14 @@ class SHOTClassifier(DeepClassifier):
         super().__init__(
             module,
             lr=lr,
+            lr_schedule=lr_schedule,
             max_epochs=max_epochs,
+            min_steps=min_steps,
             batch_size=batch_size,
             optimizer=optimizer,
+            batch_norm=batch_norm,
+            input_scaling=input_scaling,
+            precision=precision,
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
             patience=patience,

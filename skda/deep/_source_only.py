@@ -17,15 +17,35 @@ class DeepSourceOnlyClassifier(DeepClassifier):
         for the data: it gets ``n_features`` and ``n_outputs`` where its constructor takes them, and
         whatever is set as ``module__...``. An instance is copied. None is
         :class:`~skda.deep.MLP`: two hidden layers sized from the data.
-    lr : float, default=1e-3
-        Learning rate.
-    max_epochs : int, default=50
-        Passes through the larger domain; through the source where no target row is trained on.
+    lr : float, default=None
+        Learning rate. None takes 0.03 with SGD, which then has a momentum of 0.9 unless
+        ``optimizer__momentum`` is set, and 1e-3 with other optimizers.
+    lr_schedule : {"anneal", "cosine", "constant"}, default="anneal"
+        Course of the learning rate with the progress p of the training from 0 to 1: "anneal" falls
+        as (1 + 10 p)^-0.75, to a sixth; "cosine" falls to 0. A schedule of skorch among the
+        `callbacks` takes its place. A second stage has a constant rate.
+    max_epochs : int, default=None
+        Passes through the larger domain; through the source where no target row is trained on. None
+        takes 50, and more where that is less than `min_steps`.
+    min_steps : int, default=600
+        Least number of steps if `max_epochs` is None, which small tables need.
     batch_size : int, default=128
         Rows of a step: half of them source rows, half target rows. The smaller domain is reshuffled
         and cycled.
-    optimizer : type, default=torch.optim.Adam
+    optimizer : type, default=torch.optim.SGD
         Optimizer class of torch. Its arguments are set as ``optimizer__weight_decay=...``.
+    batch_norm : {"domain", "joint", False}, default="domain"
+        How layers of batch normalization take means and variances. "domain": source and target, all
+        domains of a side together, each have their own and share weights and biases, so that a
+        shift or scale of a hidden unit does not count as a difference. "joint": one for all rows of
+        a step. False: the default network has no such layers; those of other modules are "joint".
+    input_scaling : {"domain", "source"} or None, default="domain"
+        Whether rows are standardized before the network: "domain" by mean and standard deviation of
+        the features on their own side, "source" by those of the source. None takes them as they
+        are.
+    precision : {"float32", "bf16"}, default="float32"
+        Precision of the network's arithmetic. "bf16" halves it, which is faster on recent GPUs;
+        weights and losses stay in single precision.
     early_stopping : {None, "source", "target"}, default=None
         Criterion on held-out rows after which training stops and the best epoch is restored.
         "source": the supervised loss on source rows. "target" (classifiers): confident and diverse
@@ -65,6 +85,9 @@ class DeepSourceOnlyClassifier(DeepClassifier):
         ``"alignment_loss"``, ``"valid_loss"``, ``"dur"``.
     n_iter_ : int
         Number of epochs trained.
+    input_scaling_ : dict
+        Mean and standard deviation of the features by side, "source" and "target", each of shape
+        (2, n_features); empty without `input_scaling`.
     n_features_in_ : int
         Number of features of `X`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -110,15 +133,35 @@ class DeepSourceOnlyRegressor(DeepRegressor):
         for the data: it gets ``n_features`` and ``n_outputs`` where its constructor takes them, and
         whatever is set as ``module__...``. An instance is copied. None is
         :class:`~skda.deep.MLP`: two hidden layers sized from the data.
-    lr : float, default=1e-3
-        Learning rate.
-    max_epochs : int, default=50
-        Passes through the larger domain; through the source where no target row is trained on.
+    lr : float, default=None
+        Learning rate. None takes 0.03 with SGD, which then has a momentum of 0.9 unless
+        ``optimizer__momentum`` is set, and 1e-3 with other optimizers.
+    lr_schedule : {"anneal", "cosine", "constant"}, default="anneal"
+        Course of the learning rate with the progress p of the training from 0 to 1: "anneal" falls
+        as (1 + 10 p)^-0.75, to a sixth; "cosine" falls to 0. A schedule of skorch among the
+        `callbacks` takes its place. A second stage has a constant rate.
+    max_epochs : int, default=None
+        Passes through the larger domain; through the source where no target row is trained on. None
+        takes 50, and more where that is less than `min_steps`.
+    min_steps : int, default=600
+        Least number of steps if `max_epochs` is None, which small tables need.
     batch_size : int, default=128
         Rows of a step: half of them source rows, half target rows. The smaller domain is reshuffled
         and cycled.
-    optimizer : type, default=torch.optim.Adam
+    optimizer : type, default=torch.optim.SGD
         Optimizer class of torch. Its arguments are set as ``optimizer__weight_decay=...``.
+    batch_norm : {"domain", "joint", False}, default="domain"
+        How layers of batch normalization take means and variances. "domain": source and target, all
+        domains of a side together, each have their own and share weights and biases, so that a
+        shift or scale of a hidden unit does not count as a difference. "joint": one for all rows of
+        a step. False: the default network has no such layers; those of other modules are "joint".
+    input_scaling : {"domain", "source"} or None, default="domain"
+        Whether rows are standardized before the network: "domain" by mean and standard deviation of
+        the features on their own side, "source" by those of the source. None takes them as they
+        are.
+    precision : {"float32", "bf16"}, default="float32"
+        Precision of the network's arithmetic. "bf16" halves it, which is faster on recent GPUs;
+        weights and losses stay in single precision.
     early_stopping : {None, "source", "target"}, default=None
         Criterion on held-out rows after which training stops and the best epoch is restored.
         "source": the supervised loss on source rows. "target" (classifiers): confident and diverse
@@ -156,6 +199,9 @@ class DeepSourceOnlyRegressor(DeepRegressor):
         ``"alignment_loss"``, ``"valid_loss"``, ``"dur"``.
     n_iter_ : int
         Number of epochs trained.
+    input_scaling_ : dict
+        Mean and standard deviation of the features by side, "source" and "target", each of shape
+        (2, n_features); empty without `input_scaling`.
     n_features_in_ : int
         Number of features of `X`.
     feature_names_in_ : ndarray of shape (n_features_in_,)

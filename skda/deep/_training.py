@@ -8,6 +8,7 @@ import math
 import os
 import threading
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,12 +16,15 @@ import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping, EpochTimer, PrintLog
 
+from ._domain_norm import rows_of
 from ._modules import has_batch_norm
 
 _DIVERGED = (
     "training diverged. Lower lr, lower alignment_weight, or scale X, for example with "
     "StandardScaler in front."
 )
+
+_EPOCHS = 50  # for tables of a few thousand rows; smaller ones are trained by the number of steps
 
 # torch draws initial weights and dropout from one generator of the whole process. Fits in several
 # threads take turns, so that each draws what it would draw alone; a fit inside a callback of
@@ -53,17 +57,27 @@ class DomainBatch(NamedTuple):
     """Indices of these rows among the rows given to ``fit``."""
 
 
-class Batch(NamedTuple):
-    """Rows of one step: the source rows first, then the target rows."""
+@dataclass(frozen=True)
+class Batch:
+    """Rows of one step: the source rows first, then the target rows.
+
+    Callbacks of skorch that unpack a batch, as for its scores, get the labeled rows.
+    """
 
     X: Any
     y: Any
     domain: Any
     rows: Any
     n_source: int
+    n_labeled: int = 0
+    """Target rows with a label, at the end of the batch; their labels are at the end of y."""
 
     def __len__(self):
         return self.X.shape[0]
+
+    def __iter__(self):
+        n = self.n_source or len(self.y)  # held-out target rows have labels that nobody uses
+        return iter((self.X[:n], self.y[:n]))
 
     def by_domain(self, logits, features):
         """Return the module's outputs as a source and a target batch, None where there is none."""
@@ -73,10 +87,11 @@ class Batch(NamedTuple):
             return None, DomainBatch(features, logits, None, self.domain, self.rows)
         if n == len(self):
             return DomainBatch(features, logits, self.y, self.domain, self.rows), None
-        sizes = [n, len(self) - n]
+        end = len(self) - self.n_labeled
+        sizes = [n, end - n, self.n_labeled]
         f, o = torch.split(features, sizes), torch.split(logits, sizes)
-        source = DomainBatch(f[0], o[0], self.y, self.domain[:n], self.rows[:n])
-        return source, DomainBatch(f[1], o[1], None, self.domain[n:], self.rows[n:])
+        source = DomainBatch(f[0], o[0], self.y[:n], self.domain[:n], self.rows[:n])
+        return source, DomainBatch(f[1], o[1], None, self.domain[n:end], self.rows[n:end])
 
 
 class Rows(NamedTuple):
@@ -87,6 +102,8 @@ class Rows(NamedTuple):
     domain: Any
     source: Any
     target: Any
+    labeled: Any = ()
+    """Target rows whose labels are learnt from, in methods of one stage."""
 
 
 class PairedBatches:
@@ -98,8 +115,10 @@ class PairedBatches:
         Rows of all domains, their labels (any value on target rows) and their domains.
     source, target : ndarray of int
         Rows to choose from. Either may be empty; the other then still fills its half only.
+    labeled : ndarray of int
+        Target rows with a label, which come once more at the end of each batch.
     batch_size : int
-        Rows of a step.
+        Rows of a step, beside the labeled target rows.
     rng : RandomState
         Seeds the permutations of both sides, each on its own.
     source_only : bool, default=False
@@ -114,18 +133,22 @@ class PairedBatches:
     than half a batch gives all its rows to each step.
     """
 
-    def __init__(self, X, y, domain, source, target, *, batch_size, rng, source_only=False):
+    def __init__(
+        self, X, y, domain, source, target, labeled=(), *, batch_size, rng, source_only=False
+    ):
         self.X, self.y, self.domain = X, y, domain
-        self.sides = (source, target)
+        self.sides = (source, target) + ((np.asarray(labeled),) if len(labeled) else ())
+        self.source_chances = None  # of each source row, equal for all
         # A generator for each side, so that the order of source rows does not depend on the target.
-        self.rngs = [np.random.RandomState(seed) for seed in rng.randint(2**31 - 1, size=2)]
+        seeds = rng.randint(2**31 - 1, size=len(self.sides))
+        self.rngs = [np.random.RandomState(seed) for seed in seeds]
         longest = max(len(source), 0 if source_only else len(target))
         half = max(int(batch_size) // 2, 1)
         self.n_steps = math.ceil(longest / half)
         even = math.ceil(longest / self.n_steps)  # at most half a batch, without a short rest
         self.sizes = [min(len(rows), even) for rows in self.sides]
         if source_only:
-            self.sizes[1] = 0
+            self.sizes[1:] = [0] * (len(self.sides) - 1)
 
     def __len__(self):
         return self.n_steps
@@ -143,16 +166,22 @@ class PairedBatches:
         return chosen[: self.n_steps * size].reshape(self.n_steps, size)
 
     def __iter__(self):
-        n_source = self.sizes[0]
+        n_source, n_labeled = self.sizes[0], sum(self.sizes[2:])
         drawn = [
             self._choose(*side) for side in zip(self.sides, self.sizes, self.rngs, strict=True)
         ]
+        if self.source_chances is not None:
+            shape = self.n_steps, n_source
+            drawn[0] = self.rngs[0].choice(self.sides[0], shape, p=self.source_chances)
         rows = torch.from_numpy(np.concatenate(drawn, axis=1)).to(self.X.device)
         # Labels and domains of the whole pass at once, so that a step indexes X only.
-        y, domain = self.y[rows[:, :n_source]], self.domain[rows]
+        with_label = rows[:, :n_source]
+        if n_labeled:
+            with_label = torch.cat([with_label, rows[:, -n_labeled:]], dim=1)
+        y, domain = self.y[with_label], self.domain[rows]
         for step_rows, step_y, step_domain in zip(rows, y, domain, strict=True):
             X = self.X.index_select(0, step_rows)
-            yield Batch(X, step_y, step_domain, step_rows, n_source)
+            yield Batch(X, step_y, step_domain, step_rows, n_source, n_labeled)
 
 
 class AlignmentLoss(torch.nn.Module):
@@ -160,7 +189,14 @@ class AlignmentLoss(torch.nn.Module):
 
     A subclass with parameters writes `check_params`; its constructor takes what that returns. One
     with layers of its own also writes `for_network`, which knows their sizes.
+
+    ``unit`` is the factor of the loss at ``alignment_weight=1``: losses have scales of their own,
+    and 1 is to be a sensible weight of each. ``metrics`` are figures of the last step for the
+    history.
     """
+
+    unit = 1.0
+    metrics = {}
 
     @staticmethod
     def check_params(params):
@@ -181,18 +217,6 @@ class AlignmentLoss(torch.nn.Module):
 
     def before_step(self, source, target):
         """Train what is trained by an optimizer of its own, before the step of the net."""
-
-
-def sigmoid_schedule(progress, gamma=10.0):
-    """Return DANN's factor 2/(1 + exp(-gamma p)) - 1, which grows from 0 to 1 (Ganin 2016)."""
-    return 2.0 / (1.0 + math.exp(-gamma * progress)) - 1.0
-
-
-def schedule_of(schedule):
-    """Return the function of the progress that a schedule stands for; None is constant."""
-    if callable(schedule):
-        return schedule
-    return {"constant": None, "sigmoid": sigmoid_schedule}[schedule]
 
 
 class StoppedEarly(Exception):
@@ -218,6 +242,12 @@ class PairedNet(NeuralNet):
         Weight of the alignment loss; 0 leaves it out.
     alignment_schedule : callable or None
         Factor of the weight as a function of the progress of the training, 0 to 1.
+    lr_schedule : callable or None
+        Factor of the learning rates as a function of the progress.
+    autocast : torch.dtype or None
+        Precision of the module's arithmetic; None is that of its weights.
+    priors : TargetPriors or None
+        The estimate of the target's class proportions that source rows are to follow.
     validation_criterion : callable or None
         Loss of ``(logits, y)`` on held-out rows.
     """
@@ -230,6 +260,9 @@ class PairedNet(NeuralNet):
         alignment=None,
         alignment_weight=0.0,
         alignment_schedule=None,
+        lr_schedule=None,
+        autocast=None,
+        priors=None,
         validation_criterion=None,
         **kwargs,
     ):
@@ -237,10 +270,15 @@ class PairedNet(NeuralNet):
         self.alignment = alignment
         self.alignment_weight = alignment_weight
         self.alignment_schedule = alignment_schedule
+        self.lr_schedule = lr_schedule
+        self.autocast = autocast
+        self.priors = priors
         self.validation_criterion = validation_criterion
         # Counted over all fits: a schedule continues in a warm start.
         self.n_steps_ = 0
         self.n_steps_planned_ = 0
+        # Of the last step, for callbacks; a stage without labels has no predictions.
+        self.metrics_, self.y_pred_ = {}, None
         super().__init__(module, criterion, **kwargs)
 
     @property
@@ -280,25 +318,70 @@ class PairedNet(NeuralNet):
                 raise StoppedEarly from None
             raise
 
+    def progress(self):
+        """Return how much of the training is over, from 0 to 1."""
+        # More partial fits than planned leave the schedules at their end.
+        return min(self.n_steps_ / max(self.n_steps_planned_, 1), 1.0)
+
     def weight_now(self):
-        """Return the weight of the alignment loss at this step."""
+        """Return the factor of the alignment loss at this step."""
+        weight = self.alignment_weight * self.alignment_.unit
         if self.alignment_schedule is None:
-            return self.alignment_weight
-        # More partial fits than planned leave the weight at its end.
-        progress = min(self.n_steps_ / max(self.n_steps_planned_, 1), 1.0)
-        return self.alignment_weight * self.alignment_schedule(progress)
+            return weight
+        return weight * self.alignment_schedule(self.progress())
+
+    def initialize_optimizer(self, *args, **kwargs):
+        """Make the optimizer and note its learning rates, which the schedule multiplies."""
+        super().initialize_optimizer(*args, **kwargs)
+        self.first_rates_ = [group["lr"] for group in self.optimizer_.param_groups]
+        return self
+
+    def set_rates(self):
+        """Set the learning rates of this step."""
+        if self.lr_schedule is not None:
+            factor = self.lr_schedule(self.progress())
+            groups = self.optimizer_.param_groups
+            for group, rate in zip(groups, self.first_rates_, strict=True):
+                group["lr"] = rate * factor
+
+    def module_outputs(self, batch, side=None):
+        """Return logits and features of a batch; `side` if its rows are not split as it says."""
+        with rows_of(batch.n_source if side is None else side):
+            if self.autocast is None:
+                return self.module_(batch.X)
+            with torch.autocast(batch.X.device.type, self.autocast):
+                outputs = self.module_(batch.X)
+        # Losses in full precision: logarithms and small differences do not bear less.
+        return tuple(x.float() for x in outputs)
 
     def losses(self, batch):
         """Return the criterion on the source rows and the weighted alignment loss, or None."""
-        source, target = batch.by_domain(*self.module_(batch.X))
+        logits, features = self.module_outputs(batch)
+        source, target = batch.by_domain(logits, features)
         supervised = self.criterion_(source.logits, source.y)
+        self.metrics_ = self.source_metrics(source)
+        self.y_pred_ = source.logits.detach()
         if target is None:
             return supervised, None
+        if batch.n_labeled:
+            n = batch.n_labeled
+            of_target = self.criterion_(logits[-n:], batch.y[-n:])
+            self.metrics_["target_loss"] = of_target.detach()
+            supervised = supervised + of_target
         self.alignment_.before_step(source, target)
         return supervised, self.alignment_.weighted(source, target, self.weight_now())
 
+    def source_metrics(self, source):
+        """Return the accuracy on the source rows of a step, for classes."""
+        if source.y.is_floating_point():
+            return {}
+        right = source.logits.detach().argmax(dim=1) == source.y
+        return {"source_accuracy": right.float().mean()}
+
     def train_step_single(self, batch, **fit_params):
         """Compute the gradients of one step. Nothing is read back from the device."""
+        self.set_rates()
+        self.metrics_ = {}
         supervised, alignment = self.losses(batch)
         # A second stage may have no labels, a fit without target rows has no alignment.
         if supervised is None or alignment is None:
@@ -312,14 +395,23 @@ class PairedNet(NeuralNet):
             "loss": loss.detach(),
             "source_loss": None if supervised is None else supervised.detach(),
             "alignment_loss": None if alignment is None else alignment.detach(),
+            **self.metrics_,
+            **({} if alignment is None else self.alignment_.metrics),
         }
 
     def validation_step(self, batch, **fit_params):
         """Return the label-free or held-out-source criterion of early stopping."""
         with torch.no_grad():
-            logits, _ = self.module_(batch.X)
+            logits, _ = self.module_outputs(batch)
+            self.y_pred_ = logits
             criterion = self.validation_criterion or self.criterion_
             return {"loss": criterion(logits, batch.y)}
+
+    def predict(self, X):
+        """Return what a scorer of skorch compares with the labels of the batches."""
+        outputs = self.predict_proba(X)
+        # One output is a value; several are probabilities of classes.
+        return outputs.squeeze(1) if outputs.shape[1] == 1 else outputs.argmax(axis=1)
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """Go once through the batches; read the losses back once, at the end."""
@@ -330,6 +422,8 @@ class PairedNet(NeuralNet):
             # It may run the module in evaluation mode, hence the mode is set again.
             self.alignment_.on_epoch_begin(self, iterator)
             self._set_training(training)
+            if self.priors is not None:
+                self.priors.update(self, iterator)
         listening = self._someone_listens_to_batches()
         steps = []
         for batch in iterator:
@@ -338,7 +432,8 @@ class PairedNet(NeuralNet):
             step = step_fn(batch, **fit_params)
             steps.append(step)
             if listening:
-                self.notify("on_batch_end", batch=batch, training=training, **step)
+                seen = {"batch": batch, "y_pred": self.y_pred_, "training": training}
+                self.notify("on_batch_end", **seen, **step)
         self._record(steps, prefix)
 
     def _someone_listens_to_batches(self):
@@ -361,17 +456,23 @@ class PairedNet(NeuralNet):
             )
         # The last entry of the history is the epoch that is being recorded.
         former = [epoch[f"{prefix}_loss"] for epoch in self.history[:-1]]
+        if prefix == "train":
+            self.history.new_batch()  # skorch's checkpoints want one to be there
         self.history.record(f"{prefix}_loss", loss)
         self.history.record(f"{prefix}_loss_best", loss < min(former, default=math.inf))
         self.history.record(f"{prefix}_batch_count", len(steps))
         # With one part only it would repeat the loss.
-        if len(means) > 1:
-            for name, value in means.items():
+        parts = [name for name in means if name in ("source_loss", "alignment_loss")]
+        for name, value in means.items():
+            if name not in parts or len(parts) > 1:
                 self.history.record(name, value)
 
 
-def train_on(net, rows, *, batch_size, rng, n_epochs, of_epochs=None, held_out=None):
-    """Train a net on rows for a number of epochs, of so many planned."""
+def train_on(net, rows, *, batch_size, rng, max_epochs, min_steps, chunk=False, held_out=None):
+    """Train a net on rows; a chunk is one epoch of those planned.
+
+    With `max_epochs` None there are `_EPOCHS`, or as many as `min_steps` take if that is more.
+    """
     batches = PairedBatches(
         *rows, batch_size=batch_size, rng=rng, source_only=net.alignment is None
     )
@@ -381,9 +482,11 @@ def train_on(net, rows, *, batch_size, rng, n_epochs, of_epochs=None, held_out=N
             "Raise batch_size, pass more rows, or use a module without it."
         )
     # A schedule goes on where the last fit ended, but runs once over all planned partial fits.
-    done = net.n_steps_ if of_epochs is None else 0
-    net.n_steps_planned_ = done + len(batches) * (of_epochs or n_epochs)
-    net.max_epochs = n_epochs
+    done = 0 if chunk else net.n_steps_
+    if max_epochs is None:
+        max_epochs = max(_EPOCHS, math.ceil(min_steps / len(batches)))
+    net.n_steps_planned_ = done + len(batches) * max_epochs
+    net.max_epochs = 1 if chunk else max_epochs
     net.partial_fit(batches, held_out)
     # Dropout and batch statistics must not act in predictions.
     net.module_.eval()
@@ -413,7 +516,8 @@ def hold_out(rows, side, sides, fraction, rng):
             "'source'."
         )
     i = torch.as_tensor(held[side], device=rows.X.device)
-    batch = Batch(rows.X[i], rows.y[i], rows.domain[i], i, len(i))
+    n_source = len(i) if side == "source" else 0
+    batch = Batch(rows.X[i], rows.y[i], rows.domain[i], i, n_source)
     return rows._replace(**kept), batch
 
 

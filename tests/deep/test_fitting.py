@@ -16,7 +16,6 @@ import sklearn  # noqa: E402
 
 import skda  # noqa: E402
 from skda import (  # noqa: E402
-    AFNClassifier,
     CDANClassifier,
     DANClassifier,
     DANNClassifier,
@@ -165,16 +164,6 @@ def test_the_source_only_network_ignores_target_rows(name, early_stopping, domai
     for rows in (np.r_[source, target], more):
         net = getattr(skda, name)(**options).fit(X[rows], y[rows], sample_domain=d[rows])
         np.testing.assert_array_equal(net.predict_proba(X), reference.predict_proba(X))
-
-
-def test_growing_norms_bring_batch_normalization_with_them(domains):
-    X, y, d = domains
-
-    def normalizes(weight):
-        net = AFNClassifier(alignment_weight=weight, **SMALL).fit(X, y, sample_domain=d)
-        return any(isinstance(m, torch.nn.BatchNorm1d) for m in net.net_.module_.modules())
-
-    assert normalizes(0.05) and not normalizes(0.0)
 
 
 @pytest.mark.parametrize(

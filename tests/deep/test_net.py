@@ -30,7 +30,8 @@ from skda import (  # noqa: E402
     stack_domains,
 )
 from skda.deep import MLP  # noqa: E402
-from skda.deep._training import PairedBatches, sigmoid_schedule  # noqa: E402
+from skda.deep._schedules import sigmoid_schedule  # noqa: E402
+from skda.deep._training import PairedBatches  # noqa: E402
 from skda.model_selection import DomainStratifiedKFold  # noqa: E402
 
 SMALL = {"module__hidden": 8, "max_epochs": 3, "lr": 0.01, "random_state": 0}
@@ -202,7 +203,7 @@ def test_early_stopping_says_what_it_cannot_do(domains):
 def test_parameters_of_the_net_are_parameters():
     net = DANClassifier(module__hidden=(4,), optimizer__weight_decay=0.1, n_kernels=3)
     params = net.get_params()
-    assert params["module__hidden"] == (4,) and params["n_kernels"] == 3 and params["lr"] == 1e-3
+    assert params["module__hidden"] == (4,) and params["n_kernels"] == 3 and params["lr"] is None
     net.set_params(module__hidden=(5,), module__dropout=0.2)
     assert clone(net).get_params()["module__dropout"] == 0.2
     assert "module__hidden=(5,)" in repr(net)

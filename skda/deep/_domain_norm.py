@@ -1,0 +1,103 @@
+"""Batch normalization with statistics for each side: source and target (Chang 2019, Li 2016).
+
+One pass of the network takes the source rows and the target rows of a step together. The layers
+here normalize each part by its own means and variances; the affine map after it is shared.
+"""
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import torch
+from torch.nn.functional import batch_norm
+from torch.nn.modules.batchnorm import _BatchNorm
+
+# Which rows a network is given now: "source", "target", or the number of source rows, after which
+# the target rows come. A context variable and no attribute of the layers, because several threads
+# may predict with one network. Rows of no known side are the target's, as in ``predict``.
+_SIDE = ContextVar("side", default="target")
+
+
+@contextmanager
+def rows_of(side):
+    """Say for a block which rows the network is given: a side, or the number of source rows."""
+    token = _SIDE.set(side)
+    try:
+        yield
+    finally:
+        _SIDE.reset(token)
+
+
+class DomainBatchNorm(_BatchNorm):
+    """A layer of batch normalization with statistics for each side and one affine map.
+
+    The source's statistics have the names of the plain layer, so that weights of a network
+    that was trained without target rows fit.
+    """
+
+    def __init__(self, layer):
+        super().__init__(
+            layer.num_features,
+            layer.eps,
+            layer.momentum,
+            layer.affine,
+            track_running_stats=layer.track_running_stats,
+        )
+        if layer.affine:
+            self.weight, self.bias = layer.weight, layer.bias
+        # Before any target row was seen they are the source's.
+        for name in ("running_mean", "running_var", "num_batches_tracked"):
+            value = getattr(layer, name)
+            setattr(self, name, value)
+            self.register_buffer(f"target_{name}", None if value is None else value.clone())
+
+    def _check_input_dim(self, input):
+        """Accept what the layer in whose place this one stands accepts."""
+
+    def _statistics(self, side):
+        prefix = "target_" if side == "target" else ""
+        names = ("running_mean", "running_var", "num_batches_tracked")
+        return [getattr(self, prefix + name) for name in names]
+
+    def _normalized(self, x, side):
+        mean, var, n_batches = self._statistics(side)
+        momentum = self.momentum
+        if self.training and n_batches is not None:
+            n_batches.add_(1)
+            if momentum is None:  # a plain average over the batches
+                momentum = 1.0 / float(n_batches)
+        elif mean is not None and side == "target" and not n_batches:
+            # A network that never saw a target row: see the class.
+            mean, var, _ = self._statistics("source")
+        by_batch = self.training or mean is None
+        return batch_norm(x, mean, var, self.weight, self.bias, by_batch, momentum or 0.0, self.eps)
+
+    def forward(self, x):
+        """Return the rows, each side normalized on its own."""
+        side = _SIDE.get()
+        if isinstance(side, str):
+            return self._normalized(x, side)
+        n = side
+        if n in (0, x.shape[0]):
+            return self._normalized(x, "source" if n else "target")
+        if self.training and min(n, x.shape[0] - n) < 2:
+            # A single row has no variance, so both sides are normalized together.
+            self._normalized(x.detach(), "target")
+            return self._normalized(x, "source")
+        parts = self._normalized(x[:n], "source"), self._normalized(x[n:], "target")
+        return torch.cat(parts)
+
+
+def with_domain_norms(module):
+    """Return the module with each layer of batch normalization replaced, in place."""
+    if type(module) is not DomainBatchNorm and isinstance(module, _BatchNorm):
+        return DomainBatchNorm(module).train(module.training)
+    for name, child in list(module.named_children()):
+        new = with_domain_norms(child)
+        if new is not child:
+            setattr(module, name, new)
+    return module
+
+
+def has_domain_norms(module):
+    """Return whether a module has layers with statistics for each side."""
+    return any(isinstance(layer, DomainBatchNorm) for layer in module.modules())

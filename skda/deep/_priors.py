@@ -1,0 +1,93 @@
+"""Class proportions of the target, estimated along the training, and a source that follows them.
+
+Alignment, and batch normalization of each side on its own, make the features of both domains agree
+as wholes. Where the classes have other proportions on the target, that pairs rows of different
+classes. Source rows drawn by the target's proportions take this away (Tachet des Combes 2020).
+"""
+
+import numpy as np
+import torch
+
+from ._domain_norm import rows_of
+
+PRIOR_CORRECTIONS = ("resample",)
+
+# The estimate begins when the classifier has learnt something, and then follows slowly: it depends
+# on the network, and the network on it.
+_BEGIN = 0.1  # of the training
+_STEP = 0.3  # of the way to the new estimate
+_STEPS_BETWEEN = 10  # steps of the network between two estimates, so that they cost little
+_MOST_ROWS = 2048  # target rows of an estimate: its error is then below a percent
+_LEAST = 0.1  # of equal proportions: a class that was lost can come back
+_EM_ROUNDS = 30
+
+
+def em_priors(p, trained, n_rounds=_EM_ROUNDS):
+    """Return the proportions under which predictions agree with their mean (Saerens 2002).
+
+    Parameters
+    ----------
+    p : ndarray of shape (n_samples, n_classes)
+        Class probabilities of a classifier.
+    trained : ndarray of shape (n_classes,)
+        Proportions of the classes in its training.
+    n_rounds : int, default=30
+        Rounds of expectation and maximization.
+    """
+    priors = trained.copy()
+    for _ in range(n_rounds):
+        joint = p * (priors / trained)
+        priors = (joint / joint.sum(axis=1, keepdims=True)).mean(axis=0)
+        # A class without any mass would have no ratio in the next round.
+        priors = np.maximum(priors, np.finfo(float).tiny)
+    return priors
+
+
+class TargetPriors:
+    """The present estimate, and the source rows' chances to be drawn by it.
+
+    Parameters
+    ----------
+    codes : ndarray of int of shape (n_source,)
+        Class index of each source row that is trained on.
+    n_classes : int
+        Number of classes.
+    """
+
+    def __init__(self, codes, n_classes):
+        self.codes = codes
+        counts = np.bincount(codes, minlength=n_classes)
+        self.present = counts > 0
+        self.source = counts / counts.sum()
+        self.now = self.source.copy()
+        self._next = 0
+
+    def update(self, net, batches):
+        """Estimate the proportions anew if it is time, and tell the batches."""
+        if net.progress() < _BEGIN or net.n_steps_ < self._next:
+            return
+        self._next = net.n_steps_ + _STEPS_BETWEEN
+        p = target_probabilities(net, batches)
+        new = em_priors(p, np.where(self.present, self.now, 1.0))
+        # The source has no rows of a class that it lacks.
+        new = np.where(self.present, np.maximum(new, _LEAST / len(new)), 0.0)
+        new = (1.0 - _STEP) * self.now + _STEP * new / new.sum()
+        self.now = new / new.sum()
+        batches.source_chances = self.chances()
+
+    def chances(self):
+        """Return the chance of each source row to be the next one."""
+        ratio = np.divide(self.now, self.source, where=self.present, out=np.zeros_like(self.now))
+        weights = ratio[self.codes]
+        return weights / weights.sum()
+
+
+def target_probabilities(net, batches):
+    """Return class probabilities of the target rows, or of some of them, on the host."""
+    rows = batches.sides[1]
+    rows = torch.as_tensor(rows[:: -(-len(rows) // _MOST_ROWS)], device=batches.X.device)
+    net._set_training(False)
+    with torch.no_grad(), rows_of("target"):
+        logits, _ = net.module_(batches.X[rows])
+    net._set_training(True)
+    return torch.softmax(logits.double(), dim=1).cpu().numpy()
