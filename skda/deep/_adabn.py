@@ -1,40 +1,10 @@
 """AdaBN: renew the statistics of batch normalization on the target (Li 2016)."""
 
-import copy
-
 import torch
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from ._base_tasks import DeepClassifier, DeepRegressor
 from ._base_two_stage import Adaptation
-
-_ROWS = 8192  # rows of a pass; more rows are averaged over passes
-
-
-def renew_statistics(module, X):
-    """Return a copy of a module whose batch normalization has the means and variances of X."""
-    module = copy.deepcopy(module).eval()
-    layers = [layer for layer in module.modules() if isinstance(layer, _BatchNorm)]
-    if not layers:
-        raise ValueError(
-            f"AdaBN needs a module with batch normalization; {type(module).__name__} has none. "
-            "Add BatchNorm layers, or use module=None."
-        )
-    if len(X) < 2:
-        raise ValueError("AdaBN needs at least 2 target rows for their variance; got 1.")
-    # Put back at the end: a training that goes on needs the user's own.
-    momenta = [layer.momentum for layer in layers]
-    for layer in layers:  # these alone in training mode: dropout stays off
-        layer.reset_running_stats()
-        layer.momentum = None  # plain average over the passes
-        layer.train()
-    with torch.no_grad():
-        # Parts of near equal size: a last one of a single row would have no variance.
-        for rows in torch.tensor_split(X, -(-len(X) // _ROWS)):
-            module(rows)
-    for layer, momentum in zip(layers, momenta, strict=True):
-        layer.momentum = momentum
-    return module.eval()
+from ._domain_norm import renew_statistics
 
 
 class StatisticsAdaptation(Adaptation):
@@ -79,9 +49,9 @@ class AdaBNClassifier(DeepClassifier):
         shift or scale of a hidden unit does not count as a difference. "joint": one for all rows of
         a step. False: the default network has no such layers; those of other modules are "joint".
     input_scaling : {"domain", "source"} or None, default="domain"
-        Whether rows are standardized before the network: "domain" by mean and standard deviation of
-        the features on their own side, "source" by those of the source. None takes them as they
-        are.
+        Whether rows are scaled before the network: "domain" by mean and spread of the features on
+        their own side, "source" by those of the source. The spread is that of the middle 98 %;
+        values farther out than three spreads are drawn in. None takes rows as they are.
     precision : {"float32", "bf16"}, default="float32"
         Precision of the network's arithmetic. "bf16" halves it, which is faster on recent GPUs;
         weights and losses stay in single precision.
@@ -125,7 +95,7 @@ class AdaBNClassifier(DeepClassifier):
     n_iter_ : int
         Number of epochs trained.
     input_scaling_ : dict
-        Mean and standard deviation of the features by side, "source" and "target", each of shape
+        Mean and spread of the features by side, "source" and "target", each of shape
         (2, n_features); empty without `input_scaling`.
     n_features_in_ : int
         Number of features of `X`.
@@ -205,9 +175,9 @@ class AdaBNRegressor(DeepRegressor):
         shift or scale of a hidden unit does not count as a difference. "joint": one for all rows of
         a step. False: the default network has no such layers; those of other modules are "joint".
     input_scaling : {"domain", "source"} or None, default="domain"
-        Whether rows are standardized before the network: "domain" by mean and standard deviation of
-        the features on their own side, "source" by those of the source. None takes them as they
-        are.
+        Whether rows are scaled before the network: "domain" by mean and spread of the features on
+        their own side, "source" by those of the source. The spread is that of the middle 98 %;
+        values farther out than three spreads are drawn in. None takes rows as they are.
     precision : {"float32", "bf16"}, default="float32"
         Precision of the network's arithmetic. "bf16" halves it, which is faster on recent GPUs;
         weights and losses stay in single precision.
@@ -249,7 +219,7 @@ class AdaBNRegressor(DeepRegressor):
     n_iter_ : int
         Number of epochs trained.
     input_scaling_ : dict
-        Mean and standard deviation of the features by side, "source" and "target", each of shape
+        Mean and spread of the features by side, "source" and "target", each of shape
         (2, n_features); empty without `input_scaling`.
     n_features_in_ : int
         Number of features of `X`.

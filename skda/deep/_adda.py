@@ -131,9 +131,9 @@ class ADDAClassifier(DeepClassifier):
         shift or scale of a hidden unit does not count as a difference. "joint": one for all rows of
         a step. False: the default network has no such layers; those of other modules are "joint".
     input_scaling : {"domain", "source"} or None, default="source"
-        Whether rows are standardized before the network: "domain" by mean and standard deviation of
-        the features on their own side, "source" by those of the source. None takes them as they
-        are.
+        Whether rows are scaled before the network: "domain" by mean and spread of the features on
+        their own side, "source" by those of the source. The spread is that of the middle 98 %;
+        values farther out than three spreads are drawn in. None takes rows as they are.
     precision : {"float32", "bf16"}, default="float32"
         Precision of the network's arithmetic. "bf16" halves it, which is faster on recent GPUs;
         weights and losses stay in single precision.
@@ -177,7 +177,7 @@ class ADDAClassifier(DeepClassifier):
     n_iter_ : int
         Number of epochs trained.
     input_scaling_ : dict
-        Mean and standard deviation of the features by side, "source" and "target", each of shape
+        Mean and spread of the features by side, "source" and "target", each of shape
         (2, n_features); empty without `input_scaling`.
     n_features_in_ : int
         Number of features of `X`.

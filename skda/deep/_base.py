@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import EarlyStopping, LRScheduler
 
 from .._array._backend import float_dtype
@@ -26,10 +27,10 @@ from .._core._validation import (
     unfitted_on_failure,
 )
 from ._base_two_stage import AdaptingNet, fitted_source_model
-from ._domain_norm import with_domain_norms
+from ._domain_norm import renew_statistics, with_domain_norms
 from ._inference import as_tensor, outputs_by_domain
 from ._input_scaling import learn_scaling, scaled
-from ._modules import build_module, can_fuse, check_module
+from ._modules import build_module, can_fuse, check_module, has_batch_norm
 from ._params import (
     PRECISIONS,
     check_adaptation_params,
@@ -39,6 +40,7 @@ from ._params import (
     is_net_param,
     optimizer_settings,
 )
+from ._plot import plot_losses
 from ._priors import PRIOR_CORRECTIONS, TargetPriors
 from ._saving import StoredAsPlainValues
 from ._schedules import LR_SCHEDULES, schedule_of
@@ -182,7 +184,7 @@ class BaseDeep(
         ----------
         X : array-like of shape (n_samples, n_features)
             Rows of all domains.
-        y : array-like of shape (n_samples,)
+        y : array-like of shape (n_samples,), or (n_samples, n_targets) in regression
             Labels. Those of target rows are ignored unless the class says so.
         sample_domain : array-like of int of shape (n_samples,), default=None
             Domain of each row: >= 0 a source, < 0 a target. None: all rows are source, the
@@ -534,6 +536,68 @@ class BaseDeep(
         if not hasattr(self, "net_"):
             raise AttributeError(f"{type(self).__name__} is not fitted: it has no history_ yet.")
         return self.net_.history
+
+    def with_statistics_of(self, X):
+        """Return a copy for a new target, with mean and spread of its rows; nothing is trained.
+
+        What the statistics stand for is replaced: those of batch normalization, as in
+        :class:`~skda.AdaBNClassifier`, and with ``input_scaling="domain"`` those of the inputs.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the new target, two at least.
+
+        Returns
+        -------
+        estimator : object
+            A fitted copy of this estimator, which stays as it is.
+
+        Raises
+        ------
+        ValueError
+            If the network has no statistics.
+        """
+        data = data_for_predict(self, X, None, method="with_statistics_of")
+        device = self._torch_device(data)
+        new = copy.deepcopy(self)
+        rows = as_tensor(data.X, device)
+        if self.input_scaling == "domain":
+            new.input_scaling_ |= learn_scaling(rows, data.source, data.target, sides=["target"])
+        module = getattr(new, "target_module_", new.net_.module_).to(device)
+        rows = scaled(rows, data.source, data.target, new.input_scaling_).float()
+        if has_batch_norm(module):
+            new.target_module_ = renew_statistics(module, rows)
+        elif self.input_scaling != "domain":
+            raise ValueError(
+                "The network has no statistics of its target: it needs batch_norm='domain' or "
+                f"'joint', or input_scaling='domain'; got {self.batch_norm!r} and "
+                f"{self.input_scaling!r}. Fit it with one of these."
+            )
+        return new
+
+    def plot_history(self, ax=None):
+        """Draw losses and accuracies of the training by epoch.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        ax : tuple of matplotlib.axes.Axes
+            The axes of the losses and those of the accuracies, None without any:
+            ``source_accuracy`` on the batches' source rows and, with an adversary, its
+            ``domain_accuracy``, which is 0.5 where it cannot tell the domains apart.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed: ``pip install 'skda[plot]'``.
+        """
+        check_is_fitted(self)
+        return plot_losses(self.history_, ax)
 
     def _outputs(self, X, sample_domain, method):
         """Return logits and features of all rows, and the rows as they were checked."""

@@ -22,11 +22,11 @@ def information_loss(logits, y=None):
 
 
 class SquaredError(torch.nn.Module):
-    """Mean squared error of a column of outputs."""
+    """Mean squared error of a column of outputs, or of several."""
 
     def forward(self, output, y):
         """Return the loss of a batch."""
-        return torch.nn.functional.mse_loss(output.squeeze(1), y)
+        return torch.nn.functional.mse_loss(output.squeeze(1) if y.ndim == 1 else output, y)
 
 
 class Task:
@@ -91,12 +91,16 @@ class ClassificationTask(Task):
 class RegressionTask(Task):
     """Values are standardized by mean and scale of the source, so that no unit matters."""
 
-    y_mean_: float
-    y_scale_: float
+    y_mean_: float | np.ndarray
+    y_scale_: float | np.ndarray
 
     criterion = SquaredError
     validation_criteria = {"source": None}
-    n_outputs = 1
+
+    @property
+    def n_outputs(self):
+        """Number of outputs of the network."""
+        return np.size(self.y_mean_)
 
     @classmethod
     def learn(cls, estimator, data, classes=None):
@@ -104,17 +108,20 @@ class RegressionTask(Task):
         source = _real_values(data.y[data.source])
         # What overflows is refused below, with an error that says what to do.
         with np.errstate(over="ignore", invalid="ignore"):
-            mean, scale = float(source.mean()), float(source.std())
-        if not (np.isfinite(mean) and np.isfinite(scale)):
+            mean, scale = source.mean(axis=0), source.std(axis=0)
+        if not (np.isfinite(mean).all() and np.isfinite(scale).all()):
             raise ValueError(
                 f"y has values too large to be standardized, up to {np.abs(source).max():.3g}: "
                 "their squares overflow. Divide y by a constant."
             )
-        return cls(mean, scale or 1.0)  # constant values have no scale
+        scale = np.where(scale > 0, scale, 1.0)  # constant values have no scale
+        if source.ndim == 1:
+            return cls(float(mean), float(scale))
+        return cls(mean, scale)
 
     def encode(self, estimator, data):
         """Return standardized values, 0 on rows without one."""
-        y = np.zeros(len(data.ids), dtype=np.float32)
+        y = np.zeros(data.y.shape, dtype=np.float32)
         values = (_real_values(data.y[data.labeled]) - self.y_mean_) / self.y_scale_
         if len(values) and not np.abs(values).max() <= np.finfo(np.float32).max:
             raise ValueError(
@@ -126,7 +133,8 @@ class RegressionTask(Task):
 
     def decode(self, outputs):
         """Return values in the unit of y."""
-        return to_numpy(outputs.double().squeeze(1)) * self.y_scale_ + self.y_mean_
+        values = to_numpy(outputs.double()) * self.y_scale_ + self.y_mean_
+        return values[:, 0] if np.ndim(self.y_mean_) == 0 else values
 
 
 def _real_values(y):
@@ -240,6 +248,11 @@ class DeepRegressor(DomainRegressorMixin, BaseDeep):
 
     _task_class = RegressionTask
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
     @available_if(_has_one_stage)
     def partial_fit(self, X, y, *, sample_domain=None):
         """Train one epoch on these rows (methods of one stage).
@@ -248,7 +261,7 @@ class DeepRegressor(DomainRegressorMixin, BaseDeep):
         ----------
         X : array-like of shape (n_samples, n_features)
             Rows of all domains, or of sources only.
-        y : array-like of shape (n_samples,)
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Values, see :meth:`fit`. The first call sets their mean and scale.
         sample_domain : array-like of int of shape (n_samples,), default=None
             Domain of each row, see :meth:`fit`.
@@ -272,8 +285,8 @@ class DeepRegressor(DomainRegressorMixin, BaseDeep):
 
         Returns
         -------
-        y : ndarray of shape (n_samples,)
-            Predicted values, in the unit of those given to ``fit``.
+        y : ndarray of shape (n_samples,) or (n_samples, n_targets)
+            Predicted values, in the unit and the form of those given to ``fit``.
         """
         (values, _), _ = self._outputs(X, sample_domain, "predict")
         return self._task.decode(values)

@@ -4,6 +4,7 @@ One pass of the network takes the source rows and the target rows of a step toge
 here normalize each part by its own means and variances; the affine map after it is shared.
 """
 
+import copy
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -15,6 +16,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 # the target rows come. A context variable and no attribute of the layers, because several threads
 # may predict with one network. Rows of no known side are the target's, as in ``predict``.
 _SIDE = ContextVar("side", default="target")
+
+_ROWS = 8192  # rows of a pass that renews statistics; more rows are averaged over passes
 
 
 @contextmanager
@@ -49,6 +52,14 @@ class DomainBatchNorm(_BatchNorm):
             value = getattr(layer, name)
             setattr(self, name, value)
             self.register_buffer(f"target_{name}", None if value is None else value.clone())
+
+    def reset_running_stats(self):
+        """Forget the statistics of both sides."""
+        super().reset_running_stats()
+        if getattr(self, "target_running_mean", None) is not None:
+            self.target_running_mean.zero_()
+            self.target_running_var.fill_(1.0)
+            self.target_num_batches_tracked.zero_()
 
     def _check_input_dim(self, input):
         """Accept what the layer in whose place this one stands accepts."""
@@ -96,6 +107,32 @@ def with_domain_norms(module):
         if new is not child:
             setattr(module, name, new)
     return module
+
+
+def renew_statistics(module, X):
+    """Return a copy of a module whose batch normalization has the means and variances of X."""
+    module = copy.deepcopy(module).eval()
+    layers = [layer for layer in module.modules() if isinstance(layer, _BatchNorm)]
+    if not layers:
+        raise ValueError(
+            f"AdaBN needs a module with batch normalization; {type(module).__name__} has none. "
+            "Add BatchNorm layers, or use module=None."
+        )
+    if len(X) < 2:
+        raise ValueError("AdaBN needs at least 2 target rows for their variance; got 1.")
+    # Put back at the end: a training that goes on needs the user's own.
+    momenta = [layer.momentum for layer in layers]
+    for layer in layers:  # these alone in training mode: dropout stays off
+        layer.reset_running_stats()
+        layer.momentum = None  # plain average over the passes
+        layer.train()
+    with torch.no_grad():
+        # Parts of near equal size: a last one of a single row would have no variance.
+        for rows in torch.tensor_split(X, -(-len(X) // _ROWS)):
+            module(rows)
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
+    return module.eval()
 
 
 def has_domain_norms(module):

@@ -137,6 +137,16 @@ class StoredAsPlainValues:
             states["target"] = self.target_module_.state_dict()
         return states
 
+    def _blank_net(self, device):
+        """Return a net of the right layers with any weights."""
+        source = getattr(self._source_model(), "estimator", self._source_model())
+        if hasattr(source, "net_"):  # whose network was taken over as it was, whatever its layers
+            self._n_features_out = source._n_features_out
+            return self._wrap(copy.deepcopy(source.net_.module_).to(device), None, device)
+        X = torch.zeros(2, self.n_features_in_, dtype=torch.float32, device=device)
+        # The alignment loss is not in the file; predictions do not need it.
+        return self._make_net(X, adapts=False)
+
     def _plain_state(self):
         """Return the fitted attributes beside the networks, as plain values."""
         names = ["n_features_in_", "feature_names_in_", "n_iter_"]
@@ -149,9 +159,7 @@ class StoredAsPlainValues:
         device = self._torch_device()
         self._rng = check_random_state(self.random_state)
         with seeded(self._rng, device):
-            X = torch.zeros(2, self.n_features_in_, dtype=torch.float32, device=device)
-            # The alignment loss is not in the file; predictions do not need it.
-            self.net_ = self._make_net(X, adapts=False)
+            self.net_ = self._blank_net(device)
         if any("target_running_mean" in key for key in modules["module"]):
             with_domain_norms(self.net_.module_)
         self.net_.module_.load_state_dict(modules["module"])

@@ -373,7 +373,8 @@ class PairedNet(NeuralNet):
 
     def source_metrics(self, source):
         """Return the accuracy on the source rows of a step, for classes."""
-        if source.y.is_floating_point():
+        self.classifies_ = not source.y.is_floating_point()
+        if not self.classifies_:
             return {}
         right = source.logits.detach().argmax(dim=1) == source.y
         return {"source_accuracy": right.float().mean()}
@@ -410,8 +411,9 @@ class PairedNet(NeuralNet):
     def predict(self, X):
         """Return what a scorer of skorch compares with the labels of the batches."""
         outputs = self.predict_proba(X)
-        # One output is a value; several are probabilities of classes.
-        return outputs.squeeze(1) if outputs.shape[1] == 1 else outputs.argmax(axis=1)
+        if self.classifies_:
+            return outputs.argmax(axis=1)
+        return outputs.squeeze(1) if outputs.shape[1] == 1 else outputs
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """Go once through the batches; read the losses back once, at the end."""

@@ -30,7 +30,10 @@ from skda import (  # noqa: E402
 from skda.deep._training import AlignmentLoss  # noqa: E402
 
 SEEDS = range(5)
-NET = {"max_epochs": 40, "lr": 0.005, "module__hidden": (32, 16)}
+# Without what adapts beside the losses: statistics and scales of each side.
+PLAIN = {"batch_norm": False, "input_scaling": None}
+ADAM = {"optimizer": torch.optim.Adam, "lr": 0.005, "lr_schedule": "constant"}
+NET = {"max_epochs": 40, "module__hidden": (32, 16)} | PLAIN | ADAM
 
 
 def shifted_blobs(seed, n=150):
@@ -73,9 +76,18 @@ SHIFTS = {
 }
 
 
+def in_units(method, params):
+    """Return the parameters with the weight of the loss itself as one in units of the method."""
+    weight = params.get("alignment_weight")
+    if weight is None:
+        return params
+    return params | {"alignment_weight": weight / method._alignment.unit}
+
+
 def accuracies(method, shift, seeds=SEEDS, **params):
     """Target accuracy of each seed."""
     found = []
+    params = in_units(method, params)
     for seed in seeds:
         X_source, y_source, X_target, y_target = SHIFTS[shift](seed)
         X, y, d = stack_domains(X_source, y_source, X_target)
@@ -97,19 +109,20 @@ OWN_NETWORK = {
 }
 
 
+ONE = {"alignment_weight": 1.0}
 MDD = {"alignment_weight": 1.0, "margin": 2.0}
 CASES = [
-    ("DANClassifier", "blobs", 0.05, {}),
-    ("JANClassifier", "blobs", 0.05, {}),
-    ("DeepCORALClassifier", "blobs", 0.04, {}),
-    ("DANNClassifier", "moons", 0.05, {"max_epochs": 60, "lr": 0.01}),
-    ("DANNClassifier", "moons", 0.05, {"max_epochs": 60, "lr": 0.01, "bsp_weight": 1e-4}),
-    ("CDANClassifier", "blobs", 0.05, {}),
-    ("MCCClassifier", "blobs", 0.05, {}),
+    ("DANClassifier", "blobs", 0.05, ONE),
+    ("JANClassifier", "blobs", 0.05, ONE),
+    ("DeepCORALClassifier", "blobs", 0.04, {"alignment_weight": 100.0}),
+    ("DANNClassifier", "moons", 0.05, {"max_epochs": 60, "lr": 0.01} | ONE),
+    ("DANNClassifier", "moons", 0.05, {"max_epochs": 60, "lr": 0.01, "bsp_weight": 1e-4} | ONE),
+    ("CDANClassifier", "blobs", 0.05, ONE),
+    ("MCCClassifier", "blobs", 0.05, ONE),
     ("MDDClassifier", "moons", 0.04, {"max_epochs": 60, "lr": 0.01} | MDD),
-    ("MCDClassifier", "mixed more", 0.02, {}),
-    ("WDGRLClassifier", "blobs", 0.05, {}),
-    ("DeepJDOTClassifier", "blobs", 0.05, {}),
+    ("MCDClassifier", "mixed more", 0.02, ONE),
+    ("WDGRLClassifier", "blobs", 0.05, ONE),
+    ("DeepJDOTClassifier", "blobs", 0.05, ONE),
     ("SHOTClassifier", "blobs", 0.03, {"adaptation_epochs": 20}),
     ("ADDAClassifier", "blobs", 0.04, {}),
     ("AdaBNClassifier", "blobs", 0.05, {}),
@@ -182,7 +195,7 @@ def test_feature_norms_of_both_domains_grow():
 
     plain = norms(DeepSourceOnlyClassifier(**NET, random_state=0, module__batch_norm=True))
     grown = norms(AFNClassifier(**NET, random_state=0))
-    steered = norms(AFNClassifier(**NET, random_state=0, radius=5.0, alignment_weight=1.0))
+    steered = norms(AFNClassifier(**NET, random_state=0, radius=5.0, alignment_weight=20.0))
     assert (grown > 1.2 * plain).all()
     np.testing.assert_allclose(steered, 5.0, rtol=0.1)
 
@@ -234,7 +247,7 @@ REGRESSORS = [
 
 @pytest.mark.parametrize("method, weight", REGRESSORS)
 def test_regression_survives_a_nuisance_that_moves(method, weight):
-    assert error_ratio(method, regression, alignment_weight=weight) < 0.7
+    assert error_ratio(method, regression, **in_units(method, {"alignment_weight": weight})) < 0.7
 
 
 @pytest.mark.parametrize("method, weight", REGRESSORS)
