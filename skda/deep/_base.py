@@ -422,9 +422,11 @@ class BaseDeep(
             held_out = [batch]
         # Early stopping may end the training before max_epochs.
         before = len(net.history)
-        if getattr(self, "prior_correction", None) and net.alignment is not None:
+        corrects = hasattr(self, "prior_correction") and net.alignment is not None
+        if corrects:
             codes = rows.y[torch.as_tensor(rows.source, device=rows.y.device)].cpu().numpy()
-            net.priors = TargetPriors(codes, self._task.n_outputs)
+            priors = TargetPriors(codes, self._task.n_outputs)
+            net.priors = priors if self.prior_correction else None
         train_on(
             net,
             rows,
@@ -436,6 +438,8 @@ class BaseDeep(
             held_out=held_out,
         )
         self.n_iter_ += len(net.history) - before
+        if corrects and len(rows.target):
+            self.target_priors_ = priors.at_the_end(net, rows)
 
     def _weight(self):
         """Return the weight of the alignment; methods without one have 0."""

@@ -172,6 +172,8 @@ class DeepJDOTClassifier(DeepClassifier):
         ``"alignment_loss"``, ``"valid_loss"``, ``"dur"``.
     n_iter_ : int
         Number of epochs trained.
+    target_priors_ : ndarray of shape (n_classes,)
+        Proportions of the classes on the target, estimated from the predictions on its rows.
     input_scaling_ : dict
         Mean and spread of the features by side, "source" and "target", each of shape
         (2, n_features); empty without `input_scaling`.

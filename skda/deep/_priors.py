@@ -8,6 +8,8 @@ classes. Source rows drawn by the target's proportions take this away (Tachet de
 import numpy as np
 import torch
 
+from .._array._warnings import warn_user
+from .._core._sample_domain import DomainWarning
 from ._domain_norm import rows_of
 
 PRIOR_CORRECTIONS = ("resample",)
@@ -20,6 +22,11 @@ _STEPS_BETWEEN = 10  # steps of the network between two estimates, so that they 
 _MOST_ROWS = 2048  # target rows of an estimate: its error is then below a percent
 _LEAST = 0.1  # of equal proportions: a class that was lost can come back
 _EM_ROUNDS = 30
+
+# Predictions of fewer rows have other proportions by chance, and those of an aligned network are
+# pulled towards the source's: a difference that is left is a large one.
+_ROWS_TO_WARN = 100
+_FAR_APART = 0.3
 
 
 def em_priors(p, trained, n_rounds=_EM_ROUNDS):
@@ -67,13 +74,31 @@ class TargetPriors:
         if net.progress() < _BEGIN or net.n_steps_ < self._next:
             return
         self._next = net.n_steps_ + _STEPS_BETWEEN
-        p = target_probabilities(net, batches)
+        new = (1.0 - _STEP) * self.now + _STEP * self.estimate(net, batches.X, batches.sides[1])
+        self.now = new / new.sum()
+        batches.source_chances = self.chances()
+
+    def estimate(self, net, X, rows):
+        """Return the proportions of the classes among these rows, as the network sees them."""
+        p = target_probabilities(net.module_, X, rows)
         new = em_priors(p, np.where(self.present, self.now, 1.0))
         # The source has no rows of a class that it lacks.
         new = np.where(self.present, np.maximum(new, _LEAST / len(new)), 0.0)
-        new = (1.0 - _STEP) * self.now + _STEP * new / new.sum()
-        self.now = new / new.sum()
-        batches.source_chances = self.chances()
+        return new / new.sum()
+
+    def at_the_end(self, net, rows):
+        """Return the estimate after the training; warn where the source's are others by much."""
+        found = self.estimate(net, rows.X, rows.target)
+        apart = 0.5 * np.abs(found - self.source).sum()
+        if net.priors is None and len(rows.target) >= _ROWS_TO_WARN and apart > _FAR_APART:
+            warn_user(
+                "The classes seem to have other proportions on the target than on the source: "
+                f"about {found.round(2).tolist()} instead of {self.source.round(2).tolist()}. What "
+                "aligns the domains as wholes may then pair rows of different classes. Try "
+                "prior_correction='resample', or compare with DeepSourceOnlyClassifier.",
+                DomainWarning,
+            )
+        return found
 
     def chances(self):
         """Return the chance of each source row to be the next one."""
@@ -82,12 +107,12 @@ class TargetPriors:
         return weights / weights.sum()
 
 
-def target_probabilities(net, batches):
+def target_probabilities(module, X, rows):
     """Return class probabilities of the target rows, or of some of them, on the host."""
-    rows = batches.sides[1]
-    rows = torch.as_tensor(rows[:: -(-len(rows) // _MOST_ROWS)], device=batches.X.device)
-    net._set_training(False)
+    rows = torch.as_tensor(rows[:: -(-len(rows) // _MOST_ROWS)], device=X.device)
+    training = module.training
+    module.eval()
     with torch.no_grad(), rows_of("target"):
-        logits, _ = net.module_(batches.X[rows])
-    net._set_training(True)
+        logits, _ = module(X[rows])
+    module.train(training)
     return torch.softmax(logits.double(), dim=1).cpu().numpy()
