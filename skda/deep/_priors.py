@@ -92,10 +92,12 @@ class TargetPriors:
         apart = 0.5 * np.abs(found - self.source).sum()
         if net.priors is None and len(rows.target) >= _ROWS_TO_WARN and apart > _FAR_APART:
             warn_user(
-                "The classes seem to have other proportions on the target than on the source: "
-                f"about {found.round(2).tolist()} instead of {self.source.round(2).tolist()}. What "
-                "aligns the domains as wholes may then pair rows of different classes. Try "
-                "prior_correction='resample', or compare with DeepSourceOnlyClassifier.",
+                "The predictions give the classes other proportions on the target than they have "
+                f"on the source: {found.round(2).tolist()} instead of "
+                f"{self.source.round(2).tolist()}. "
+                "Either the domains are not aligned yet, or the proportions do differ, and what "
+                "aligns the domains as wholes pairs rows of different classes. For the latter try "
+                "prior_correction='resample'.",
                 DomainWarning,
             )
         return found

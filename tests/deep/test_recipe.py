@@ -22,7 +22,6 @@ from skda import (  # noqa: E402
     DeepSourceOnlyRegressor,
     FineTuningRegressor,
     MCCClassifier,
-    MCDClassifier,
     SHOTClassifier,
     stack_domains,
 )
@@ -174,7 +173,7 @@ def test_a_new_target_brings_its_own_statistics(domains):
         new.predict_proba(X_source, sample_domain=[1] * len(X_source)),
         net.predict_proba(X_source, sample_domain=[1] * len(X_source)),
     )
-    plain = DANClassifier(batch_norm=False, input_scaling=None, **SMALL)
+    plain = DANClassifier(batch_norm=False, input_scaling=None, **SMALL | {"max_epochs": 40})
     with pytest.raises(ValueError, match="has no statistics of its target"):
         plain.fit(X, y, sample_domain=d).with_statistics_of(moved)
     scaled_only = plain.set_params(input_scaling="domain").fit(X, y, sample_domain=d)
@@ -190,9 +189,9 @@ def test_a_new_target_brings_its_own_statistics(domains):
 
 
 def test_center_and_spread_of_normal_rows_are_mean_and_deviation():
-    X = torch.randn(20_000, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    X = torch.randn(9_000, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     center, spread = center_and_spread(3.0 * X + 7.0)
-    assert center.item() == pytest.approx(7.0, abs=0.05)
+    assert center.item() == pytest.approx(7.0, abs=0.15)
     assert spread.item() == pytest.approx(3.0, rel=0.05)
 
 
@@ -214,7 +213,11 @@ def test_units_of_each_side_change_nothing(method, domains):
     options = {"module__hidden": 8, "max_epochs": 20, "random_state": 0}
     usual = method(**options).fit(X, y, sample_domain=d)
     found = method(**options).fit(other, y, sample_domain=d)
-    np.testing.assert_allclose(found.predict_proba(other), usual.predict_proba(X), atol=2e-3)
+    np.testing.assert_allclose(
+        found.predict_proba(other, sample_domain=d),
+        usual.predict_proba(X, sample_domain=d),
+        atol=2e-3,
+    )
     assert set(usual.input_scaling_) == {"source", "target"}
 
 
@@ -266,7 +269,8 @@ def test_the_rate_follows_its_schedule(schedule, factor, domains):
     net = DANClassifier(lr_schedule=schedule, callbacks=[rates], **SMALL | {"max_epochs": 10})
     net.fit(X, y, sample_domain=d)
     wanted = [0.03 * factor(i / 10) for i in range(10)]
-    np.testing.assert_allclose(net.net_.callbacks_[-1][1].seen, wanted)
+    (seen,) = [c.seen for _, c in net.net_.callbacks_ if isinstance(c, Rates)]
+    np.testing.assert_allclose(seen, wanted)
     group = net.net_.optimizer_.param_groups[0]
     assert isinstance(net.net_.optimizer_, torch.optim.SGD) and group["momentum"] == 0.9
 
@@ -330,7 +334,9 @@ def test_a_discriminator_of_domains_apart_is_right():
     X_source, y_source, X_target, _ = blobs(shift=(20.0, 0.0))
     X, y, d = stack_domains(X_source, y_source, X_target)
     options = {"alignment_weight": 1e-6, "batch_norm": False, "input_scaling": "source"}
-    net = DANNClassifier(max_epochs=60, random_state=0, **options).fit(X, y, sample_domain=d)
+    net = DANNClassifier(max_epochs=60, random_state=0, **options)
+    with pytest.warns(skda.DomainWarning, match="domains are not aligned yet"):
+        net.fit(X, y, sample_domain=d)
     assert net.history_[-1, "domain_accuracy"] > 0.9
 
 
@@ -339,7 +345,7 @@ def test_checkpoints_and_scores_of_skorch_work(early_stopping, domains, tmp_path
     X, y, d = domains
     monitor = "train_loss_best" if early_stopping is None else "valid_loss_best"
     callbacks = [
-        skorch.callbacks.Checkpoint(monitor=monitor, dirname=tmp_path, load_best=True),
+        skorch.callbacks.Checkpoint(monitor=monitor, dirname=tmp_path),
         skorch.callbacks.EpochScoring(
             "accuracy", on_train=True, name="accuracy", lower_is_better=False
         ),
@@ -437,7 +443,7 @@ def test_chances_give_the_classes_their_proportions():
     np.testing.assert_allclose(priors.chances(), [0.2 / 3] * 3 + [0.5, 0.3])
 
 
-@pytest.mark.parametrize("method", [DANClassifier, DANNClassifier, MCDClassifier])
+@pytest.mark.parametrize("method", [DANClassifier, DANNClassifier, CDANClassifier])
 def test_drawing_by_the_target_s_proportions_bears_a_label_shift(method):
     scores = []
     for seed in range(2):
