@@ -98,7 +98,8 @@ class ADDAClassifier(DeepClassifier):
         Network whose forward returns ``(logits, features)`` for a batch of rows. A class is built
         for the data: it gets ``n_features`` and ``n_outputs`` where its constructor takes them, and
         whatever is set as ``module__...``. An instance is copied. None is
-        :class:`~skda.deep.MLP`: two hidden layers sized from the data.
+        :class:`~skda.deep.MLP`: two hidden layers sized from the data, with batch normalization if
+        `batch_norm` says so.
     adaptation_epochs : int, default=20
         Epochs of the second stage; 0 leaves the source network as it is.
     adaptation_lr : float, default=0.001

@@ -47,12 +47,12 @@ class AFNClassifier(DeepClassifier):
         Network whose forward returns ``(logits, features)`` for a batch of rows. A class is built
         for the data: it gets ``n_features`` and ``n_outputs`` where its constructor takes them, and
         whatever is set as ``module__...``. An instance is copied. None is
-        :class:`~skda.deep.MLP`: two hidden layers sized from the data, with batch normalization
-        where `alignment_weight` is above 0.
+        :class:`~skda.deep.MLP`: two hidden layers sized from the data, with batch normalization if
+        `batch_norm` says so.
     alignment_weight : float, default=1.0
-        Weight of the alignment loss. 0 is the source-only network, which ignores target rows;
-        raising it makes the features of both domains more alike, at the price of the fit to the
-        source.
+        Weight of the alignment loss in a unit that suits the method, see the notes. 0 is the
+        source-only network, which ignores target rows; raising it makes the features of both
+        domains more alike, at the price of the fit to the source.
     alignment_schedule : {"constant", "sigmoid"} or callable, default="constant"
         Factor of the weight in the course of the training. "sigmoid" grows from 0 to 1 as
         2/(1 + exp(-10 p)) - 1, where p is the progress from 0 to 1; a callable gets p.
@@ -163,6 +163,8 @@ class AFNClassifier(DeepClassifier):
     Assumption: what goes wrong on the target are features of small norm. Cost: a step adds O(b d)
     for b rows and d features. Array level (c): torch; NumPy, data frames, lists, CuPy come in and
     go out.
+
+    The factor of the loss is 0.05 times `alignment_weight`, as in the paper.
 
     References
     ----------

@@ -439,7 +439,7 @@ class BaseDeep(
         )
         self.n_iter_ += len(net.history) - before
         if corrects and len(rows.target):
-            self.target_priors_ = priors.at_the_end(net, rows)
+            self.target_priors_ = priors.estimate(net, rows.X, rows.target)
 
     def _weight(self):
         """Return the weight of the alignment; methods without one have 0."""

@@ -23,7 +23,7 @@ def multilinear_map(features, p):
 class ConditionalAdversarialLoss(AdversarialLoss):
     """A discriminator of domains that sees the multilinear map of features and predictions."""
 
-    unit = 1.0
+    unit = 2.0
 
     def __init__(self, n_features, n_classes, hidden, *, entropy_weights, n_random, bsp_weight):
         randomized = n_features * n_classes > n_random
@@ -78,11 +78,12 @@ class CDANClassifier(DeepClassifier):
         Network whose forward returns ``(logits, features)`` for a batch of rows. A class is built
         for the data: it gets ``n_features`` and ``n_outputs`` where its constructor takes them, and
         whatever is set as ``module__...``. An instance is copied. None is
-        :class:`~skda.deep.MLP`: two hidden layers sized from the data.
+        :class:`~skda.deep.MLP`: two hidden layers sized from the data, with batch normalization if
+        `batch_norm` says so.
     alignment_weight : float, default=1.0
-        Weight of the alignment loss. 0 is the source-only network, which ignores target rows;
-        raising it makes the features of both domains more alike, at the price of the fit to the
-        source.
+        Weight of the alignment loss in a unit that suits the method, see the notes. 0 is the
+        source-only network, which ignores target rows; raising it makes the features of both
+        domains more alike, at the price of the fit to the source.
     alignment_schedule : {"constant", "sigmoid"} or callable, default="sigmoid"
         Factor of the weight in the course of the training. "sigmoid" grows from 0 to 1 as
         2/(1 + exp(-10 p)) - 1, where p is the progress from 0 to 1; a callable gets p.
@@ -199,6 +200,9 @@ class CDANClassifier(DeepClassifier):
     right often enough to tell the classes apart. Cost: a step adds O(b d K h) for b rows, d
     features, K classes and h hidden units. Array level (c): torch; NumPy, data frames, lists, CuPy
     come in and go out.
+
+    The factor of the reversed gradient is 2 times `alignment_weight`; the paper's
+    1 is ``alignment_weight=0.5``.
 
     References
     ----------

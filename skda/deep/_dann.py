@@ -95,11 +95,12 @@ class DANNClassifier(DeepClassifier):
         Network whose forward returns ``(logits, features)`` for a batch of rows. A class is built
         for the data: it gets ``n_features`` and ``n_outputs`` where its constructor takes them, and
         whatever is set as ``module__...``. An instance is copied. None is
-        :class:`~skda.deep.MLP`: two hidden layers sized from the data.
+        :class:`~skda.deep.MLP`: two hidden layers sized from the data, with batch normalization if
+        `batch_norm` says so.
     alignment_weight : float, default=1.0
-        Weight of the alignment loss. 0 is the source-only network, which ignores target rows;
-        raising it makes the features of both domains more alike, at the price of the fit to the
-        source.
+        Weight of the alignment loss in a unit that suits the method, see the notes. 0 is the
+        source-only network, which ignores target rows; raising it makes the features of both
+        domains more alike, at the price of the fit to the source.
     alignment_schedule : {"constant", "sigmoid"} or callable, default="sigmoid"
         Factor of the weight in the course of the training. "sigmoid" grows from 0 to 1 as
         2/(1 + exp(-10 p)) - 1, where p is the progress from 0 to 1; a callable gets p.
@@ -215,6 +216,9 @@ class DANNClassifier(DeepClassifier):
     value decomposition of each domain's rows). Array level (c): torch; NumPy, data frames, lists,
     CuPy come in and go out.
 
+    The factor of the reversed gradient is 0.3 times `alignment_weight`; the
+    paper's 1 is ``alignment_weight=3.3``.
+
     References
     ----------
     .. [1] Y. Ganin et al. "Domain-Adversarial Training of Neural Networks". JMLR 17, 2016.
@@ -305,11 +309,12 @@ class DANNRegressor(DeepRegressor):
         Network whose forward returns ``(logits, features)`` for a batch of rows. A class is built
         for the data: it gets ``n_features`` and ``n_outputs`` where its constructor takes them, and
         whatever is set as ``module__...``. An instance is copied. None is
-        :class:`~skda.deep.MLP`: two hidden layers sized from the data.
+        :class:`~skda.deep.MLP`: two hidden layers sized from the data, with batch normalization if
+        `batch_norm` says so.
     alignment_weight : float, default=1.0
-        Weight of the alignment loss. 0 is the source-only network, which ignores target rows;
-        raising it makes the features of both domains more alike, at the price of the fit to the
-        source.
+        Weight of the alignment loss in a unit that suits the method, see the notes. 0 is the
+        source-only network, which ignores target rows; raising it makes the features of both
+        domains more alike, at the price of the fit to the source.
     alignment_schedule : {"constant", "sigmoid"} or callable, default="sigmoid"
         Factor of the weight in the course of the training. "sigmoid" grows from 0 to 1 as
         2/(1 + exp(-10 p)) - 1, where p is the progress from 0 to 1; a callable gets p.
@@ -407,6 +412,9 @@ class DANNRegressor(DeepRegressor):
     The adversarial game of :class:`DANNClassifier` beside the squared error of the
     standardized values, under the same assumption and at the same cost. Array level (c): torch;
     NumPy, data frames, lists, CuPy come in and go out.
+
+    The factor of the reversed gradient is 0.3 times `alignment_weight`; the
+    paper's 1 is ``alignment_weight=3.3``.
 
     References
     ----------

@@ -57,11 +57,12 @@ class DeepCORALClassifier(DeepClassifier):
         Network whose forward returns ``(logits, features)`` for a batch of rows. A class is built
         for the data: it gets ``n_features`` and ``n_outputs`` where its constructor takes them, and
         whatever is set as ``module__...``. An instance is copied. None is
-        :class:`~skda.deep.MLP`: two hidden layers sized from the data.
+        :class:`~skda.deep.MLP`: two hidden layers sized from the data, with batch normalization if
+        `batch_norm` says so.
     alignment_weight : float, default=1.0
-        Weight of the alignment loss. 0 is the source-only network, which ignores target rows;
-        raising it makes the features of both domains more alike, at the price of the fit to the
-        source.
+        Weight of the alignment loss in a unit that suits the method, see the notes. 0 is the
+        source-only network, which ignores target rows; raising it makes the features of both
+        domains more alike, at the price of the fit to the source.
     alignment_schedule : {"constant", "sigmoid"} or callable, default="constant"
         Factor of the weight in the course of the training. "sigmoid" grows from 0 to 1 as
         2/(1 + exp(-10 p)) - 1, where p is the progress from 0 to 1; a callable gets p.
@@ -161,11 +162,13 @@ class DeepCORALClassifier(DeepClassifier):
     -----
     Minimizes cross-entropy(source) + w ‖C_s − C_t‖²_F / (4 d²), the C being covariances
     of the d features over the rows of each domain in a batch. The division by d² makes the loss
-    small, hence the large default weight.
+    small, hence the large factor.
 
     Assumption: there are features in which labels given features agree, and whose first moments
     need no alignment. Cost: a step adds O(b d²) for b rows and d features. Array level (c): torch;
     NumPy, data frames, lists, CuPy come in and go out.
+
+    The factor of the loss is 100 times `alignment_weight`.
 
     References
     ----------
@@ -251,11 +254,12 @@ class DeepCORALRegressor(DeepRegressor):
         Network whose forward returns ``(logits, features)`` for a batch of rows. A class is built
         for the data: it gets ``n_features`` and ``n_outputs`` where its constructor takes them, and
         whatever is set as ``module__...``. An instance is copied. None is
-        :class:`~skda.deep.MLP`: two hidden layers sized from the data.
+        :class:`~skda.deep.MLP`: two hidden layers sized from the data, with batch normalization if
+        `batch_norm` says so.
     alignment_weight : float, default=1.0
-        Weight of the alignment loss. 0 is the source-only network, which ignores target rows;
-        raising it makes the features of both domains more alike, at the price of the fit to the
-        source.
+        Weight of the alignment loss in a unit that suits the method, see the notes. 0 is the
+        source-only network, which ignores target rows; raising it makes the features of both
+        domains more alike, at the price of the fit to the source.
     alignment_schedule : {"constant", "sigmoid"} or callable, default="constant"
         Factor of the weight in the course of the training. "sigmoid" grows from 0 to 1 as
         2/(1 + exp(-10 p)) - 1, where p is the progress from 0 to 1; a callable gets p.
@@ -347,6 +351,8 @@ class DeepCORALRegressor(DeepRegressor):
     Minimizes the squared error of the standardized values plus the loss of
     :class:`DeepCORALClassifier`, under the same assumption and at the same cost. Array level (c):
     torch; NumPy, data frames, lists, CuPy come in and go out.
+
+    The factor of the loss is 100 times `alignment_weight`.
 
     References
     ----------

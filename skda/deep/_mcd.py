@@ -66,11 +66,11 @@ class MCDClassifier(DeepClassifier):
         ``head`` maps the features to the logits. A class is built for the data: it gets
         ``n_features`` and ``n_outputs`` where its constructor takes them, and whatever is set as
         ``module__...``. An instance is copied. None is :class:`~skda.deep.MLP`: two hidden layers
-        sized from the data.
+        sized from the data, with batch normalization if `batch_norm` says so.
     alignment_weight : float, default=1.0
-        Weight of the alignment loss. 0 is the source-only network, which ignores target rows;
-        raising it makes the features of both domains more alike, at the price of the fit to the
-        source.
+        Weight of the alignment loss in a unit that suits the method, see the notes. 0 is the
+        source-only network, which ignores target rows; raising it makes the features of both
+        domains more alike, at the price of the fit to the source.
     alignment_schedule : {"constant", "sigmoid"} or callable, default="sigmoid"
         Factor of the weight in the course of the training. "sigmoid" grows from 0 to 1 as
         2/(1 + exp(-10 p)) - 1, where p is the progress from 0 to 1; a callable gets p.
@@ -176,6 +176,9 @@ class MCDClassifier(DeepClassifier):
     Assumption: target rows on which two good source classifiers agree are classified rightly. Cost:
     a step adds three passes through a head. Array level (c): torch; NumPy, data frames, lists, CuPy
     come in and go out.
+
+    The factor of the reversed gradient is 10 times `alignment_weight`; the paper's
+    1 is ``alignment_weight=0.1``.
 
     References
     ----------

@@ -8,8 +8,6 @@ classes. Source rows drawn by the target's proportions take this away (Tachet de
 import numpy as np
 import torch
 
-from .._array._warnings import warn_user
-from .._core._sample_domain import DomainWarning
 from ._domain_norm import rows_of
 
 PRIOR_CORRECTIONS = ("resample",)
@@ -22,11 +20,6 @@ _STEPS_BETWEEN = 10  # steps of the network between two estimates, so that they 
 _MOST_ROWS = 2048  # target rows of an estimate: its error is then below a percent
 _LEAST = 0.1  # of equal proportions: a class that was lost can come back
 _EM_ROUNDS = 30
-
-# Predictions of fewer rows have other proportions by chance, and those of an aligned network are
-# pulled towards the source's: a difference that is left is a large one.
-_ROWS_TO_WARN = 100
-_FAR_APART = 0.3
 
 
 def em_priors(p, trained, n_rounds=_EM_ROUNDS):
@@ -85,22 +78,6 @@ class TargetPriors:
         # The source has no rows of a class that it lacks.
         new = np.where(self.present, np.maximum(new, _LEAST / len(new)), 0.0)
         return new / new.sum()
-
-    def at_the_end(self, net, rows):
-        """Return the estimate after the training; warn where the source's are others by much."""
-        found = self.estimate(net, rows.X, rows.target)
-        apart = 0.5 * np.abs(found - self.source).sum()
-        if net.priors is None and len(rows.target) >= _ROWS_TO_WARN and apart > _FAR_APART:
-            warn_user(
-                "The predictions give the classes other proportions on the target than they have "
-                f"on the source: {found.round(2).tolist()} instead of "
-                f"{self.source.round(2).tolist()}. "
-                "Either the domains are not aligned yet, or the proportions do differ, and what "
-                "aligns the domains as wholes pairs rows of different classes. For the latter try "
-                "prior_correction='resample'.",
-                DomainWarning,
-            )
-        return found
 
     def chances(self):
         """Return the chance of each source row to be the next one."""

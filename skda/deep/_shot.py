@@ -97,7 +97,8 @@ class SHOTClassifier(DeepClassifier):
         Network whose forward returns ``(logits, features)`` for a batch of rows. A class is built
         for the data: it gets ``n_features`` and ``n_outputs`` where its constructor takes them, and
         whatever is set as ``module__...``. An instance is copied. None is
-        :class:`~skda.deep.MLP`: two hidden layers sized from the data.
+        :class:`~skda.deep.MLP`: two hidden layers sized from the data, with batch normalization if
+        `batch_norm` says so.
     source_model : fitted deep estimator or FrozenEstimator, default=None
         Network to start from; it is copied. Then rows of the target alone are enough, and
         ``max_epochs`` and the network's own parameters are ignored. Inside tools that clone, pass

@@ -16,7 +16,8 @@ class DeepSourceOnlyClassifier(DeepClassifier):
         Network whose forward returns ``(logits, features)`` for a batch of rows. A class is built
         for the data: it gets ``n_features`` and ``n_outputs`` where its constructor takes them, and
         whatever is set as ``module__...``. An instance is copied. None is
-        :class:`~skda.deep.MLP`: two hidden layers sized from the data.
+        :class:`~skda.deep.MLP`: two hidden layers sized from the data, with batch normalization if
+        `batch_norm` says so.
     lr : float, default=None
         Learning rate. None takes 0.03 with SGD, which then has a momentum of 0.9 unless
         ``optimizer__momentum`` is set, and 1e-3 with other optimizers.
@@ -132,7 +133,8 @@ class DeepSourceOnlyRegressor(DeepRegressor):
         Network whose forward returns ``(logits, features)`` for a batch of rows. A class is built
         for the data: it gets ``n_features`` and ``n_outputs`` where its constructor takes them, and
         whatever is set as ``module__...``. An instance is copied. None is
-        :class:`~skda.deep.MLP`: two hidden layers sized from the data.
+        :class:`~skda.deep.MLP`: two hidden layers sized from the data, with batch normalization if
+        `batch_norm` says so.
     lr : float, default=None
         Learning rate. None takes 0.03 with SGD, which then has a momentum of 0.9 unless
         ``optimizer__momentum`` is set, and 1e-3 with other optimizers.

@@ -55,7 +55,7 @@ def sections(estimator):
 
 # Networks that need batch normalization or a head of that name say so.
 OWN_WORDS = {
-    "module": {"AFNClassifier", "AdaBNClassifier", "AdaBNRegressor", "MCDClassifier"},
+    "module": {"AdaBNClassifier", "AdaBNRegressor", "MCDClassifier"},
 }
 
 

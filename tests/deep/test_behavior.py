@@ -101,11 +101,13 @@ def source_only(shift, **params):
     return accuracies(DeepSourceOnlyClassifier, shift, **params).mean()
 
 
+JOINT = {"batch_norm": "joint"}
+
 # What the default network of a method has beside that of the others while it adapts. Where there is
 # something the reference is the better one of both networks.
 OWN_NETWORK = {
-    "AdaBNClassifier": {"module__batch_norm": True},
-    "AFNClassifier": {"module__batch_norm": True},
+    "AdaBNClassifier": JOINT,
+    "AFNClassifier": JOINT,
 }
 
 
@@ -125,8 +127,8 @@ CASES = [
     ("DeepJDOTClassifier", "blobs", 0.05, ONE),
     ("SHOTClassifier", "blobs", 0.03, {"adaptation_epochs": 20}),
     ("ADDAClassifier", "blobs", 0.04, {}),
-    ("AdaBNClassifier", "blobs", 0.05, {}),
-    ("AFNClassifier", "moons", 0.04, {"alignment_weight": 0.3}),
+    ("AdaBNClassifier", "blobs", 0.05, JOINT),
+    ("AFNClassifier", "moons", 0.04, {"alignment_weight": 0.3} | JOINT),
 ]
 
 
@@ -149,7 +151,7 @@ def test_without_its_loss_it_is_the_source_only_network(name, shift, margin, par
     elif name == "AFNClassifier":  # target rows stay in the batches and in their statistics
         no_growth = accuracies(method, shift, **params | {"step": 0.0}).mean()
         assert no_growth < source_only(shift, **OWN_NETWORK[name]) + margin
-        params = params | {"alignment_weight": 0.0}  # which takes the plain network
+        params = params | {"alignment_weight": 0.0}
     elif name == "AdaBNClassifier":
         monkeypatch.setattr("skda.deep._adabn.renew_statistics", lambda module, X: module)
     else:
@@ -160,7 +162,7 @@ def test_without_its_loss_it_is_the_source_only_network(name, shift, margin, par
 
         monkeypatch.setattr(method, "_alignment", Nothing)
     short = {"max_epochs": 10, "lr": 0.01}
-    plain = short | (OWN_NETWORK[name] if name == "AdaBNClassifier" else {})
+    plain = short | OWN_NETWORK.get(name, {})
     wanted = accuracies(DeepSourceOnlyClassifier, shift, (0, 1), **plain)
     found = accuracies(method, shift, (0, 1), **params | short)
     np.testing.assert_allclose(found, wanted, atol=0.005)  # sums over other rows round differently
@@ -193,9 +195,10 @@ def test_feature_norms_of_both_domains_grow():
         features = net.fit(X, y, sample_domain=d).transform(X, sample_domain=d)
         return np.array([np.linalg.norm(features[side], axis=1).mean() for side in (d > 0, d < 0)])
 
-    plain = norms(DeepSourceOnlyClassifier(**NET, random_state=0, module__batch_norm=True))
-    grown = norms(AFNClassifier(**NET, random_state=0))
-    steered = norms(AFNClassifier(**NET, random_state=0, radius=5.0, alignment_weight=20.0))
+    net = NET | JOINT
+    plain = norms(DeepSourceOnlyClassifier(**net, random_state=0))
+    grown = norms(AFNClassifier(**net, random_state=0))
+    steered = norms(AFNClassifier(**net, random_state=0, radius=5.0, alignment_weight=20.0))
     assert (grown > 1.2 * plain).all()
     np.testing.assert_allclose(steered, 5.0, rtol=0.1)
 
@@ -226,8 +229,8 @@ def error_ratio(method, shift, plain=None, **params):
         X_source, y_source, X_target, y_target = shift(seed)
         X, y, d = stack_domains(X_source, y_source, X_target)
         nets = (
-            method(**NET, random_state=seed, **params),
-            DeepSourceOnlyRegressor(**NET, random_state=seed, **(plain or {})),
+            method(**NET | {"random_state": seed} | params),
+            DeepSourceOnlyRegressor(**NET | {"random_state": seed} | (plain or {})),
         )
         ours, source = (
             np.mean((net.fit(X, y, sample_domain=d).predict(X_target) - y_target) ** 2)
@@ -263,10 +266,9 @@ def test_regression_without_the_loss_is_the_source_only_network(method, weight):
 
 
 def test_regression_is_adapted_to_drifting_sensors_by_batch_statistics(monkeypatch):
-    normalized = {"module__batch_norm": True}
-    assert error_ratio(AdaBNRegressor, drifting_sensors, normalized) < 0.4
+    assert error_ratio(AdaBNRegressor, drifting_sensors, JOINT, **JOINT) < 0.4
     monkeypatch.setattr("skda.deep._adabn.renew_statistics", lambda module, X: module)
-    assert error_ratio(AdaBNRegressor, drifting_sensors, normalized) == 1.0
+    assert error_ratio(AdaBNRegressor, drifting_sensors, JOINT, **JOINT) == 1.0
 
 
 def few_labels(seed, n_labeled=15):
@@ -376,7 +378,7 @@ def test_shot_adapts_a_frozen_source_model_in_a_search():
 def test_adabn_gives_hidden_units_the_moments_of_the_target():
     X_source, y_source, X_target, _ = shifted_blobs(0)
     X, y, d = stack_domains(X_source, y_source, X_target)
-    net = skda.AdaBNClassifier(**NET, random_state=0).fit(X, y, sample_domain=d)
+    net = skda.AdaBNClassifier(**NET | JOINT, random_state=0).fit(X, y, sample_domain=d)
     first, norm = list(net.target_module_.extractor)[:2]
     hidden = first(torch.as_tensor(X_target, dtype=torch.float32)).detach()
     torch.testing.assert_close(norm.running_mean, hidden.mean(dim=0), rtol=1e-4, atol=1e-5)
@@ -384,7 +386,7 @@ def test_adabn_gives_hidden_units_the_moments_of_the_target():
     with pytest.raises(ValueError, match="at least 2 target rows"):
         net.fit(X[:151], y[:151], sample_domain=d[:151])
     with pytest.raises(ValueError, match="has none"):
-        net.set_params(module__batch_norm=False).fit(X, y, sample_domain=d)
+        net.set_params(batch_norm=False).fit(X, y, sample_domain=d)
 
 
 def test_two_stage_nets_are_saved_with_both_networks(tmp_path):
