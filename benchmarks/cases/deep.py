@@ -8,7 +8,7 @@ from .._case import Case
 
 EPOCHS = 3
 HALF = 64
-LR = 1e-3
+LR = 0.03
 
 
 def rows(n, d):
@@ -21,20 +21,22 @@ def rows(n, d):
 
 
 def plain_loop(loss_of, X, y, n):
-    """Train the default network by hand, and return the seconds that an epoch would take."""
+    """Train the default network, normalized by side, by hand."""
     import torch
 
     from skda.deep import MLP
+    from skda.deep._domain_norm import rows_of, with_domain_norms
 
     torch.manual_seed(0)
-    module = MLP(X.shape[1], 2)
-    optimizer = torch.optim.Adam(module.parameters(), lr=LR)
+    module = with_domain_norms(MLP(X.shape[1], 2, batch_norm=True))
+    optimizer = torch.optim.SGD(module.parameters(), lr=LR, momentum=0.9)
     source, target, labels = (torch.from_numpy(part) for part in (X[:n], X[n:], y[:n]))
     for _ in range(EPOCHS):
         order_source, order_target = torch.randperm(n), torch.randperm(n)
         for first in range(0, n, HALF):
             i, j = order_source[first : first + HALF], order_target[first : first + HALF]
-            logits, features = module(torch.cat([source[i], target[j]]))
+            with rows_of(len(i)):
+                logits, features = module(torch.cat([source[i], target[j]]))
             f, g = features[: len(i)], features[len(i) :]
             loss = torch.nn.functional.cross_entropy(logits[: len(i)], labels[i]) + loss_of(f, g)
             optimizer.zero_grad()
@@ -51,7 +53,7 @@ def coral_by_hand(f, g):
 
 
 def mmd_by_hand(f, g):
-    """Unbiased squared MMD under five Gaussian kernels around the median."""
+    """3 times the unbiased squared MMD under five Gaussian kernels around the median."""
     import torch
 
     z = torch.cat([f, g])
@@ -61,7 +63,7 @@ def mmd_by_hand(f, g):
     gamma = 0.5 / d2.detach().median()
     K = sum(torch.exp(-gamma * 2.0**j * d2) for j in range(-2, 3)) / 5
     within = (K[:n, :n].sum() - n) / (n * (n - 1)) + (K[n:, n:].sum() - m) / (m * (m - 1))
-    return within - 2.0 * K[:n, n:].mean()
+    return 3.0 * (within - 2.0 * K[:n, n:].mean())
 
 
 def training(ours, by_hand, skada_name):
@@ -99,7 +101,8 @@ def training(ours, by_hand, skada_name):
                 max_epochs=EPOCHS,
                 lr=LR,
                 batch_size=2 * HALF,
-                optimizer=torch.optim.Adam,
+                optimizer=torch.optim.SGD,
+                optimizer__momentum=0.9,
                 train_split=None,
                 verbose=0,
             )
