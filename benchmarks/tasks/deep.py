@@ -7,7 +7,7 @@ Nothing is chosen by target labels. Per pair of domains, on seed 0, and then kep
    fitted its gradients vanish, and the alignment's set the step however small its weight.
 2. The common net: `NETS`, by the accuracy of the source-only network on a quarter of the source
    rows, held out.
-3. Each method's weight: 0, which is the source-only network, and the method's default times
+3. Each method's weight: 0, which is the source-only network, and its `WEIGHTS` times
    `FACTORS` (with each of its `OTHERS`), by circular validation (Zhong 2010; Ganin 2016 chose
    DANN so): the labels that the net gives to the target train a net of the same kind the way
    back, which is judged by the labels of the source. It is the one label-free criterion here that
@@ -45,8 +45,15 @@ TRAINING = {
     "optimizer__nesterov": True,
     "optimizer__weight_decay": 1e-3,
     "batch_size": 128,
+    # What the losses do by themselves: `python -m benchmarks nets` has the defaults around them.
+    "lr_schedule": "constant",
+    "batch_norm": False,
+    "input_scaling": None,
 }
 STEPS = 500
+# Factor of each loss that `FACTORS` multiply, and what else is as in the papers.
+WEIGHTS = {"DAN": 1, "DeepCORAL": 100, "DANN": 1, "CDAN": 1, "MCC": 1, "MDD": 0.1, "DeepJDOT": 1}
+AS_PUBLISHED = {"MCC": {"temperature": 2.5}}
 NETS = [
     {"module__dropout": dropout, "lr": lr} for dropout in (0.5, 0.0) for lr in (0.003, 0.01, 0.03)
 ]
@@ -64,7 +71,11 @@ def make_net(name, seed, hidden, sample_domain, chosen):
     longest = (sample_domain >= 0).sum()
     if name != "DeepSourceOnly" and chosen.get("alignment_weight") != 0:
         longest = max(longest, (sample_domain < 0).sum())  # an epoch covers the longer domain
-    return getattr(skda, f"{name}Classifier")(
+    method = getattr(skda, f"{name}Classifier")
+    if "alignment_weight" in chosen:
+        weight = chosen["alignment_weight"] / method._alignment.unit
+        chosen = AS_PUBLISHED.get(name, {}) | chosen | {"alignment_weight": weight}
+    return method(
         optimizer=torch.optim.SGD,
         module__hidden=hidden,
         max_epochs=round(STEPS / np.ceil(longest / (TRAINING["batch_size"] // 2))),
@@ -126,9 +137,8 @@ class Choice:
     def _own(self, name):
         if name == "DeepSourceOnly":
             return {}
-        default = getattr(skda, f"{name}Classifier")().alignment_weight
         candidates = [
-            {"alignment_weight": factor * default} | others
+            {"alignment_weight": factor * WEIGHTS[name]} | others
             for factor in FACTORS
             for others in OTHERS.get(name, [{}])
         ]
@@ -211,7 +221,8 @@ def music(data, pair):
 PROTOCOL = (
     "Hidden layers {hidden}, {steps} steps of momentum SGD. Chosen without target labels, once per "
     "pair: rate and dropout by held-out source rows, the weight of each method by circular "
-    "validation, 0 among the candidates."
+    "validation, 0 among the candidates. Without batch normalization and at a constant rate; a "
+    "weight is the factor of the loss itself."
 )
 
 
