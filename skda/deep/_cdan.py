@@ -23,7 +23,7 @@ def multilinear_map(features, p):
 class ConditionalAdversarialLoss(AdversarialLoss):
     """A discriminator of domains that sees the multilinear map of features and predictions."""
 
-    unit = 2.0
+    unit = 1.0
 
     def __init__(self, n_features, n_classes, hidden, *, entropy_weights, n_random, bsp_weight):
         randomized = n_features * n_classes > n_random
@@ -201,8 +201,7 @@ class CDANClassifier(DeepClassifier):
     features, K classes and h hidden units. Array level (c): torch; NumPy, data frames, lists, CuPy
     come in and go out.
 
-    The factor of the reversed gradient is 2 times `alignment_weight`; the paper's
-    1 is ``alignment_weight=0.5``.
+    The factor of the reversed gradient is `alignment_weight` itself, as in the paper.
 
     References
     ----------

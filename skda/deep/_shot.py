@@ -8,8 +8,8 @@ from torch.nn.functional import cross_entropy, normalize
 from .._core._param_checks import check_real
 from ._base_tasks import DeepClassifier, information_loss
 from ._base_two_stage import Adaptation
-from ._domain_norm import rows_of
-from ._modules import head_parameters
+from ._domain_norm import renew_statistics, rows_of
+from ._modules import has_batch_norm, head_parameters
 from ._training import AlignmentLoss
 
 
@@ -77,6 +77,10 @@ class SourceFreeAdaptation(Adaptation):
     def adapt(self, module, n_features, rows, train):
         """Return the copy with confident and diverse predictions, and its net."""
         module = copy.deepcopy(module)
+        if has_batch_norm(module) and len(rows.target) > 1:
+            # With the source's statistics the first pseudo-labels would be those of another domain.
+            own = torch.as_tensor(rows.target, device=rows.X.device)
+            module = renew_statistics(module, rows.X[own])
         # The head stays the source's: only the features move to where it classifies them well.
         fixed = head_parameters(module, rows.X)
         for name, parameter in module.named_parameters():

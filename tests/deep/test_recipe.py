@@ -25,6 +25,7 @@ from skda import (  # noqa: E402
     SHOTClassifier,
     stack_domains,
 )
+from skda.deep._dan import MMDLoss  # noqa: E402
 from skda.deep._domain_norm import (  # noqa: E402
     DomainBatchNorm,
     has_domain_norms,
@@ -35,6 +36,7 @@ from skda.deep._domain_norm import (  # noqa: E402
 from skda.deep._input_scaling import center_and_spread, scaled  # noqa: E402
 from skda.deep._priors import TargetPriors, em_priors  # noqa: E402
 from skda.deep._schedules import annealed, cosine  # noqa: E402
+from skda.deep._training import DomainBatch  # noqa: E402
 from skda.model_selection import DomainStratifiedKFold  # noqa: E402
 
 SMALL = {"module__hidden": 8, "max_epochs": 3, "random_state": 0}
@@ -495,3 +497,29 @@ def test_a_search_in_two_processes_is_that_of_one(domains):
             search.fit(X, y, sample_domain=d)
         found.append(search.cv_results_["mean_test_score"])
     np.testing.assert_array_equal(*found)
+
+
+# What the losses reach under the recipe
+
+
+def test_dan_lowers_the_discrepancy_that_it_minimizes():
+    X_source, y_source, X_target, _ = blobs()
+    X, y, d = stack_domains(X_source, y_source, X_target)
+
+    plain = {"batch_norm": False, "input_scaling": "source"}  # which leave less to the loss
+
+    def discrepancy(weight):
+        net = DANClassifier(alignment_weight=weight, max_epochs=60, random_state=0, **plain)
+        features = torch.from_numpy(net.fit(X, y, sample_domain=d).transform(X, sample_domain=d))
+        source, target = (DomainBatch(features[side], None) for side in (d > 0, d < 0))
+        return MMDLoss(gamma=1.0)(source, target).item()
+
+    assert discrepancy(1.0) < 0.2 * discrepancy(1e-9)
+
+
+@pytest.mark.parametrize("lr", [0.03, 0.1])
+def test_the_discriminator_of_dann_stays_near_chance(lr):
+    X_source, y_source, X_target, _ = blobs()
+    X, y, d = stack_domains(X_source, y_source, X_target)
+    net = DANNClassifier(lr=lr, max_epochs=60, random_state=0).fit(X, y, sample_domain=d)
+    assert max(net.history_[:, "alignment_loss"]) < 1.0  # chance is log 2
