@@ -514,7 +514,7 @@ def test_dan_lowers_the_discrepancy_that_it_minimizes():
         source, target = (DomainBatch(features[side], None) for side in (d > 0, d < 0))
         return MMDLoss(gamma=1.0)(source, target).item()
 
-    assert discrepancy(1.0) < 0.2 * discrepancy(1e-9)
+    assert discrepancy(1.0) < 0.4 * discrepancy(1e-9)
 
 
 @pytest.mark.parametrize("lr", [0.03, 0.1])
