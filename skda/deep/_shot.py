@@ -65,19 +65,19 @@ class InformationLoss(AlignmentLoss):
 class SourceFreeAdaptation(Adaptation):
     """Train a copy with its head fixed on target rows alone."""
 
-    def __init__(self, pseudo_label_weight):
-        self.pseudo_label_weight = pseudo_label_weight
+    def __init__(self, pseudo_label_weight, n_epochs):
+        self.pseudo_label_weight, self.n_epochs = pseudo_label_weight, n_epochs
 
     @staticmethod
     def check_params(params):
-        """Return the weight of the pseudo-labels."""
+        """Return the weight of the pseudo-labels and the number of epochs."""
         weight = check_real("pseudo_label_weight", params["pseudo_label_weight"], low=0)
-        return {"pseudo_label_weight": weight}
+        return {"pseudo_label_weight": weight, "n_epochs": params["adaptation_epochs"]}
 
     def adapt(self, module, n_features, rows, train):
         """Return the copy with confident and diverse predictions, and its net."""
         module = copy.deepcopy(module)
-        if has_batch_norm(module) and len(rows.target) > 1:
+        if self.n_epochs and has_batch_norm(module) and len(rows.target) > 1:
             # With the source's statistics the first pseudo-labels would be those of another domain.
             own = torch.as_tensor(rows.target, device=rows.X.device)
             module = renew_statistics(module, rows.X[own])
@@ -130,12 +130,12 @@ class SHOTClassifier(DeepClassifier):
         and cycled.
     optimizer : type, default=torch.optim.Adam
         Optimizer class of torch. Its arguments are set as ``optimizer__weight_decay=...``.
-    batch_norm : {"domain", "joint", False}, default=False
+    batch_norm : {"domain", "joint", False}, default="domain"
         How layers of batch normalization take means and variances. "domain": source and target, all
         domains of a side together, each have their own and share weights and biases, so that a
         shift or scale of a hidden unit does not count as a difference. "joint": one for all rows of
         a step. False: the default network has no such layers; those of other modules are "joint".
-    input_scaling : {"domain", "source"} or None, default="source"
+    input_scaling : {"domain", "source"} or None, default="domain"
         Whether rows are scaled before the network: "domain" by mean and spread of the features on
         their own side, "source" by those of the source. The spread is that of the middle 98 %;
         values farther out than three spreads are drawn in. None takes rows as they are.
@@ -247,8 +247,8 @@ class SHOTClassifier(DeepClassifier):
         min_steps=600,
         batch_size=128,
         optimizer=torch.optim.Adam,
-        batch_norm=False,
-        input_scaling="source",
+        batch_norm="domain",
+        input_scaling="domain",
         precision="float32",
         early_stopping=None,
         validation_fraction=0.1,

@@ -523,3 +523,21 @@ def test_the_discriminator_of_dann_stays_near_chance(lr):
     X, y, d = stack_domains(X_source, y_source, X_target)
     net = DANNClassifier(lr=lr, max_epochs=60, random_state=0).fit(X, y, sample_domain=d)
     assert max(net.history_[:, "alignment_loss"]) < 1.0  # chance is log 2
+
+
+def test_shot_begins_with_the_statistics_of_the_target():
+    X_source, y_source, X_target, y_target = blobs()
+    X, y, d = stack_domains(X_source, y_source, X_target)
+    options = {"max_epochs": 40, "random_state": 0, "input_scaling": "source"}
+    nets = [
+        SHOTClassifier(adaptation_epochs=n, adaptation_lr=0.0, **options).fit(X, y, sample_domain=d)
+        for n in (0, 1)
+    ]
+    untouched, renewed = (
+        torch.cat([b for name, b in net.target_module_.named_buffers() if "mean" in name])
+        for net in nets
+    )
+    source = nets[0].net_.module_.named_buffers()
+    torch.testing.assert_close(untouched, torch.cat([b for name, b in source if "mean" in name]))
+    assert (renewed - untouched).abs().max() > 0.1
+    assert nets[1].score(X_target, y_target) > nets[0].score(X_target, y_target) + 0.03
