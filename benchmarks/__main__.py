@@ -1,10 +1,11 @@
-"""``python -m benchmarks accuracy|consensus|defaults|device|guarded|nets|report|…``."""
+"""The tools of this folder: ``python -m benchmarks TOOL …``."""
 
 import importlib
 import sys
 
 TOOLS = (
     "accuracy",
+    "backbones",
     "consensus",
     "defaults",
     "device",

@@ -209,6 +209,7 @@ EXCERPTS = {
             "VA>Hung": "Long Beach → Hungary",
         },
     ),
+    "backbones": grid("backbones"),
     "few-labels-mushrooms": by_learner(
         "mushrooms",
         "tapering>enlarging",

@@ -17,7 +17,7 @@ import json
 import re
 from pathlib import Path
 
-from . import _default_tables, consensus, selection
+from . import _default_tables, backbones, consensus, selection
 from ._conditions import in_words
 from ._excerpts import with_excerpts
 from ._markdown import table
@@ -179,11 +179,17 @@ it; {consensus.N_DRAWS} draws of the labels in each task, of all rows or of thos
 {consensus.family_table(rows)}"""
 
 
+def backbones_part(run):
+    """Two tables: accuracies and times."""
+    return backbones.report(run["backbone_rows"])
+
+
 PARTS = (
     ("Accuracy", "protocols", accuracy_part),
     ("Defaults", "default_rows", defaults_part),
     ("Choosing without labels", "judged", selection_part),
     ("Not choosing", "consensus_rows", consensus_part),
+    ("Networks for tables", "backbone_rows", backbones_part),
     ("Speed", "rows", speed_part),
     ("On a GPU", "device_rows", device_part),
 )

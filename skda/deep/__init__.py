@@ -23,7 +23,7 @@ from ._jan import JANClassifier
 from ._mcc import MCCClassifier
 from ._mcd import MCDClassifier
 from ._mdd import MDDClassifier
-from ._modules import MLP  # noqa: F401  (for users' own modules; not an estimator)
+from ._modules import MLP, RealMLP, ResNet  # noqa: F401  (networks; not estimators)
 from ._shot import SHOTClassifier
 from ._source_only import DeepSourceOnlyClassifier, DeepSourceOnlyRegressor
 from ._wdgrl import WDGRLClassifier, WDGRLRegressor

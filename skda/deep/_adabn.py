@@ -21,10 +21,13 @@ class AdaBNClassifier(DeepClassifier):
 
     Parameters
     ----------
-    module : torch.nn.Module class or instance, default=None
+    module : {"mlp", "resnet", "realmlp"} or torch.nn.Module class or instance, default=None
         Network whose forward returns ``(logits, features)`` for a batch of rows. A class is built
         for the data: it gets ``n_features`` and ``n_outputs`` where its constructor takes them, and
-        whatever is set as ``module__...``. An instance is copied. None is
+        whatever is set as ``module__...``. An instance is copied; the features of a plain
+        ``nn.Sequential`` are the input of its last linear layer. "resnet" and "realmlp" are for
+        tables: they take missing values and categorical columns, which are those of text and
+        categories in a data frame, or ``module__categorical_features=[0, 3]``. None and "mlp" are
         :class:`~skda.deep.MLP` with batch normalization: two hidden layers sized from the data.
     lr : float, default=None
         Learning rate. None takes 0.03 with SGD, which then has a momentum of 0.9 unless
@@ -147,10 +150,13 @@ class AdaBNRegressor(DeepRegressor):
 
     Parameters
     ----------
-    module : torch.nn.Module class or instance, default=None
+    module : {"mlp", "resnet", "realmlp"} or torch.nn.Module class or instance, default=None
         Network whose forward returns ``(logits, features)`` for a batch of rows. A class is built
         for the data: it gets ``n_features`` and ``n_outputs`` where its constructor takes them, and
-        whatever is set as ``module__...``. An instance is copied. None is
+        whatever is set as ``module__...``. An instance is copied; the features of a plain
+        ``nn.Sequential`` are the input of its last linear layer. "resnet" and "realmlp" are for
+        tables: they take missing values and categorical columns, which are those of text and
+        categories in a data frame, or ``module__categorical_features=[0, 3]``. None and "mlp" are
         :class:`~skda.deep.MLP` with batch normalization: two hidden layers sized from the data.
     lr : float, default=None
         Learning rate. None takes 0.03 with SGD, which then has a momentum of 0.9 unless

@@ -94,10 +94,13 @@ class ADDAClassifier(DeepClassifier):
 
     Parameters
     ----------
-    module : torch.nn.Module class or instance, default=None
+    module : {"mlp", "resnet", "realmlp"} or torch.nn.Module class or instance, default=None
         Network whose forward returns ``(logits, features)`` for a batch of rows. A class is built
         for the data: it gets ``n_features`` and ``n_outputs`` where its constructor takes them, and
-        whatever is set as ``module__...``. An instance is copied. None is
+        whatever is set as ``module__...``. An instance is copied; the features of a plain
+        ``nn.Sequential`` are the input of its last linear layer. "resnet" and "realmlp" are for
+        tables: they take missing values and categorical columns, which are those of text and
+        categories in a data frame, or ``module__categorical_features=[0, 3]``. None and "mlp" are
         :class:`~skda.deep.MLP`: two hidden layers sized from the data, with batch normalization if
         `batch_norm` says so.
     adaptation_epochs : int, default=20

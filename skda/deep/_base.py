@@ -10,6 +10,7 @@ from functools import partial
 
 import numpy as np
 import torch
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -20,17 +21,20 @@ from .._array._config import config_for
 from .._array._devices import find_backend
 from .._core._param_checks import check_bool, check_option
 from .._core._routing import DomainRouting
+from .._core._sample_domain import domains_for_predict
 from .._core._validation import (
     data_for_fit,
     data_for_predict,
     fresh_fit,
     unfitted_on_failure,
 )
-from ._base_two_stage import AdaptingNet, fitted_source_model
+from ._base_two_stage import AdaptingNet, fitted_source_model, plain_model
+from ._columns import categorical_columns, encoded, learn_categories
 from ._domain_norm import renew_statistics, with_domain_norms
+from ._embeddings import center_and_range
 from ._inference import as_tensor, outputs_by_domain
-from ._input_scaling import learn_scaling, scaled
-from ._modules import build_module, can_fuse, check_module, has_batch_norm
+from ._input_scaling import center_and_spread, drawn_in, learn_scaling, scaled
+from ._modules import build_module, can_fuse, check_module, has_batch_norm, reads_tables
 from ._params import (
     PRECISIONS,
     check_adaptation_params,
@@ -257,6 +261,8 @@ class BaseDeep(
         # A source model has been trained already, so target rows alone are enough to adapt it.
         one_sided = chunk or self._source_model() is not None
         labels = "all" if self._reads_target_labels() else self._labels
+        if self._reads_tables():
+            X = self._learn_codes(X, sample_domain) if reset else encoded(X, self._categories)
         data = data_for_fit(
             self, X, y, sample_domain, labels=labels, one_sided=one_sided, reset=reset
         )
@@ -270,6 +276,39 @@ class BaseDeep(
     def _reads_target_labels(self):
         """Return whether a method of one stage learns from labeled target rows."""
         return getattr(self, "use_target_labels", False) and self._weight() > 0
+
+    def _reads_tables(self):
+        """Return whether the module takes missing values and categories."""
+        # What is no deep estimator is refused later, where the error says so.
+        return reads_tables(getattr(plain_model(self._source_model() or self), "module", None))
+
+    def _learn_codes(self, X, sample_domain):
+        """Return X with codes in its categorical columns, after learning their categories."""
+        source = plain_model(self._source_model())
+        if source is not None:
+            self._categories = getattr(source, "_categories", [])  # none before it is fitted
+            return encoded(X, self._categories)
+        chosen = self._net_params.get("module__categorical_features", "from_dtype")
+        X = X if hasattr(X, "shape") else np.asarray(X)
+        columns = [] if issparse(X) else categorical_columns(X, chosen)
+        used = np.arange(X.shape[0] if X.shape else 0)
+        # Where target rows are ignored, their categories are those of new rows: missing.
+        if columns and sample_domain is not None and not self._aligns():
+            used = np.flatnonzero(domains_for_predict(sample_domain, len(used)) >= 0)
+        self._categories = learn_categories(X, columns, used)
+        return encoded(X, self._categories)
+
+    def _aligns(self):
+        """Return whether target rows are aligned while the network is trained."""
+        return self._alignment is not None and self._weight() > 0
+
+    def _cardinalities(self, n_features):
+        """Return the number of categories of each column, 0 for numbers."""
+        sizes = [0] * n_features
+        if self._reads_tables():
+            for column, values in self._categories:
+                sizes[column] = len(values)
+        return tuple(sizes)
 
     def _check_can_align(self, data):
         """Raise if target rows come to a net that was built without an alignment loss."""
@@ -332,7 +371,7 @@ class BaseDeep(
         X = as_tensor(data.X, device)
         self._learn_scaling(X, data)
         rows = Rows(
-            scaled(X, data.source, data.target, self.input_scaling_).float(),
+            self._scaled(X, data),
             torch.as_tensor(y, device=device),
             torch.as_tensor(domain_codes(data.ids), device=device),
             data.source,
@@ -354,13 +393,30 @@ class BaseDeep(
         if self.input_scaling == "domain" and (self._weight() > 0 or self._adaptation is not None):
             sides.append("target")
         new = [side for side in sides if side not in known]
-        self.input_scaling_ = known | learn_scaling(X, data.source, data.target, sides=new)
+        self.input_scaling_ = known | self._scaling_of(X, data, new)
+
+    def _scaling_of(self, X, data, sides):
+        """Return center and spread of the inputs of these sides."""
+        learn = center_and_spread
+        if self._reads_tables():
+            learn = partial(center_and_range, categorical=[j for j, _ in self._categories])
+        return learn_scaling(X, data.source, data.target, sides=sides, learn=learn)
+
+    def _scaled(self, X, data):
+        """Return the rows as the network takes them."""
+        # Networks for tables bound numbers themselves; codes of categories stay as they are.
+        options = {"bound": lambda z: z} if self._reads_tables() else {"bound": drawn_in}
+        return scaled(X, data.source, data.target, self.input_scaling_, **options).float()
 
     def _train_net(self, data, rows, *, fresh, chunk):
         """Build the net if it is new, and train it."""
         if fresh:
             may_adapt = data.adapts or chunk  # target rows may come in later chunks
             self.net_ = self._make_net(rows.X, adapts=may_adapt)
+            if hasattr(self.net_.module_, "learn_inputs"):
+                # Rows that are not trained on must not show in the network.
+                sides = [rows.source, rows.target] if self._aligns() else [rows.source]
+                self.net_.module_.learn_inputs(rows.X[np.concatenate(sides)])
             self.source_domains_ = data.source_domains
             self.target_domains_ = data.target_domains
         # A schedule runs over all the chunks that max_epochs allows for, not over each.
@@ -456,16 +512,21 @@ class BaseDeep(
             for name, value in self._net_params.items()
             if name.startswith("module__")
         }
+        if self._reads_tables():
+            given.pop("categorical_features", None)  # turned into cardinalities
         n_outputs = self._task.n_outputs
         module = build_module(
             self.module,
             n_features=X.shape[1],
             n_outputs=n_outputs,
-            options=(self._module_options() if self.module is None else {}) | given,
+            options=given,
+            # A class of the user's own is not changed by what suits a method.
+            usual=self._module_options() if isinstance(self.module, str | None) else None,
+            cardinalities=self._cardinalities(X.shape[1]),
         ).to(X.device, X.dtype)  # whatever torch.get_default_dtype() is
         self._n_features_out = check_module(module, X, n_outputs)
         alignment = None
-        if adapts and self._alignment is not None and self._weight() > 0:
+        if adapts and self._aligns():
             # Only where it has a weight: adversaries and critics have layers that would cost time
             # for nothing.
             if self.batch_norm == "domain":
@@ -562,14 +623,14 @@ class BaseDeep(
         ValueError
             If the network has no statistics.
         """
-        data = data_for_predict(self, X, None, method="with_statistics_of")
+        data = self._data_for_predict(X, None, "with_statistics_of")
         device = self._torch_device(data)
         new = copy.deepcopy(self)
         rows = as_tensor(data.X, device)
         if self.input_scaling == "domain":
-            new.input_scaling_ |= learn_scaling(rows, data.source, data.target, sides=["target"])
+            new.input_scaling_ |= self._scaling_of(rows, data, ["target"])
         module = getattr(new, "target_module_", new.net_.module_).to(device)
-        rows = scaled(rows, data.source, data.target, new.input_scaling_).float()
+        rows = new._scaled(rows, data)
         if has_batch_norm(module):
             new.target_module_ = renew_statistics(module, rows)
         elif self.input_scaling != "domain":
@@ -603,15 +664,21 @@ class BaseDeep(
         check_is_fitted(self)
         return plot_losses(self.history_, ax)
 
+    def _data_for_predict(self, X, sample_domain, method):
+        """Return the checked rows, with codes in the categorical columns."""
+        check_is_fitted(self)
+        if self._reads_tables():
+            X = encoded(X, self._categories)
+        return data_for_predict(self, X, sample_domain, method=method)
+
     def _outputs(self, X, sample_domain, method):
         """Return logits and features of all rows, and the rows as they were checked."""
-        data = data_for_predict(self, X, sample_domain, method=method)
+        data = self._data_for_predict(X, sample_domain, method)
         device = self._torch_device(data)
         # Data and network may have been moved since fit: the rows decide.
         source = self.net_.module_.to(device)
         target = getattr(self, "target_module_", source).to(device)
-        X = as_tensor(data.X, device)
-        rows = scaled(X, data.source, data.target, self.input_scaling_).float()
+        rows = self._scaled(as_tensor(data.X, device), data)
         return outputs_by_domain(source, target, rows, data.source, data.target), data
 
     def transform(self, X, *, sample_domain=None):
@@ -643,6 +710,7 @@ class BaseDeep(
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
+        tags.input_tags.allow_nan = tags.input_tags.categorical = self._reads_tables()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 

@@ -55,6 +55,11 @@ class Adaptation:
         raise NotImplementedError
 
 
+def plain_model(source_model):
+    """Return the estimator that was passed, out of a FrozenEstimator if need be."""
+    return getattr(source_model, "estimator", None) or source_model
+
+
 def fitted_source_model(estimator_name, source_model, kind):
     """Return the fitted deep estimator that was passed, out of a FrozenEstimator if need be."""
     if isinstance(source_model, FrozenEstimator):

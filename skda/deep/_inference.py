@@ -13,7 +13,8 @@ def as_tensor(X, device):
     """Return rows as a tensor on a device, in double precision where they came in it."""
     if not isinstance(X, torch.Tensor):
         X = np.array(to_numpy(X))  # a copy: torch warns about read-only memory
-        if X.size and not np.abs(X).max() <= np.finfo(np.float32).max:
+        # fmax leaves out missing values, which only some modules are given.
+        if X.size and np.fmax.reduce(np.abs(X), axis=None) > np.finfo(np.float32).max:
             raise ValueError(
                 "X has values too large for the net's single precision (dtype('float32')). "
                 "Scale X, for example with StandardScaler in front."

@@ -31,7 +31,7 @@ def center_and_spread(X):
     return torch.stack([mean, torch.where(whole > least, spread, torch.ones_like(spread))])
 
 
-def learn_scaling(X, source, target, *, sides):
+def learn_scaling(X, source, target, *, sides, learn=center_and_spread):
     """Return center and spread of the columns by side, as arrays of shape (2, n_features).
 
     Parameters
@@ -42,13 +42,15 @@ def learn_scaling(X, source, target, *, sides):
         Which rows are of which side.
     sides : iterable of {"source", "target"}
         Sides that get statistics of their own; two rows at least are needed.
+    learn : callable, default=center_and_spread
+        Statistics of the rows of a side.
     """
     rows = {"source": source, "target": target}
     found = {}
     for side in sides:
         if len(rows[side]) >= 2:
             own = X[torch.as_tensor(rows[side], device=X.device)]
-            found[side] = center_and_spread(own).cpu().numpy()
+            found[side] = learn(own).cpu().numpy()
     return found
 
 
@@ -57,7 +59,7 @@ def drawn_in(z):
     return z / (1.0 + (z / _FAR).square()).sqrt()
 
 
-def scaled(X, source, target, scaling):
+def scaled(X, source, target, scaling, *, bound=drawn_in):
     """Return the rows scaled, each by its side; those of an unknown side by the other one."""
     if not scaling:
         return X
@@ -68,5 +70,5 @@ def scaled(X, source, target, scaling):
             # Without statistics of its own the target has the source's, and the other way round.
             both = torch.as_tensor(scaling.get(side, first), dtype=X.dtype, device=X.device)
             i = torch.as_tensor(rows, device=X.device)
-            X[i] = drawn_in((X[i] - both[0]) / both[1])
+            X[i] = bound((X[i] - both[0]) / both[1])
     return X

@@ -61,12 +61,15 @@ class MCDClassifier(DeepClassifier):
 
     Parameters
     ----------
-    module : torch.nn.Module class or instance, default=None
+    module : {"mlp", "resnet", "realmlp"} or torch.nn.Module class or instance, default=None
         Network whose forward returns ``(logits, features)`` for a batch of rows and whose attribute
         ``head`` maps the features to the logits. A class is built for the data: it gets
         ``n_features`` and ``n_outputs`` where its constructor takes them, and whatever is set as
-        ``module__...``. An instance is copied. None is :class:`~skda.deep.MLP`: two hidden layers
-        sized from the data, with batch normalization if `batch_norm` says so.
+        ``module__...``. An instance is copied; of a plain ``nn.Sequential`` the last linear layer
+        is the head. "resnet" and "realmlp" are for tables: they take missing values and categorical
+        columns, which are those of text and categories in a data frame, or
+        ``module__categorical_features=[0, 3]``. None and "mlp" are :class:`~skda.deep.MLP`: two
+        hidden layers sized from the data, with batch normalization if `batch_norm` says so.
     alignment_weight : float, default=1.0
         Weight of the alignment loss in a unit that suits the method, see the notes. 0 is the
         source-only network, which ignores target rows; raising it makes the features of both

@@ -10,6 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from .._core._param_checks import check_bool, check_real
 from ._params import check_widths
+from ._tabular import RealMLP, ResNet
 
 _FUSED_ON = ("cpu", "cuda")  # devices on which torch has optimizers of one kernel
 
@@ -77,36 +78,123 @@ class MLP(nn.Module):
         return self.head(features), features
 
 
-def build_module(module, *, n_features, n_outputs, options):
+NAMED = {"mlp": MLP, "resnet": ResNet, "realmlp": RealMLP}
+
+
+class FeaturesOfSequential(nn.Module):
+    """A plain sequence of layers, whose features are the input of its last linear layer."""
+
+    def __init__(self, sequence):
+        super().__init__()
+        layers = list(_layers(sequence))
+        linear = [i for i, layer in enumerate(layers) if isinstance(layer, nn.Linear)]
+        if not linear:
+            raise ValueError(
+                "module is a Sequential without a Linear layer, whose input would be the features; "
+                f"got {sequence!r}. End it with nn.Linear(width, n_outputs)."
+            )
+        self.body = nn.Sequential(*layers[: linear[-1]])
+        self.head = nn.Sequential(*layers[linear[-1] :])
+
+    def forward(self, X):
+        """Return the logits and the features of each row."""
+        features = self.body(X)
+        return self.head(features), features
+
+
+def _layers(sequence):
+    """Yield the layers of a sequence, those of sequences inside it one by one."""
+    for layer in sequence:
+        if type(layer) is nn.Sequential:
+            yield from _layers(layer)
+        else:
+            yield layer
+
+
+def find_module(module):
+    """Return the class, callable or instance that the parameter `module` stands for."""
+    if module is None:
+        return MLP
+    if isinstance(module, str) and module in NAMED:
+        return NAMED[module]
+    if not isinstance(module, nn.Module) and not callable(module):
+        raise ValueError(
+            f"module must be one of {list(NAMED)}, a class of torch.nn.Module, an instance of one, "
+            f"or None; got {module!r}. None takes skda.deep.MLP."
+        )
+    return module
+
+
+def reads_tables(module):
+    """Return whether a module takes missing values and codes of categories.
+
+    It is one whose constructor asks for the number of categories of each column.
+    """
+    if isinstance(module, str | None):
+        module = NAMED.get(module, MLP)
+    kind = type(module) if isinstance(module, nn.Module) else module
+    return callable(kind) and "cardinalities" in _arguments(kind)
+
+
+def _arguments(module):
+    """Return the arguments of a class or callable, none where Python cannot say."""
+    try:
+        return inspect.signature(module).parameters
+    except (TypeError, ValueError):
+        return {}
+
+
+def build_module(module, *, n_features, n_outputs, options, usual=None, cardinalities=None):
     """Return a fresh module for these data.
 
     A class is built with `options` and, where it takes parameters of these names, with
-    ``n_features`` and ``n_outputs``. An instance is copied.
+    ``n_features``, ``n_outputs``, ``cardinalities`` and what is `usual` for a method. An instance
+    is copied.
     """
+    module = find_module(module)
     if isinstance(module, nn.Module):
         if options:
             raise ValueError(
                 f"module is an instance of {type(module).__name__}, so the parameters "
                 f"{sorted('module__' + name for name in options)} cannot be set. Pass the class."
             )
-        return copy.deepcopy(module)
-    module = MLP if module is None else module
-    if not inspect.isclass(module) and not callable(module):
+        built = copy.deepcopy(module)
+        _check_cardinalities(built, cardinalities)
+    else:
+        takes = _arguments(module)
+        given = {"n_features": n_features, "n_outputs": n_outputs, "cardinalities": cardinalities}
+        given |= usual or {}
+        built = module(**{k: v for k, v in given.items() if k in takes} | options)
+    return FeaturesOfSequential(built) if isinstance(built, nn.Sequential) else built
+
+
+def _check_cardinalities(module, cardinalities):
+    """Raise if an instance was built for other categorical columns than those of the data."""
+    if not reads_tables(module):
+        return
+    built_for = tuple(getattr(module, "cardinalities", None) or (0,) * len(cardinalities))
+    if built_for != tuple(cardinalities):
         raise ValueError(
-            "module must be a class of torch.nn.Module, an instance of one, or None; got "
-            f"{module!r}. None takes skda.deep.MLP."
+            f"module is an instance of {type(module).__name__} for columns of {built_for} "
+            f"categories (0: numbers); X has {tuple(cardinalities)}. Pass the class, which is "
+            "built for the data."
         )
-    takes = inspect.signature(module).parameters
-    sizes = {"n_features": n_features, "n_outputs": n_outputs}
-    return module(**{name: size for name, size in sizes.items() if name in takes}, **options)
 
 
 def check_module(module, X, n_outputs):
     """Return the width of the features, or raise if the module returns something else."""
     training = module.training
     module.eval()  # batch normalization refuses to train on a single row
-    with torch.no_grad():
-        returned = module(X[:2])
+    try:
+        with torch.no_grad():
+            returned = module(X[:2])
+    except RuntimeError as error:
+        if "shapes cannot be multiplied" not in str(error):
+            raise
+        raise ValueError(
+            f"module cannot take rows of {X.shape[1]} features: {error}. Size its first layer with "
+            "the constructor argument n_features."
+        ) from error
     module.train(training)
     want = f"(logits of shape (n, {n_outputs}), features of shape (n, n_features_out))"
     if not (
