@@ -87,8 +87,10 @@ def float_dtype(x, xp):
     return xp.float32 if name == "float32" else xp.float64
 
 
-def check_foreign_array(x, *, name="X", min_samples=1):
+def check_foreign_array(x, *, name="X", min_samples=1, allow_nan=False):
     """Check a two-dimensional array of real, finite numbers that is not NumPy's.
+
+    With ``allow_nan`` missing values pass, infinite ones do not.
 
     scikit-learn's ``check_array`` would turn it into NumPy, so the rules that it applies to
     NumPy arrays are applied here, in the same words.
@@ -116,9 +118,14 @@ def check_foreign_array(x, *, name="X", min_samples=1):
         dtype = xp.float32
     x = x if x.dtype == dtype else xp.astype(x, dtype)
     # The sum needs no temporary of the size of x; a sum that overflows is checked entry by entry.
-    if not bool(xp.isfinite(xp.sum(x))) and not bool(xp.all(xp.isfinite(x))):
+    if not bool(xp.isfinite(xp.sum(x))) and not bool(xp.all(_is_allowed(x, xp, allow_nan))):
         raise ValueError(f"Input {name} contains NaN or infinity. Impute or drop those rows first.")
     return x
+
+
+def _is_allowed(x, xp, allow_nan):
+    """Return which entries may be there: finite ones, and missing ones where they are allowed."""
+    return xp.isfinite(x) | xp.isnan(x) if allow_nan else xp.isfinite(x)
 
 
 def as_like(host, like):

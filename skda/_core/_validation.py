@@ -27,7 +27,8 @@ def check_rows(estimator, X, *, reset, accept_sparse=False, min_samples=1):
     Parameters
     ----------
     estimator : estimator
-        Gets ``n_features_in_`` and ``feature_names_in_`` when `reset`, else is compared with.
+        Gets ``n_features_in_`` and ``feature_names_in_`` when `reset`, else is compared with. Its
+        tag says whether missing values may pass.
     X : array-like, data frame, sparse matrix, torch tensor or CuPy array
         Rows to check.
     reset : bool
@@ -43,9 +44,10 @@ def check_rows(estimator, X, *, reset, accept_sparse=False, min_samples=1):
         The rows; NumPy for whatever came from the host.
     """
     check_no_masked_entries("X", X)
+    allow_nan = get_tags(estimator).input_tags.allow_nan
     if is_foreign_array(X):
         # check_array would move the rows to the host.
-        X = check_foreign_array(X, min_samples=min_samples)
+        X = check_foreign_array(X, min_samples=min_samples, allow_nan=allow_nan)
         validate_data(estimator, X, reset=reset, skip_check_array=True)
         return X
     return validate_data(
@@ -55,6 +57,7 @@ def check_rows(estimator, X, *, reset, accept_sparse=False, min_samples=1):
         accept_sparse="csr" if accept_sparse else False,
         # float32 stays as it is; everything else becomes the first of the two.
         dtype=[np.float64, np.float32],
+        ensure_all_finite="allow-nan" if allow_nan else True,
         ensure_min_samples=min_samples,
     )
 
