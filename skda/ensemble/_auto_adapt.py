@@ -81,7 +81,7 @@ class BaseAutoAdapt(DomainRouting, MetaEstimatorMixin, BaseEstimator):
             return self._decide_without_labels()
         self.n_labels_ = len(labeled)
         y = take_labels(data.y, labeled)
-        both = self.consensus_.both(take_rows(data.X, labeled), data.ids[labeled])
+        both = self.consensus_._both(take_rows(data.X, labeled), data.ids[labeled])
         return self._decide_by_labels(y, *both, data)
 
     def _keep(self, reason):
@@ -272,7 +272,7 @@ class AutoAdaptClassifier(DomainClassifierMixin, BaseAutoAdapt):
         worse = int((plain == y)[differ].sum())
         self.pvalue_ = float(sign_test(better, worse))
         everywhere = np.mean(
-            np.not_equal(*self.consensus_.both(data.X_target, data.ids[data.target]))
+            np.not_equal(*self.consensus_._both(data.X_target, data.ids[data.target]))
         )
         ties = None if len(self.consensus_.classes_) == 2 else int(differ.sum()) - better - worse
         limits = gain_interval(better, worse, ties, confidence=_CONFIDENCE)
@@ -292,7 +292,7 @@ class AutoAdaptClassifier(DomainClassifierMixin, BaseAutoAdapt):
 
     def _disagreement(self, data):
         """Return on which proportion of the target rows the consensus and the source differ."""
-        adapted, plain = self.consensus_.both(data.X_target, data.ids[data.target])
+        adapted, plain = self.consensus_._both(data.X_target, data.ids[data.target])
         return float(np.mean(adapted != plain))
 
     def _more_labels(self, better, worse):

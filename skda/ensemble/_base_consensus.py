@@ -173,7 +173,7 @@ class BaseConsensus(DomainRouting, MetaEstimatorMixin, BaseEstimator):
         with sklearn.config_context(enable_metadata_routing=True):
             return data, [reader(fitted, data.X, ids) for fitted in used]
 
-    def both(self, X, ids):
+    def _both(self, X, ids):
         """Return what the combination and the source-only model predict, whichever is kept."""
         reader = self._reader()
         with sklearn.config_context(enable_metadata_routing=True):

@@ -106,7 +106,7 @@ def test_the_test_is_the_sign_test_on_rows_where_they_differ():
     known = labels_for(y, d, 40)
     model = auto().fit(X, known, sample_domain=d)
     rows = np.flatnonzero((d < 0) & ~np.isnan(known))
-    adapted, plain = model.consensus_.both(X[rows], d[rows])
+    adapted, plain = model.consensus_._both(X[rows], d[rows])
     wins = int(((adapted == y[rows]) & (plain != y[rows])).sum())
     losses = int(((adapted != y[rows]) & (plain == y[rows])).sum())
     expected = binomtest(wins, wins + losses, alternative="greater").pvalue if wins else 1.0
@@ -146,7 +146,7 @@ def test_it_adapts_where_the_consensus_is_better_and_bounds_the_gain():
     adapts, covered = [], []
     for seed in range(40):
         model, X, y, d = strong(30, seed)
-        adapted, plain = model.consensus_.both(X[d < 0].astype(float), d[d < 0])
+        adapted, plain = model.consensus_._both(X[d < 0].astype(float), d[d < 0])
         gain = 100 * (np.mean(adapted == y[d < 0]) - np.mean(plain == y[d < 0]))
         low, high = model.gain_interval_
         adapts.append(model.adapts_)
@@ -247,7 +247,7 @@ def test_regression_is_tested_by_signed_ranks():
     known = labels_for(y, d, 20)
     model = regressor(alpha=0.05).fit(X, known, sample_domain=d)
     rows = np.flatnonzero((d < 0) & ~np.isnan(known))
-    adapted, plain = model.consensus_.both(X[rows], d[rows])
+    adapted, plain = model.consensus_._both(X[rows], d[rows])
     gains = np.abs(plain - y[rows]) - np.abs(adapted - y[rows])
     assert model.pvalue_ == pytest.approx(wilcoxon(gains, alternative="greater").pvalue)
     assert model.adapts_
