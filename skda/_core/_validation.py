@@ -169,7 +169,9 @@ def data_for_fit(
     return _data(estimator, X, y, ids, labeled)
 
 
-def data_for_inner_fit(estimator, X, y=None, sample_domain=None, *, labels="ignored"):
+def data_for_inner_fit(
+    estimator, X, y=None, sample_domain=None, *, labels="ignored", one_sided=False
+):
     """Turn the arguments of ``fit`` into ``DomainData`` whose rows an inner estimator will check.
 
     Data frames, text, missing values and sparse matrices pass, on the host.
@@ -182,6 +184,8 @@ def data_for_inner_fit(estimator, X, y=None, sample_domain=None, *, labels="igno
         As given by the user.
     labels : {"ignored", "source", "all"}, default="ignored"
         As in :func:`data_for_fit`.
+    one_sided : bool, default=False
+        Whether rows of one side only are fine.
 
     Returns
     -------
@@ -191,7 +195,7 @@ def data_for_inner_fit(estimator, X, y=None, sample_domain=None, *, labels="igno
     input_backend = backend_of(X)
     # Values are not checked: text and missing values are up to the inner estimator.
     X = validate_for_inner(estimator, X, reset=True)
-    ids = domains_for_fit(sample_domain, n_rows(X), estimator=estimator)
+    ids = domains_for_fit(sample_domain, n_rows(X), estimator=estimator, one_sided=one_sided)
     y, labeled = _labels_for_fit(estimator, y, ids, labels)
     return DomainData(X, y, ids, labeled, Backend(), input_backend)
 
