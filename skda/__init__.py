@@ -88,6 +88,10 @@ _PUBLIC = {
         "TwoStageTrAdaBoostRegressor",
         "ULSIFWeighter",
     ],
+    "model_based": [
+        "RegularizedTransferClassifier",
+        "RegularizedTransferRegressor",
+    ],
     "pipeline": ["PerDomain", "TrainOnSource", "make_domain_pipeline"],
 }
 

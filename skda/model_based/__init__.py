@@ -1,0 +1,9 @@
+"""Methods that start from a model of the source, and adapt it to a few target labels."""
+
+from ._regularized_transfer_classifier import RegularizedTransferClassifier
+from ._regularized_transfer_regressor import RegularizedTransferRegressor
+
+__all__ = [
+    "RegularizedTransferClassifier",
+    "RegularizedTransferRegressor",
+]

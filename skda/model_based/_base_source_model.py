@@ -1,0 +1,209 @@
+"""What model-based methods share: a source model, given fitted or learnt, and the labels for it.
+
+A source model that is already fitted replaces the source rows: then target rows are enough.
+"""
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone, is_classifier
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import get_tags
+from sklearn.utils.validation import check_is_fitted
+
+from .._array._backend import is_foreign_array, to_numpy
+from .._array._rows import n_rows, take_rows
+from .._array._warnings import warn_user
+from .._core._labels import as_labels, join_labels, take_labels
+from .._core._routing import DomainRouting
+from .._core._sample_domain import DomainWarning
+from .._core._validation import (
+    class_labels,
+    data_for_inner_fit,
+    data_for_inner_predict,
+    fresh_fit,
+    one_class_explained,
+)
+
+# Folds of the cross-validations over the few labeled target rows.
+N_FOLDS = 5
+
+
+def is_fitted(estimator):
+    """Return whether an estimator has been fitted (a FrozenEstimator says so of what it holds)."""
+    try:
+        check_is_fitted(estimator)
+    except (NotFittedError, TypeError):
+        return False
+    return True
+
+
+def dealt_folds(codes, random_state, n_folds=N_FOLDS):
+    """Return the fold of each row, dealt out class by class in random order.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n,)
+        Class of each row; equal for all in a regression.
+    random_state : RandomState
+        Shuffles the rows of each class.
+    n_folds : int, default=5
+        Most folds; as many as rows if there are fewer.
+
+    Returns
+    -------
+    folds : ndarray of int of shape (n,)
+        Fold of each row. Sizes differ by one at most, and so do those of each class.
+    """
+    order = random_state.permutation(len(codes))
+    order = order[np.argsort(codes[order], kind="stable")]
+    folds = np.empty(len(codes), dtype=np.int64)
+    folds[order] = np.arange(len(codes)) % min(n_folds, len(codes))
+    return folds
+
+
+def class_codes(labels, classes):
+    """Return the index of each label in the sorted classes."""
+    return np.searchsorted(classes, labels)
+
+
+def aligned_columns(values, known, classes, fill):
+    """Return columns of the known classes at their places among all classes, `fill` elsewhere."""
+    aligned = np.full((len(values), len(classes)), fill, dtype=np.float64)
+    aligned[:, class_codes(known, classes)] = values
+    return aligned
+
+
+def all_classes(source_classes, labels):
+    """Return the sorted classes of a source model and of target labels.
+
+    Raises
+    ------
+    ValueError
+        If the two have no class in common: the model then answers another question.
+    """
+    target_classes = np.unique(labels)
+    if not np.isin(target_classes, source_classes).any():
+        raise ValueError(
+            "source_estimator must know a class of the labeled target rows; it knows "
+            f"{np.asarray(source_classes).tolist()[:5]}, they have {target_classes.tolist()[:5]}. "
+            "Write the labels of the target rows as those that the source model was fitted on."
+        )
+    return np.unique(join_labels([np.asarray(source_classes), target_classes]))
+
+
+class BaseModelTransfer(DomainRouting, BaseEstimator):
+    """A source model adapted to labeled target rows.
+
+    A subclass has a ``source_estimator`` parameter, ``_default_source()`` that stands in for None,
+    ``_check_params()``, ``_keep_source(data)`` for when there is nothing to adapt to and
+    ``_adapt(X, y)`` that learns from labeled target rows.
+    """
+
+    _labels = "all"
+
+    def fit(self, X, y, *, sample_domain=None):
+        """Take or learn the source model, then adapt it to the labeled target rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of all domains; with a fitted source model, target rows are enough.
+        y : array-like of shape (n_samples,)
+            Labels; missing ones of target rows are NaN, None or NA or, among integers, -1.
+        sample_domain : array-like of int of shape (n_samples,), default=None
+            Domain of each row: >= 0 a source, < 0 a target. None: all rows are target rows if
+            the source model is given fitted; else all rows are source, the source model is
+            fitted on them and a :class:`~skda.DomainWarning` says so.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+        """
+        with fresh_fit(self):
+            self._check_params()
+            data = self._data(X, y, sample_domain)
+            self.source_estimator_ = self._fitted_source(data)
+            rows = np.flatnonzero(data.labeled & (data.ids < 0))
+            labels = take_labels(data.y, rows)
+            self._note_classes(data, labels)
+            self._keep_source(data)
+            if len(rows):
+                self._adapt(take_rows(data.X, rows), labels)
+            elif data.adapts or self._source_is_given():
+                self._warn_without_labels(len(data.target))
+        return self
+
+    def _source(self):
+        return self._default_source() if self.source_estimator is None else self.source_estimator
+
+    def _source_is_given(self):
+        """Return whether the source model came fitted, so that no source row is needed."""
+        return self.source_estimator is not None and is_fitted(self.source_estimator)
+
+    def _data(self, X, y, sample_domain):
+        given = self._source_is_given()
+        if given and sample_domain is None:
+            # The source model stands for the source rows, so these can only be target rows.
+            sample_domain = np.full(n_rows(X), -1)
+        return data_for_inner_fit(self, X, y, sample_domain, labels="all", one_sided=given)
+
+    def _fitted_source(self, data):
+        """Return the source model as given, or a clone fitted on the source rows."""
+        if not self._source_is_given():
+            with one_class_explained(self, data.y_source):
+                return clone(self._source()).fit(data.X_source, data.y_source)
+        width = getattr(self.source_estimator, "n_features_in_", self.n_features_in_)
+        if width != self.n_features_in_:
+            raise ValueError(
+                f"X must have the {width} features that source_estimator was fitted on; got "
+                f"{self.n_features_in_}. Select the same columns."
+            )
+        return self.source_estimator
+
+    def _note_classes(self, data, labels):
+        """Store the classes of the source model and of the labeled target rows."""
+        if not is_classifier(self):
+            return
+        if not hasattr(self.source_estimator_, "classes_"):
+            raise ValueError(
+                "source_estimator must be a classifier; "
+                f"{type(self.source_estimator_).__name__} has no classes_."
+            )
+        known = as_labels(self.source_estimator_.classes_)
+        if self._source_is_given():
+            self.classes_ = all_classes(known, labels) if len(labels) else known
+        else:
+            self.classes_ = class_labels(self, data)[0]
+
+    def _warn_without_labels(self, n_target):
+        warn_user(
+            f"{type(self).__name__} found no label on {n_target} target rows: the source model is "
+            "used as it is. A target row counts as labeled when its y is not NaN, not None or NA "
+            "and, among integers, not -1.",
+            DomainWarning,
+        )
+
+    def _rows_to_predict(self, X, sample_domain):
+        return data_for_inner_predict(self, X, sample_domain)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags = get_tags(self._source()).input_tags
+        return tags
+
+
+def unwrapped(estimator):
+    """Return the model inside a FrozenEstimator or a fitted search."""
+    while True:
+        if isinstance(estimator, FrozenEstimator):
+            estimator = estimator.estimator
+        elif hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        else:
+            return estimator
+
+
+def on_host(values):
+    """Return predictions in NumPy."""
+    return to_numpy(values) if is_foreign_array(values) else np.asarray(values)
