@@ -149,7 +149,7 @@ def default_variants(methods):
     for name, make in methods.items():
         yield Variant(name, name)
         estimator = make() if "module" not in inspect.signature(make).parameters else None
-        boosts = estimator is not None and role(estimator) in (CLASSIFICATION, REGRESSION)
+        boosts = hasattr(estimator, "estimator") and role(estimator) in (CLASSIFICATION, REGRESSION)
         if boosts and reads_target_labels(estimator):
             yield Variant(f"{name}, linear", name, {"estimator": "linear"})
 
