@@ -91,6 +91,8 @@ _PUBLIC = {
     "model_based": [
         "RegularizedTransferClassifier",
         "RegularizedTransferRegressor",
+        "StackedTransferClassifier",
+        "StackedTransferRegressor",
     ],
     "pipeline": ["PerDomain", "TrainOnSource", "make_domain_pipeline"],
 }

@@ -122,6 +122,24 @@ EXAMPLES = {
         skda.OptimalTransportTransformer(reg=0.1, class_reg=0.2, class_penalty="l1l2"),
         skda.OptimalTransportTransformer(reg=0.1, marginal_reg=1.0, metric="euclidean"),
     ],
+    "RegularizedTransferClassifier": [
+        skda.RegularizedTransferClassifier(),
+        skda.RegularizedTransferClassifier(reg=1.0, penalty="l1", penalize_intercept=False),
+    ],
+    "RegularizedTransferRegressor": [
+        skda.RegularizedTransferRegressor(),
+        skda.RegularizedTransferRegressor(reg=1.0, penalty="l1", penalize_intercept=True),
+    ],
+    "StackedTransferClassifier": [
+        skda.StackedTransferClassifier(),
+        skda.StackedTransferClassifier(method="feature"),
+        skda.StackedTransferClassifier(method="residual", n_estimators=5),
+    ],
+    "StackedTransferRegressor": [
+        skda.StackedTransferRegressor(),
+        skda.StackedTransferRegressor(method="feature"),
+        skda.StackedTransferRegressor(method="residual"),
+    ],
     "TwoStageTrAdaBoostRegressor": [
         skda.TwoStageTrAdaBoostRegressor(n_steps=3, n_estimators=3, cv=2)
     ],

@@ -2,8 +2,12 @@
 
 from ._regularized_transfer_classifier import RegularizedTransferClassifier
 from ._regularized_transfer_regressor import RegularizedTransferRegressor
+from ._stacked_transfer_classifier import StackedTransferClassifier
+from ._stacked_transfer_regressor import StackedTransferRegressor
 
 __all__ = [
     "RegularizedTransferClassifier",
     "RegularizedTransferRegressor",
+    "StackedTransferClassifier",
+    "StackedTransferRegressor",
 ]

@@ -171,7 +171,7 @@ class RegularizedTransferRegressor(DomainRegressorMixin, LinearTransfer):
     >>> model = RegularizedTransferRegressor(source_model).fit(X_target[:15], y_target[:15])
     >>> new = X_target[15:], y_target[15:]
     >>> print(f"{source_model.score(*new):.2f} -> {model.score(*new):.2f}")
-    0.79 -> 0.97
+    0.79 -> 0.86
     """
 
     def __init__(

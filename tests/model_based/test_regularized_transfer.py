@@ -27,7 +27,7 @@ from skda.model_based._regularized_transfer_regressor import (
     generalized_cross_validation,
     ridge_differences,
 )
-from tests.templates import PredictorTemplate
+from tests.model_based.few_labels import FewLabels, few
 
 BOTH = pytest.mark.parametrize(
     ("cls", "source"),
@@ -47,28 +47,6 @@ def near_coefficients(seed, change=0.4, d=15, classes=False):
     y[300:] = X[300:] @ (w + change * rng.normal(size=d))
     y = y + 0.1 * rng.normal(size=600)
     return X, ((y > 0).astype(int) if classes else y), d_ids
-
-
-def few(y, d, n_labeled, mark):
-    """Return y with all but the first labels of target rows missing."""
-    hidden = y.astype(float)
-    hidden[np.flatnonzero(d < 0)[n_labeled:]] = mark
-    return hidden
-
-
-class FewLabels(PredictorTemplate):
-    """Some target labels are learnt from; scores are on the others."""
-
-    n_labeled = 30
-
-    def target_scores(self, estimator):
-        scores = []
-        for seed in self.seeds:
-            X, y, d = self.shift(seed)
-            model = clone(estimator).fit(X, few(y, d, self.n_labeled, np.nan), sample_domain=d)
-            rest = np.flatnonzero(d < 0)[self.n_labeled :]
-            scores.append(model.score(X[rest], y[rest]))
-        return np.array(scores)
 
 
 class TestRegularizedTransferRegressor(FewLabels):
@@ -255,7 +233,7 @@ def test_generalized_cross_validation_chooses_nearly_as_well_as_leaving_one_out(
 @BOTH
 def test_given_and_learnt_source_models_are_the_same(cls, source):
     X, y, d = near_coefficients(0, classes=cls is RegularizedTransferClassifier)
-    hidden = few(y, d, 30, np.nan)
+    hidden = few(y, d, 30)
     learnt = cls(source, random_state=0).fit(X, hidden, sample_domain=d)
     fitted = clone(source).fit(X[d > 0], y[d > 0])
     rows = np.flatnonzero(d < 0)[:30]
@@ -286,7 +264,7 @@ def test_without_target_labels_the_source_model_is_used_with_a_warning(cls, sour
     X, y, d = near_coefficients(0, classes=cls is RegularizedTransferClassifier)
     plain = clone(source).fit(X[d > 0], y[d > 0])
     with pytest.warns(DomainWarning, match="no label on 300 target rows"):
-        model = cls(source).fit(X, few(y, d, 0, np.nan), sample_domain=d)
+        model = cls(source).fit(X, few(y, d, 0), sample_domain=d)
     np.testing.assert_allclose(model.predict(X), plain.predict(X))
     assert model.reg_ == np.inf
     with pytest.warns(DomainWarning, match="no label on 1 target rows"):
@@ -297,7 +275,7 @@ def test_without_target_labels_the_source_model_is_used_with_a_warning(cls, sour
 def test_one_labeled_row_is_enough(cls, source):
     X, y, d = near_coefficients(0, classes=cls is RegularizedTransferClassifier)
     for penalty in ("l1", "l2"):
-        model = cls(source, penalty=penalty).fit(X, few(y, d, 1, np.nan), sample_domain=d)
+        model = cls(source, penalty=penalty).fit(X, few(y, d, 1), sample_domain=d)
         np.testing.assert_allclose(model.coef_, model.source_coef_, atol=1e-2)
 
 
