@@ -89,10 +89,13 @@ _PUBLIC = {
         "ULSIFWeighter",
     ],
     "model_based": [
+        "ForestTransferClassifier",
+        "ForestTransferRegressor",
         "RegularizedTransferClassifier",
         "RegularizedTransferRegressor",
         "StackedTransferClassifier",
         "StackedTransferRegressor",
+        "TreeTransferClassifier",
     ],
     "pipeline": ["PerDomain", "TrainOnSource", "make_domain_pipeline"],
 }

@@ -16,6 +16,7 @@ import polars as pl
 import pytest
 import sklearn
 from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.feature_selection import SelectKBest
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, cross_validate
@@ -139,6 +140,19 @@ EXAMPLES = {
         skda.StackedTransferRegressor(),
         skda.StackedTransferRegressor(method="feature"),
         skda.StackedTransferRegressor(method="residual"),
+    ],
+    "TreeTransferClassifier": [
+        skda.TreeTransferClassifier(),
+        skda.TreeTransferClassifier(method="strut"),
+        skda.TreeTransferClassifier(method="relabel"),
+    ],
+    "ForestTransferClassifier": [
+        skda.ForestTransferClassifier(RandomForestClassifier(5, random_state=0), method=method)
+        for method in ("mix", "ser", "relabel")
+    ],
+    "ForestTransferRegressor": [
+        skda.ForestTransferRegressor(RandomForestRegressor(5, random_state=0), method=method)
+        for method in ("mix", "strut", "relabel")
     ],
     "TwoStageTrAdaBoostRegressor": [
         skda.TwoStageTrAdaBoostRegressor(n_steps=3, n_estimators=3, cv=2)

@@ -3,13 +3,12 @@
 import numpy as np
 from scipy import sparse
 from sklearn.base import is_classifier
-from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 
 from .._array._rows import n_rows, take_rows
 from .._core._labels import as_labels
 from .._core._param_checks import check_bool, check_option, check_real
-from ._base_source_model import BaseModelTransfer, on_host, unwrapped
+from ._base_source_model import BaseModelTransfer, on_host, pipeline_parts
 
 # A source model counts as linear if its outputs are those of its coefficients up to this part of
 # the largest output; float32 models round to about 1e-6 of it.
@@ -18,17 +17,14 @@ _ROWS_TO_COMPARE = 100
 
 
 def linear_parts(estimator):
-    """Return the fitted maps in front of a linear model, and the model.
+    """Return the fitted transformers in front of a linear model, and the model.
 
     Raises
     ------
     ValueError
         If the last step has no coefficients of its features.
     """
-    model, maps = unwrapped(estimator), []
-    while isinstance(model, Pipeline):
-        maps += [step for _, step in model.steps[:-1] if step not in (None, "passthrough")]
-        model = unwrapped(model.steps[-1][1])
+    maps, model = pipeline_parts(estimator)
     if not (hasattr(model, "coef_") and hasattr(model, "intercept_")):
         raise ValueError(
             "source_estimator must be a linear model, or a Pipeline that ends in one; "

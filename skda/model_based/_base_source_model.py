@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
@@ -152,6 +153,9 @@ class BaseModelTransfer(DomainRouting, BaseEstimator):
         """Return the source model as given, or a clone fitted on the source rows."""
         if not self._source_is_given():
             with one_class_explained(self, data.y_source):
+                # Some classifiers can be fitted so, but there is nothing in them to transfer.
+                if is_classifier(self) and len(np.unique(data.y_source)) < 2:
+                    raise ValueError("one class")
                 return clone(self._source()).fit(data.X_source, data.y_source)
         width = getattr(self.source_estimator, "n_features_in_", self.n_features_in_)
         if width != self.n_features_in_:
@@ -202,6 +206,15 @@ def unwrapped(estimator):
             estimator = estimator.best_estimator_
         else:
             return estimator
+
+
+def pipeline_parts(estimator):
+    """Return the fitted transformers in front of a model, and the model itself."""
+    model, maps = unwrapped(estimator), []
+    while isinstance(model, Pipeline):
+        maps += [step for _, step in model.steps[:-1] if step not in (None, "passthrough")]
+        model = unwrapped(model.steps[-1][1])
+    return maps, model
 
 
 def on_host(values):
