@@ -11,11 +11,13 @@ from ._information import InformationMaximizationScorer, PredictionEntropyScorer
 from ._labeled import LabeledTargetScorer, SourceScorer
 from ._mixval import MixValScorer
 from ._mmd import mmd, mmd_test
+from ._rank_sources import rank_sources
 from ._structure import (
     BatchNuclearNormScorer,
     ClassClusterScorer,
     SoftNeighborhoodDensityScorer,
 )
+from ._transferability import h_score, leep, logme
 from ._two_sample import classifier_two_sample_test, proxy_a_distance
 from ._weighted import DEVScorer, ImportanceWeightedScorer
 
@@ -34,9 +36,13 @@ __all__ = [
     "classifier_two_sample_test",
     "coral_distance",
     "energy_distance",
+    "h_score",
+    "leep",
+    "logme",
     "mmd",
     "mmd_test",
     "proxy_a_distance",
+    "rank_sources",
     "sliced_wasserstein_distance",
     "wasserstein_distance",
 ]

@@ -24,7 +24,7 @@ class TreeTransferClassifier(TreesClassifier):
         cuts subtrees that are no better than a leaf on them. Structure transfer keeps the features
         that are compared, chooses each threshold anew, and cuts branches without target rows.
         "relabel" only gives the leaves the classes of their target rows.
-    source_weight : float, default=1.0
+    source_weight : float, default=5.0
         How many target rows the class proportions of the source count as, at each leaf. 0 forgets
         them, as in the paper.
     protected_classes : label or array-like of labels, default=None
@@ -102,7 +102,7 @@ class TreeTransferClassifier(TreesClassifier):
         source_estimator=None,
         *,
         method="ser",
-        source_weight=1.0,
+        source_weight=5.0,
         protected_classes=None,
         random_state=None,
     ):
