@@ -89,6 +89,8 @@ _PUBLIC = {
         "ULSIFWeighter",
     ],
     "model_based": [
+        "DomainExpertsClassifier",
+        "DomainExpertsRegressor",
         "ForestTransferClassifier",
         "ForestTransferRegressor",
         "RegularizedTransferClassifier",

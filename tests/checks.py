@@ -146,6 +146,15 @@ EXAMPLES = {
         skda.TreeTransferClassifier(method="strut"),
         skda.TreeTransferClassifier(method="relabel"),
     ],
+    "DomainExpertsClassifier": [
+        skda.DomainExpertsClassifier(),
+        skda.DomainExpertsClassifier(weighting="uniform"),
+        skda.DomainExpertsClassifier(weighting="labels"),
+    ],
+    "DomainExpertsRegressor": [
+        skda.DomainExpertsRegressor(),
+        skda.DomainExpertsRegressor(weighting="labels"),
+    ],
     "ForestTransferClassifier": [
         skda.ForestTransferClassifier(RandomForestClassifier(5, random_state=0), method=method)
         for method in ("mix", "ser", "relabel")

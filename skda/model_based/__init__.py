@@ -1,5 +1,6 @@
 """Methods that start from a model of the source, and adapt it to a few target labels."""
 
+from ._domain_experts import DomainExpertsClassifier, DomainExpertsRegressor
 from ._forest_transfer import ForestTransferClassifier, ForestTransferRegressor
 from ._regularized_transfer_classifier import RegularizedTransferClassifier
 from ._regularized_transfer_regressor import RegularizedTransferRegressor
@@ -8,6 +9,8 @@ from ._stacked_transfer_regressor import StackedTransferRegressor
 from ._tree_transfer import TreeTransferClassifier
 
 __all__ = [
+    "DomainExpertsClassifier",
+    "DomainExpertsRegressor",
     "ForestTransferClassifier",
     "ForestTransferRegressor",
     "RegularizedTransferClassifier",

@@ -34,16 +34,6 @@ def linear_parts(estimator):
     return maps, model
 
 
-def check_penalty_params(estimator):
-    """Check the parameters that the linear methods have in common."""
-    if not isinstance(estimator.reg, str):
-        check_real("reg", estimator.reg, low=0, hint='"auto" chooses it.')
-    elif estimator.reg != "auto":
-        raise ValueError(f'reg must be a non-negative number or "auto"; got {estimator.reg!r}.')
-    check_option("penalty", estimator.penalty, ("l2", "l1"))
-    check_bool("penalize_intercept", estimator.penalize_intercept)
-
-
 def with_constant(X):
     """Return the rows with a column of ones, whose coefficient is the intercept."""
     return np.column_stack([X, np.ones(len(X))])
@@ -52,8 +42,18 @@ def with_constant(X):
 class LinearTransfer(BaseModelTransfer):
     """A linear source model with its coefficients moved to suit labeled target rows."""
 
+    _automatic = ("auto",)  # how the penalty may be chosen
+
     def _check_params(self):
-        check_penalty_params(self)
+        if not isinstance(self.reg, str):
+            check_real("reg", self.reg, low=0, hint='"auto" chooses it.')
+        elif self.reg not in self._automatic:
+            raise ValueError(
+                f"reg must be a non-negative number or one of {list(self._automatic)}; got "
+                f"{self.reg!r}."
+            )
+        check_option("penalty", self.penalty, ("l2", "l1"))
+        check_bool("penalize_intercept", self.penalize_intercept)
 
     def _keep_source(self, data):
         """Start from the coefficients of the source model, one row per output."""

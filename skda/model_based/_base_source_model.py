@@ -5,6 +5,7 @@ A source model that is already fitted replaces the source rows: then target rows
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone, is_classifier
+from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
@@ -36,6 +37,16 @@ def is_fitted(estimator):
     except (NotFittedError, TypeError):
         return False
     return True
+
+
+def check_is_estimator(name, value):
+    """Raise unless this is an object with ``fit``, or None."""
+    if value is None or (hasattr(value, "fit") and not isinstance(value, type)):
+        return
+    raise ValueError(
+        f"{name} must be an estimator, such as Ridge(), or None; got {value!r}. Pass an object, "
+        "not its class or its name."
+    )
 
 
 def dealt_folds(codes, random_state, n_folds=N_FOLDS):
@@ -72,6 +83,21 @@ def aligned_columns(values, known, classes, fill):
     aligned = np.full((len(values), len(classes)), fill, dtype=np.float64)
     aligned[:, class_codes(known, classes)] = values
     return aligned
+
+
+def probabilities(model, X, classes):
+    """Return the probability of each class; 1 for the predicted one if the model has none."""
+    if hasattr(model, "predict_proba"):
+        return aligned_columns(on_host(model.predict_proba(X)), model.classes_, classes, 0.0)
+    codes = class_codes(as_labels(model.predict(X)), classes)
+    return np.eye(len(classes))[codes]
+
+
+def fitted_classifier(model, X, y):
+    """Fit a classifier; rows of one class need none."""
+    if len(np.unique(y)) < 2:
+        model = DummyClassifier()
+    return model.fit(X, y)
 
 
 def all_classes(source_classes, labels):
@@ -122,6 +148,7 @@ class BaseModelTransfer(DomainRouting, BaseEstimator):
             The fitted estimator.
         """
         with fresh_fit(self):
+            check_is_estimator("source_estimator", self.source_estimator)
             self._check_params()
             data = self._data(X, y, sample_domain)
             self.source_estimator_ = self._fitted_source(data)

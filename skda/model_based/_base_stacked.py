@@ -7,7 +7,7 @@ from sklearn.utils import check_array, check_random_state, get_tags
 
 from .._array._rows import take_rows
 from .._core._param_checks import check_option
-from ._base_source_model import BaseModelTransfer, dealt_folds
+from ._base_source_model import BaseModelTransfer, check_is_estimator, dealt_folds
 
 METHODS = ("interpolation", "feature", "residual")
 
@@ -35,6 +35,7 @@ class StackedTransfer(BaseModelTransfer):
 
     def _check_params(self):
         check_option("method", self.method, METHODS)
+        check_is_estimator("target_estimator", self.target_estimator)
 
     def _target(self):
         return self._default_target() if self.target_estimator is None else self.target_estimator

@@ -3,36 +3,25 @@
 import numpy as np
 from scipy.special import log_softmax, softmax
 from sklearn.base import clone, is_regressor
-from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.utils import check_random_state
 
 from .._array._rows import take_rows
 from .._array._warnings import warn_user
-from .._core._labels import as_labels
 from .._core._param_checks import check_integer, check_real
 from .._core._sample_domain import DomainWarning
 from .._core._score import DomainClassifierMixin
-from ._base_source_model import aligned_columns, class_codes, dealt_folds, on_host
+from ._base_source_model import (
+    class_codes,
+    dealt_folds,
+    fitted_classifier,
+    on_host,
+    probabilities,
+)
 from ._base_stacked import StackedTransfer
 
 # Probabilities of the source model are kept off 0, from where no residual could move them.
 _LOWEST_PROBA = 1e-3
-
-
-def probabilities(model, X, classes):
-    """Return the probability of each class; 1 for the predicted one if the model has none."""
-    if hasattr(model, "predict_proba"):
-        return aligned_columns(on_host(model.predict_proba(X)), model.classes_, classes, 0.0)
-    codes = class_codes(as_labels(model.predict(X)), classes)
-    return np.eye(len(classes))[codes]
-
-
-def fitted_classifier(model, X, y):
-    """Fit a classifier; rows of one class need none."""
-    if len(np.unique(y)) < 2:
-        model = DummyClassifier()
-    return model.fit(X, y)
 
 
 def log_loss(scores, codes):

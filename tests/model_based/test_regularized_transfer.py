@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 from scipy.optimize import check_grad, minimize
+from scipy.stats import multivariate_normal
 from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
@@ -25,6 +26,7 @@ from skda.model_based._base_source_model import dealt_folds
 from skda.model_based._regularized_transfer_classifier import logistic_loss
 from skda.model_based._regularized_transfer_regressor import (
     generalized_cross_validation,
+    negative_log_evidence,
     ridge_differences,
 )
 from tests.model_based.few_labels import FewLabels, few
@@ -56,6 +58,7 @@ class TestRegularizedTransferRegressor(FewLabels):
     bad_params = {
         "reg": [-1.0, "much", np.nan, None],
         "penalty": ["l3", None],
+        "source_estimator": ["ridge", Ridge],
         "penalize_intercept": ["no", 1],
     }
 
@@ -122,6 +125,30 @@ def test_generalized_cross_validation_by_the_hat_matrix():
             if left > 0:
                 wanted = shape[0] * np.sum((r - hat @ r) ** 2) / left**2
                 assert error == pytest.approx(wanted, rel=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(12, 4), (4, 12)])
+def test_evidence_is_that_of_a_normal_distribution(shape):
+    rng = np.random.default_rng(0)
+    X, r = rng.normal(size=shape), rng.normal(size=shape[0])
+    regs = np.array([0.1, 1.0, 30.0])
+    wanted = []
+    for reg in regs:
+        covariance = np.eye(shape[0]) + X @ X.T / reg
+        variance = r @ np.linalg.solve(covariance, r) / shape[0]
+        wanted.append(-2 * multivariate_normal.logpdf(r, cov=variance * covariance))
+    found = negative_log_evidence(X, r, regs)
+    np.testing.assert_allclose(np.diff(found), np.diff(wanted), rtol=1e-9)
+
+
+def test_a_perfect_source_model_is_kept():
+    X, y, _ = near_coefficients(0, change=0.0)
+    source = LinearRegression().fit(X, y)
+    for reg in ("auto", "gcv"):
+        model = RegularizedTransferRegressor(source, reg=reg).fit(X[:9], source.predict(X[:9]))
+        np.testing.assert_allclose(model.coef_, source.coef_)
+        one = RegularizedTransferRegressor(source, reg=reg).fit(X[:1], y[:1])
+        np.testing.assert_allclose(one.coef_, source.coef_)
 
 
 def test_without_a_penalty_the_shortest_difference_is_taken():
@@ -214,7 +241,8 @@ def test_folds_have_equal_sizes_and_every_class():
     assert dealt_folds(np.zeros(3), np.random.RandomState(0)).max() == 2
 
 
-def test_generalized_cross_validation_chooses_nearly_as_well_as_leaving_one_out():
+@pytest.mark.parametrize("criterion", ["auto", "gcv"])
+def test_the_choice_is_nearly_as_good_as_leaving_one_out(criterion):
     X, y, d = near_coefficients(3)
     Xt, yt = X[d < 0][:40], y[d < 0][:40]
     source = FrozenEstimator(Ridge().fit(X[d > 0], y[d > 0]))
@@ -223,7 +251,7 @@ def test_generalized_cross_validation_chooses_nearly_as_well_as_leaving_one_out(
         model = RegularizedTransferRegressor(source, reg=reg)
         return np.mean((cross_val_predict(model, Xt, yt, cv=LeaveOneOut()) - yt) ** 2)
 
-    chosen = RegularizedTransferRegressor(source).fit(Xt, yt).reg_
+    chosen = RegularizedTransferRegressor(source, reg=criterion).fit(Xt, yt).reg_
     assert error(chosen) <= 1.1 * min(error(reg) for reg in np.logspace(-3, 4, 15))
 
 
@@ -363,3 +391,11 @@ def test_a_search_that_stops_too_early_warns():
     X, y, d = near_coefficients(0, classes=True)
     with pytest.warns(ConvergenceWarning, match="max_iter=1 "):
         RegularizedTransferClassifier(max_iter=1, reg=1e-3).fit(X, y, sample_domain=d)
+
+
+def test_generalized_cross_validation_is_not_for_absolute_differences():
+    X, y, d = near_coefficients(0)
+    with pytest.raises(ValueError, match="reg='gcv' needs penalty='l2'"):
+        RegularizedTransferRegressor(reg="gcv", penalty="l1").fit(X, y, sample_domain=d)
+    with pytest.raises(ValueError, match="reg must be"):
+        RegularizedTransferClassifier(reg="gcv").fit(X, y > 0, sample_domain=d)

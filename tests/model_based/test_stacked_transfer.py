@@ -34,7 +34,7 @@ class TestStackedTransferRegressor(FewLabels):
     )
     model = RandomForestRegressor(20, random_state=0)
     gain = 0.3
-    bad_params = {"method": ["boosting", None, 1]}
+    bad_params = {"method": ["boosting", None, 1], "target_estimator": ["ridge", Ridge]}
 
     def shift(self, seed):
         return other_trend(seed)
