@@ -95,6 +95,7 @@ _PUBLIC = {
         "ForestTransferRegressor",
         "RegularizedTransferClassifier",
         "RegularizedTransferRegressor",
+        "SelfTrainingTransferClassifier",
         "StackedTransferClassifier",
         "StackedTransferRegressor",
         "TreeTransferClassifier",

@@ -131,6 +131,10 @@ EXAMPLES = {
         skda.RegularizedTransferRegressor(),
         skda.RegularizedTransferRegressor(reg=1.0, penalty="l1", penalize_intercept=True),
     ],
+    "SelfTrainingTransferClassifier": [
+        skda.SelfTrainingTransferClassifier(),
+        skda.SelfTrainingTransferClassifier(keep_source=False, n_rounds=3),
+    ],
     "StackedTransferClassifier": [
         skda.StackedTransferClassifier(),
         skda.StackedTransferClassifier(method="feature"),

@@ -4,6 +4,7 @@ from ._domain_experts import DomainExpertsClassifier, DomainExpertsRegressor
 from ._forest_transfer import ForestTransferClassifier, ForestTransferRegressor
 from ._regularized_transfer_classifier import RegularizedTransferClassifier
 from ._regularized_transfer_regressor import RegularizedTransferRegressor
+from ._self_training import SelfTrainingTransferClassifier
 from ._stacked_transfer_classifier import StackedTransferClassifier
 from ._stacked_transfer_regressor import StackedTransferRegressor
 from ._tree_transfer import TreeTransferClassifier
@@ -15,6 +16,7 @@ __all__ = [
     "ForestTransferRegressor",
     "RegularizedTransferClassifier",
     "RegularizedTransferRegressor",
+    "SelfTrainingTransferClassifier",
     "StackedTransferClassifier",
     "StackedTransferRegressor",
     "TreeTransferClassifier",
