@@ -137,6 +137,17 @@ def test_feature_and_residual_by_hand():
     np.testing.assert_allclose(model.predict(X), wanted)
 
 
+def test_features_of_classes_are_log_odds():
+    X, y = load_iris(return_X_y=True)
+    source = LogisticRegression(max_iter=1000).fit(X[::2], y[::2])
+    tree = DecisionTreeClassifier(max_depth=3, random_state=0)
+    model = StackedTransferClassifier(source, tree, method="feature").fit(X[1::4], y[1::4])
+    proba = np.clip(source.predict_proba(X), 1e-3, None)
+    wide = np.column_stack([X, np.log(proba[:, 1:] / proba[:, :1])])
+    wanted = clone(tree).fit(wide[1::4], y[1::4]).predict_proba(wide)
+    np.testing.assert_allclose(model.predict_proba(X), wanted)
+
+
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_boosting_of_lines_ends_at_logistic_regression_with_an_offset(n_classes):
     rng = np.random.default_rng(0)
