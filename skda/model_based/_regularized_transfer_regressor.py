@@ -173,7 +173,8 @@ class RegularizedTransferRegressor(DomainRegressorMixin, LinearTransfer):
     :class:`~skda.DomainWarning`. Several sources, and several targets, are pooled. One model
     predicts rows of all domains.
 
-    Costs one singular value decomposition of the n labeled target rows, O(n d min(n, d)). Array
+    Costs a ridge regression of the n labeled target rows, and one singular value decomposition of
+    them, O(n d min(n, d)), to choose the penalty. Array
     level (b): NumPy on the host; rows of other libraries are moved to the host.
 
     References
