@@ -35,7 +35,8 @@ def test_code_on_the_page_runs_and_prints_what_it_says(page, monkeypatch, tmp_pa
 def test_example_of_the_readme_is_short():
     code, expected = FENCE.findall((ROOT / "README.md").read_text("utf-8"))[0]
     assert expected
-    assert len([line for line in code.splitlines() if line.strip()]) <= 13
+    # Two calls by hand, and the one that decides for itself.
+    assert len([line for line in code.splitlines() if line.strip()]) <= 15
 
 
 def test_readme_names_only_what_exists():
