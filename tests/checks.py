@@ -259,7 +259,7 @@ def outputs(estimator, X, sample_domain):
     }
     # Those of an ensemble have one entry per candidate.
     n_source = int((np.asarray(sample_domain) >= 0).sum())
-    if len(getattr(estimator, "weights_", ())) == n_source:
+    if hasattr(estimator, "weights_") and estimator.weights_.shape[0] == n_source:
         outputs_by_method["weights_"] = by_row(estimator, sample_domain)
     return outputs_by_method
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 from scipy.stats import wilcoxon
-from sklearn.base import BaseEstimator, MetaEstimatorMixin
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, is_classifier
 from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 
@@ -66,6 +66,8 @@ class BaseAutoAdapt(DomainRouting, MetaEstimatorMixin, BaseEstimator):
             data = data_for_inner_fit(self, X, y, sample_domain, labels="all")
             labels = without_target_labels(data) if data.adapts else data.y
             self.consensus_ = self._consensus().fit(data.X, labels, sample_domain=sample_domain)
+            if is_classifier(self):
+                self.classes_ = self.consensus_.classes_
             self.gain_interval_, self.pvalue_, self.n_labels_ = None, None, 0
             self._decide(data)
             self.consensus_.keeps_source_ = not self.adapts_
@@ -209,29 +211,6 @@ class AutoAdaptClassifier(DomainClassifierMixin, BaseAutoAdapt):
     >>> model.adapts_, model.n_labels_
     (True, 30)
     """
-
-    def fit(self, X, y, *, sample_domain=None):
-        """Fit the candidates, and decide whether their consensus or the source-only model is used.
-
-        Parameters
-        ----------
-        X : array-like, data frame or sparse matrix of shape (n_samples, n_features)
-            Rows of all domains, in any container that the estimator takes.
-        y : array-like of shape (n_samples,)
-            Labels. Those of target rows are used where there are five or more, for the test of the
-            consensus and for nothing else.
-        sample_domain : array-like of int of shape (n_samples,), default=None
-            Domain of each row: >= 0 a source, < 0 a target. None: the plain estimator on all rows,
-            with a :class:`~skda.DomainWarning`.
-
-        Returns
-        -------
-        self : object
-            The fitted estimator.
-        """
-        super().fit(X, y, sample_domain=sample_domain)
-        self.classes_ = self.consensus_.classes_
-        return self
 
     @available_if(_has_probabilities)
     def predict_proba(self, X, *, sample_domain=None):

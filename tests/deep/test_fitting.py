@@ -30,6 +30,14 @@ from skda.model_selection import DomainStratifiedKFold  # noqa: E402
 SMALL = {"module__hidden": 8, "max_epochs": 3, "lr": 0.01, "random_state": 0}
 
 
+@pytest.fixture(autouse=True)
+def heard():
+    """A process that a shell started in the background ignores Ctrl-C, and so would the tests."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class CtrlC(skorch.callbacks.Callback):
     """Sends this process what the terminal sends it, in the middle of an epoch."""
 
