@@ -223,6 +223,8 @@ class Facts(NamedTuple):
     """Whether all columns in front of the predictor hold numbers."""
     columns: list | None
     """Names of the columns of numbers, of a data frame that has others beside them."""
+    others: list | None
+    """Names of those others."""
     missing: bool
     sparse: bool
     """Too large a sparse matrix to be made dense."""
@@ -343,10 +345,12 @@ def _facts(before, last, X, y, source):
         seen = make_pipeline(*(clone(step) for step in before)).fit_transform(
             seen, take_labels(y, rows)
         )
-    columns = None
+    columns = others = None
     if hasattr(seen, "select_dtypes"):  # a pandas frame
         numbers = seen.select_dtypes("number")
-        columns = None if numbers.shape[1] == seen.shape[1] else list(numbers.columns)
+        if numbers.shape[1] < seen.shape[1]:
+            columns = list(numbers.columns)
+            others = [name for name in seen.columns if name not in numbers.columns]
         values = numbers.to_numpy(dtype=float)
     else:
         values = _as_floats(seen)
@@ -361,6 +365,7 @@ def _facts(before, last, X, y, source):
         task="classifier" if is_classifier(last) else "regressor",
         numeric=values is not None and columns is None,
         columns=columns,
+        others=others,
         missing=dense and bool(np.isnan(values).any()),
         sparse=is_sparse and not densify,
         densify=densify,
@@ -431,7 +436,7 @@ def _built(entry, before, last, facts):
     prepare = [] if entry.name == "label shift" else _preparation(facts)
     if entry.role == "map":
         if facts.columns is not None:
-            method = _on_columns([*prepare, method], facts.columns)
+            method = _on_columns([*prepare, method], facts.columns, facts.others)
             return make_domain_pipeline(*_cloned(before), method, clone(last))
         return make_domain_pipeline(*_cloned(before), *prepare, method, clone(last))
     return make_domain_pipeline(*_cloned(before), *prepare, method)
@@ -451,12 +456,14 @@ def to_dense(X):
     return X.toarray() if sparse.issparse(X) else X
 
 
-def _on_columns(steps, columns):
+def _on_columns(steps, columns, others):
     """Return a transformer that maps the columns of numbers and leaves the others."""
-    numbers = make_domain_pipeline(*steps)
-    return ColumnTransformer(
-        [("numbers", numbers, columns)], remainder="passthrough", verbose_feature_names_out=False
-    ).set_output(transform="pandas")
+    # Named, since scikit-learn 1.8 cannot route metadata beside a remainder.
+    parts = [
+        ("numbers", make_domain_pipeline(*steps), columns),
+        ("others", "passthrough", others),
+    ]
+    return ColumnTransformer(parts, verbose_feature_names_out=False).set_output(transform="pandas")
 
 
 def _cloned(steps):
