@@ -107,6 +107,13 @@ def missing_like(labels, shape):
     return np.full(shape, None, dtype=object), labels.astype(object)
 
 
+def spread_labels(known, rows, n_samples):
+    """Return labels of all rows: the known ones at these rows, missing ones elsewhere."""
+    y, known = missing_like(known, (n_samples, *known.shape[1:]))
+    y[rows] = known
+    return y
+
+
 def join_labels(known):
     """Concatenate label arrays of different domains without turning numbers into text."""
     # concatenate would turn [1] and ['a'] into ['1', 'a']; objects keep what they are.

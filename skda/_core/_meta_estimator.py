@@ -251,11 +251,14 @@ class DelegatingEstimator(DomainRouting, MetaEstimatorMixin, BaseEstimator):
 
 def class_columns(estimator, X, classes):
     """Return ``predict_proba`` with one column per class; 0 for those it did not see."""
-    proba = as_labels(estimator.predict_proba(X))
     # An estimator fitted on part of the rows may lack a class, and its column.
-    columns = np.searchsorted(classes, estimator.classes_)
-    aligned = np.zeros((proba.shape[0], len(classes)))
-    aligned[:, columns] = proba
+    return aligned_columns(as_labels(estimator.predict_proba(X)), estimator.classes_, classes)
+
+
+def aligned_columns(values, known, classes, fill=0.0):
+    """Return columns of the known classes at their places among all classes, `fill` elsewhere."""
+    aligned = np.full((len(values), len(classes)), fill, dtype=np.float64)
+    aligned[:, np.searchsorted(classes, known)] = values
     return aligned
 
 

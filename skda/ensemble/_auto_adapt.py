@@ -6,7 +6,6 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, is_classifier
 from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 
-from .._array._rows import take_rows
 from .._core._labels import as_labels, labeled_rows, take_labels
 from .._core._param_checks import check_real
 from .._core._routing import DomainRouting
@@ -14,8 +13,8 @@ from .._core._score import DomainClassifierMixin, DomainRegressorMixin
 from .._core._validation import data_for_inner_fit, data_for_inner_predict, fresh_fit
 from .._numerics._paired_tests import gain_interval, labels_needed, sign_test
 from .._numerics._signed_rank import signed_rank_interval
+from ..model_selection._source_only import SOURCE_ONLY
 from ._base_consensus import without_target_labels
-from ._candidates import SOURCE_ONLY
 from ._consensus_classifier import ConsensusClassifier
 from ._consensus_regressor import ConsensusRegressor
 
@@ -78,13 +77,14 @@ class BaseAutoAdapt(DomainRouting, MetaEstimatorMixin, BaseEstimator):
             return self._keep("there are no target rows to adapt to")
         if SOURCE_ONLY not in self.consensus_.estimators_:
             return self._adapt("the source model could not be fitted")
-        labeled = data.target[labeled_rows(data.y, data.ids)[data.target]]
-        if len(labeled) < _LEAST_LABELS:
+        labeled = labeled_rows(data.y, data.ids)[data.target]
+        if labeled.sum() < _LEAST_LABELS:
             return self._decide_without_labels()
-        self.n_labels_ = len(labeled)
-        y = take_labels(data.y, labeled)
-        both = self.consensus_._both(take_rows(data.X, labeled), data.ids[labeled])
-        return self._decide_by_labels(y, *both, data)
+        self.n_labels_ = int(labeled.sum())
+        y = take_labels(data.y, data.target[labeled])
+        adapted, plain = self.consensus_._both(data.X_target, data.ids[data.target])
+        disagreement = float(np.mean(adapted != plain))
+        return self._decide_by_labels(y, adapted[labeled], plain[labeled], disagreement)
 
     def _keep(self, reason):
         self.adapts_ = False
@@ -245,34 +245,26 @@ class AutoAdaptClassifier(DomainClassifierMixin, BaseAutoAdapt):
             return self._keep(f"it has {kept}")
         return self._adapt(f"since the source model has {kept}")
 
-    def _decide_by_labels(self, y, adapted, plain, data):
+    def _decide_by_labels(self, y, adapted, plain, disagreement):
         differ = adapted != plain
         better = int((adapted == y)[differ].sum())
         worse = int((plain == y)[differ].sum())
         self.pvalue_ = float(sign_test(better, worse))
-        everywhere = np.mean(
-            np.not_equal(*self.consensus_._both(data.X_target, data.ids[data.target]))
-        )
         ties = None if len(self.consensus_.classes_) == 2 else int(differ.sum()) - better - worse
         limits = gain_interval(better, worse, ties, confidence=_CONFIDENCE)
-        self.gain_interval_ = tuple(float(100 * everywhere * limit) for limit in limits)
+        self.gain_interval_ = tuple(float(100 * disagreement * limit) for limit in limits)
         if self.pvalue_ <= self.alpha:
             low, high = self.gain_interval_
             return self._adapt(
                 f"tested on {self.n_labels_} labels, gain {low:.1f} to {high:.1f} points at "
                 f"{_CONFIDENCE:.0%}"
             )
-        if not differ.any() and not everywhere:
+        if not differ.any() and not disagreement:
             return self._keep("the consensus predicts the same")
         return self._keep(
             f"of {self.n_labels_} labels {better} speak for the consensus and {worse} for it"
             f"{self._more_labels(better, worse)}"
         )
-
-    def _disagreement(self, data):
-        """Return on which proportion of the target rows the consensus and the source differ."""
-        adapted, plain = self.consensus_._both(data.X_target, data.ids[data.target])
-        return float(np.mean(adapted != plain))
 
     def _more_labels(self, better, worse):
         """Return how many labels may decide for the consensus, if those so far speak for it."""
@@ -373,7 +365,7 @@ class AutoAdaptRegressor(DomainRegressorMixin, BaseAutoAdapt):
     def _decide_without_labels(self):
         self._adapt("untested: five labeled target rows or more would test it")
 
-    def _decide_by_labels(self, y, adapted, plain, data):
+    def _decide_by_labels(self, y, adapted, plain, disagreement):
         y = as_labels(y).astype(float)
         gains = np.abs(plain - y) - np.abs(adapted - y)
         self.pvalue_ = float(wilcoxon(gains, alternative="greater").pvalue) if gains.any() else 1.0

@@ -12,18 +12,13 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from .._array._rows import take_rows
 from .._array._warnings import warn_user
-from .._core._labels import missing_like, take_labels
+from .._core._labels import spread_labels, take_labels
 from .._core._param_checks import check_bool, check_integer, check_option
 from .._core._routing import DomainRouting
 from .._core._sample_domain import DomainWarning
 from .._core._validation import data_for_inner_fit, data_for_inner_predict, fresh_fit
-from ..metrics._base_scorer import accepts_sample_domain
-from ..model_selection._source_only import (
-    fitted_on_source,
-    hide_target_labels,
-    source_only_of,
-)
-from ._candidates import SOURCE_ONLY, default_candidates, plain_estimator
+from ..model_selection._source_only import SOURCE_ONLY, with_source_only
+from ._candidates import default_candidates, plain_estimator
 
 
 class Outcome(NamedTuple):
@@ -224,13 +219,6 @@ def _fit_one(name, candidate, rows, target, reader):
     return Outcome(name, fitted, predictions, time.perf_counter() - start, "; ".join(texts), error)
 
 
-def call(fitted, method, X, ids):
-    """Call a method of a candidate, with ``sample_domain`` where something in it needs that."""
-    if ids is not None and accepts_sample_domain(fitted, method):
-        return getattr(fitted, method)(X, sample_domain=ids)
-    return getattr(fitted, method)(X)
-
-
 def weights_of_groups(alike):
     """Return a weight per candidate such that those that are alike count as one.
 
@@ -271,25 +259,16 @@ def _check_estimators(candidates, task):
 
 def _with_source_only(candidates, estimator):
     """Return the user's candidates by name with the source-only model in front of them."""
-    given = {name: hide_target_labels(candidate) for name, candidate in candidates.items()}
-    if SOURCE_ONLY in given:
-        return {SOURCE_ONLY: fitted_on_source(given.pop(SOURCE_ONLY)), **given}
-    if estimator is not None:
-        return {SOURCE_ONLY: fitted_on_source(estimator), **given}
-    found = (source_only_of(candidate) for candidate in given.values())
-    plain = next((model for model in found if model is not None), None)
-    if plain is None:
+    models = with_source_only(candidates, estimator)
+    if models is None:
         raise ValueError(
-            f"The source-only model is always among the candidates, and none of {list(given)} "
+            f"The source-only model is always among the candidates, and none of {list(candidates)} "
             "shows which one that is. Pass it as estimator=, for example the model that the "
             f"others are to improve on, or name it {SOURCE_ONLY!r} in candidates."
         )
-    return {SOURCE_ONLY: plain, **given}
+    return models
 
 
 def without_target_labels(data):
     """Return the labels with those of target rows missing, so that no candidate can see them."""
-    missing, known = missing_like(np.asarray(data.y_source), (len(data.target),))
-    y = np.empty(len(data.ids), dtype=known.dtype)
-    y[data.source], y[data.target] = known, missing
-    return y
+    return spread_labels(np.asarray(data.y_source), data.source, len(data.ids))

@@ -45,9 +45,8 @@ from ..instance_based import (
     KMMWeighter,
     LabelShiftClassifier,
 )
+from ..model_selection._source_only import SOURCE_ONLY
 from ..pipeline import TrainOnSource, make_domain_pipeline
-
-SOURCE_ONLY = "source only"
 
 # Rows of both domains up to which a method whose time is cubic in them takes seconds.
 _CUBIC_ROWS = 4_000

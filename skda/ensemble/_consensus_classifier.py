@@ -4,14 +4,15 @@ from functools import partial
 
 import numpy as np
 
-from .._array._rows import n_rows
 from .._core._labels import as_labels
+from .._core._meta_estimator import aligned_columns
 from .._core._param_checks import check_bool, check_option, check_real
 from .._core._score import DomainClassifierMixin
 from .._core._validation import class_labels
 from .._numerics._votes import class_posterior, count_votes, dawid_skene, pairwise_agreement
-from ._base_consensus import BaseConsensus, call, mean_of_others, weights_of_groups
-from ._candidates import SOURCE_ONLY
+from ..metrics._base_scorer import call_with_domains
+from ..model_selection._source_only import SOURCE_ONLY
+from ._base_consensus import BaseConsensus, mean_of_others, weights_of_groups
 from ._need import reverse_ratio
 
 # Candidates that agree on so many target rows count as one.
@@ -333,11 +334,9 @@ def read_probabilities(fitted, X, ids, *, classes):
             f"{classes.tolist()}."
         )
     if hasattr(fitted, "predict_proba"):
-        proba = np.zeros((n_rows(X), len(classes)))
-        given = as_labels(call(fitted, "predict_proba", X, ids))
-        proba[:, np.searchsorted(classes, own)] = given
-        return proba
-    predicted = as_labels(call(fitted, "predict", X, ids))
+        given = as_labels(call_with_domains(fitted, "predict_proba", X, ids))
+        return aligned_columns(given, own, classes)
+    predicted = as_labels(call_with_domains(fitted, "predict", X, ids))
     return (predicted[:, None] == classes).astype(float)
 
 

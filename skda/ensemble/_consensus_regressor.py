@@ -11,7 +11,8 @@ from .._numerics._middle import (
     weighted_median,
     weighted_trimmed_mean,
 )
-from ._base_consensus import BaseConsensus, call, mean_of_others, weights_of_groups
+from ..metrics._base_scorer import call_with_domains
+from ._base_consensus import BaseConsensus, mean_of_others, weights_of_groups
 
 # Candidates of such concordance count as one.
 _ALIKE = 0.995
@@ -214,7 +215,7 @@ class ConsensusRegressor(DomainRegressorMixin, BaseConsensus):
 
 def read_values(fitted, X, ids):
     """Return the predictions of a candidate as floats, one per row."""
-    values = np.asarray(as_labels(call(fitted, "predict", X, ids)), dtype=float)
+    values = np.asarray(as_labels(call_with_domains(fitted, "predict", X, ids)), dtype=float)
     if values.ndim > 1:
         raise ValueError(f"it predicts {values.shape[1]} outputs; the consensus is of one.")
     if not np.isfinite(values).all():

@@ -30,6 +30,7 @@ from .._core._validation import (
     fresh_fit,
     one_class_explained,
 )
+from .._numerics._folds import dealt_folds
 from ._class_priors import (
     SINGULAR,
     bbse_ratio,
@@ -53,11 +54,7 @@ def stratified_folds(codes, n_folds, random_state):
 
     Unlike scikit-learn's, classes with fewer rows than folds are fine.
     """
-    random_state = check_random_state(random_state)
-    order = random_state.permutation(len(codes))
-    order = order[np.argsort(codes[order], kind="stable")]
-    fold = np.empty(len(codes), dtype=np.int64)
-    fold[order] = np.arange(len(codes)) % n_folds
+    fold = dealt_folds(codes, check_random_state(random_state), n_folds)
     for number in range(n_folds):
         yield np.flatnonzero(fold != number), np.flatnonzero(fold == number)
 

@@ -61,6 +61,13 @@ def accepts_sample_domain(estimator, method):
     return sklearn.get_config()["enable_metadata_routing"] and _consumes(estimator, method)
 
 
+def call_with_domains(estimator, method, X, ids):
+    """Call a method with ``sample_domain`` where something in the estimator needs that."""
+    if ids is not None and accepts_sample_domain(estimator, method):
+        return getattr(estimator, method)(X, sample_domain=ids)
+    return getattr(estimator, method)(X)
+
+
 def depends_on_domain(estimator):
     """Return whether the estimator, or one inside it, requests ``sample_domain`` to predict."""
     # Parts too: a meta-estimator that does not route hides that its inner estimator adapts.

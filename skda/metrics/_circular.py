@@ -5,7 +5,7 @@ from sklearn.base import clone
 from sklearn.metrics import accuracy_score, r2_score
 
 from .._array._rows import take_rows
-from .._core._labels import missing_like, take_labels
+from .._core._labels import spread_labels, take_labels
 from ._base_scorer import BaseDomainScorer, ScoringData, accepts_sample_domain, depends_on_domain
 
 
@@ -93,10 +93,7 @@ class CircularValidationScorer(BaseDomainScorer):
 def _labels_back(data, pseudo):
     """Return labels for the way back: predictions on target rows, missing on source rows."""
     # The source labels must not be there: a supervised step would learn what it is scored on.
-    missing, pseudo = missing_like(pseudo, (len(data.source_rows), *pseudo.shape[1:]))
-    y = np.empty((len(data.sample_domain), *pseudo.shape[1:]), dtype=pseudo.dtype)
-    y[data.source_rows], y[data.target_rows] = missing, pseudo
-    return y
+    return spread_labels(pseudo, data.target_rows, len(data.sample_domain))
 
 
 def fit_with_domains(estimator, X, y, ids):

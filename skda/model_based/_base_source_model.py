@@ -16,6 +16,7 @@ from .._array._backend import is_foreign_array, to_numpy
 from .._array._rows import n_rows, take_rows
 from .._array._warnings import warn_user
 from .._core._labels import as_labels, join_labels, take_labels
+from .._core._meta_estimator import aligned_columns
 from .._core._routing import DomainRouting
 from .._core._sample_domain import DomainWarning
 from .._core._validation import (
@@ -27,7 +28,6 @@ from .._core._validation import (
 )
 
 # Folds of the cross-validations over the few labeled target rows.
-N_FOLDS = 5
 
 
 def is_fitted(estimator):
@@ -49,46 +49,15 @@ def check_is_estimator(name, value):
     )
 
 
-def dealt_folds(codes, random_state, n_folds=N_FOLDS):
-    """Return the fold of each row, dealt out class by class in random order.
-
-    Parameters
-    ----------
-    codes : ndarray of shape (n,)
-        Class of each row; equal for all in a regression.
-    random_state : RandomState
-        Shuffles the rows of each class.
-    n_folds : int, default=5
-        Most folds; as many as rows if there are fewer.
-
-    Returns
-    -------
-    folds : ndarray of int of shape (n,)
-        Fold of each row. Sizes differ by one at most, and so do those of each class.
-    """
-    order = random_state.permutation(len(codes))
-    order = order[np.argsort(codes[order], kind="stable")]
-    folds = np.empty(len(codes), dtype=np.int64)
-    folds[order] = np.arange(len(codes)) % min(n_folds, len(codes))
-    return folds
-
-
 def class_codes(labels, classes):
     """Return the index of each label in the sorted classes."""
     return np.searchsorted(classes, labels)
 
 
-def aligned_columns(values, known, classes, fill):
-    """Return columns of the known classes at their places among all classes, `fill` elsewhere."""
-    aligned = np.full((len(values), len(classes)), fill, dtype=np.float64)
-    aligned[:, class_codes(known, classes)] = values
-    return aligned
-
-
 def probabilities(model, X, classes):
     """Return the probability of each class; 1 for the predicted one if the model has none."""
     if hasattr(model, "predict_proba"):
-        return aligned_columns(on_host(model.predict_proba(X)), model.classes_, classes, 0.0)
+        return aligned_columns(on_host(model.predict_proba(X)), model.classes_, classes)
     codes = class_codes(as_labels(model.predict(X)), classes)
     return np.eye(len(classes))[codes]
 

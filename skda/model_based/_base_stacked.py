@@ -7,7 +7,8 @@ from sklearn.utils import check_array, check_random_state, get_tags
 
 from .._array._rows import take_rows
 from .._core._param_checks import check_option
-from ._base_source_model import BaseModelTransfer, check_is_estimator, dealt_folds
+from .._numerics._folds import dealt_folds
+from ._base_source_model import BaseModelTransfer, check_is_estimator
 
 METHODS = ("interpolation", "feature", "residual")
 

@@ -13,8 +13,9 @@ from sklearn.utils import check_random_state
 from .._array._warnings import warn_user
 from .._core._param_checks import check_integer, check_real
 from .._core._score import DomainClassifierMixin
+from .._numerics._folds import dealt_folds
 from ._base_linear_transfer import LinearTransfer, with_constant
-from ._base_source_model import class_codes, dealt_folds
+from ._base_source_model import class_codes
 
 # Penalties to choose from, strongest first: from one that leaves the source's coefficients as
 # they are to next to none.

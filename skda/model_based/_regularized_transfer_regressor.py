@@ -10,8 +10,8 @@ from sklearn.model_selection import PredefinedSplit
 from sklearn.utils import check_random_state
 
 from .._core._score import DomainRegressorMixin
+from .._numerics._folds import dealt_folds
 from ._base_linear_transfer import LinearTransfer, with_constant
-from ._base_source_model import dealt_folds
 
 # Penalties to choose from, relative to the sum of the squared singular values: from one that leaves
 # the source's coefficients as they are to next to none.

@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils import get_tags
 
 from .._array._rows import concatenate_rows, take_rows
-from .._core._meta_estimator import class_columns
+from .._core._meta_estimator import aligned_columns, class_columns
 from .._core._param_checks import check_bool, check_integer, check_real
 from .._core._routing import DomainRouting
 from .._core._score import DomainClassifierMixin
@@ -20,7 +20,7 @@ from .._core._validation import (
     fresh_fit,
     one_class_explained,
 )
-from ._base_source_model import aligned_columns, check_is_estimator, on_host
+from ._base_source_model import check_is_estimator, on_host
 
 
 def surest_by_class(codes, certainty, fraction):
@@ -230,7 +230,7 @@ class SelfTrainingTransferClassifier(DomainClassifierMixin, DomainRouting, BaseE
         data = data_for_inner_predict(self, X, sample_domain)
         proba = on_host(self.estimator_.predict_proba(data.X))
         known = self.estimator_.classes_
-        return data.input_backend.asarray(aligned_columns(proba, known, self.classes_, 0.0))
+        return data.input_backend.asarray(aligned_columns(proba, known, self.classes_))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

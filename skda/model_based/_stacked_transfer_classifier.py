@@ -11,9 +11,9 @@ from .._array._warnings import warn_user
 from .._core._param_checks import check_integer, check_real
 from .._core._sample_domain import DomainWarning
 from .._core._score import DomainClassifierMixin
+from .._numerics._folds import dealt_folds
 from ._base_source_model import (
     class_codes,
-    dealt_folds,
     fitted_classifier,
     on_host,
     probabilities,

@@ -27,10 +27,8 @@ from ..metrics import (
     SourceScorer,
 )
 from ..pipeline._make_domain_pipeline import asks_for_domain
-from ._source_only import fitted_on_source, hide_target_labels, source_only_of
+from ._source_only import with_source_only
 from ._split import DomainStratifiedKFold
-
-SOURCE_ONLY = "source only"
 
 
 def default_scoring(estimators, y, sample_domain):
@@ -257,19 +255,14 @@ def _candidates(estimators, source_only, argument="estimators"):
         if not hasattr(estimator, "fit") or isinstance(estimator, type):
             raise ValueError(f"{argument}[{name!r}] must be an estimator; got {estimator!r}.")
         _warn_of_searches(name, estimator)
-    given = {name: hide_target_labels(estimator) for name, estimator in estimators.items()}
-    if SOURCE_ONLY in given:  # named by the user: moved to the first row
-        return {SOURCE_ONLY: fitted_on_source(given.pop(SOURCE_ONLY)), **given}
-    if source_only is None:
-        plain = (source_only_of(estimator) for estimator in given.values())
-        source_only = next((model for model in plain if model is not None), None)
-    if source_only is None:
+    models = with_source_only(estimators, source_only)
+    if models is None:
         raise ValueError(
             "A source-only model always stands beside the candidates, and none of "
             f"{list(estimators)} shows which one that is. Pass source_only=, for example the "
             "classifier that they should beat."
         )
-    return {SOURCE_ONLY: fitted_on_source(source_only), **given}
+    return models
 
 
 def _names_targets(sample_domain):

@@ -11,7 +11,6 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import check_random_state, get_tags
-from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
@@ -36,8 +35,8 @@ from ..metrics import (
     ImportanceWeightedScorer,
     InformationMaximizationScorer,
 )
+from ..metrics._base_scorer import call_with_domains
 from ._compare import (
-    SOURCE_ONLY,
     _call_scorer,
     _candidates,
     _check_cv,
@@ -47,6 +46,7 @@ from ._compare import (
     _score_part,
 )
 from ._evidence import Evidence
+from ._source_only import SOURCE_ONLY
 
 _POINTS = 100  # accuracies are reported in points
 
@@ -91,8 +91,7 @@ def call(model, method, X, ids):
     """Call a prediction method of a fitted model, with the domains where it asks for them."""
     # A pipeline refuses metadata while routing is switched off.
     with sklearn.config_context(enable_metadata_routing=True):
-        asks = ids is not None and get_routing_for_object(model).consumes(method, ["sample_domain"])
-        return getattr(model, method)(X, **({"sample_domain": ids} if asks else {}))
+        return call_with_domains(model, method, X, ids)
 
 
 @contextmanager

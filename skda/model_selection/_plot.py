@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._compare import SOURCE_ONLY
+from ._source_only import SOURCE_ONLY
 
 
 def plot_comparison(table, *, scorers=None, ax=None):

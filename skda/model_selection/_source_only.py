@@ -10,6 +10,25 @@ from .._core._sample_domain import DomainWarning
 from ..pipeline import PerDomain, TrainOnSource
 from ..pipeline._make_domain_pipeline import asks_for_domain, needs_wrapping
 
+SOURCE_ONLY = "source only"
+
+
+def with_source_only(candidates, source_only):
+    """Return candidates by name, the source-only model first, or None where it is not known.
+
+    It is the candidate of that name, else the model that is given, else what is left of a
+    candidate.
+    """
+    given = {name: hide_target_labels(candidate) for name, candidate in candidates.items()}
+    if SOURCE_ONLY in given:
+        source_only = given.pop(SOURCE_ONLY)
+    if source_only is None:
+        plain = (source_only_of(candidate) for candidate in given.values())
+        source_only = next((model for model in plain if model is not None), None)
+    if source_only is None:
+        return None
+    return {SOURCE_ONLY: fitted_on_source(source_only), **given}
+
 
 def hide_target_labels(estimator):
     """Return the estimator with TrainOnSource around whatever would see target labels."""

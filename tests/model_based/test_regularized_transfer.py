@@ -22,7 +22,7 @@ from skda import (
     RegularizedTransferClassifier,
     RegularizedTransferRegressor,
 )
-from skda.model_based._base_source_model import dealt_folds
+from skda._numerics._folds import dealt_folds
 from skda.model_based._regularized_transfer_classifier import logistic_loss
 from skda.model_based._regularized_transfer_regressor import (
     generalized_cross_validation,

@@ -13,7 +13,7 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from skda import DomainWarning, StackedTransferClassifier, StackedTransferRegressor
-from skda.model_based._base_source_model import dealt_folds
+from skda._numerics._folds import dealt_folds
 from skda.model_based._base_stacked import best_source_weight
 from skda.model_based._stacked_transfer_classifier import boosted_steps
 from tests.model_based.few_labels import FewLabels, few
