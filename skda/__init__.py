@@ -100,7 +100,7 @@ _PUBLIC = {
         "StackedTransferRegressor",
         "TreeTransferClassifier",
     ],
-    "pipeline": ["PerDomain", "TrainOnSource", "make_domain_pipeline"],
+    "pipeline": ["PerDomain", "TrainOnSource", "adapt_to", "make_domain_pipeline"],
 }
 
 # Subpackages that are used by their own name, as in `skda.metrics.mmd`.

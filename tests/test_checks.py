@@ -30,7 +30,7 @@ class ReadsTargetLabels(CORALTransformer):
         super().fit(X, y, sample_domain=sample_domain)
         if sample_domain is not None:
             secret = y[np.asarray(sample_domain) < 0]
-            self.source_means_[1] = self.source_means_[1] + secret @ np.arange(len(secret))
+            self.means_[1] = self.means_[1] + secret @ np.arange(len(secret))
         return self
 
 

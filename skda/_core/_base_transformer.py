@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from .._array._backend import namespace
 from .._array._rows import as_slice, join_rows, row_tiles, take_rows
 from ._routing import DomainRouting
-from ._sample_domain import check_known_domains
+from ._sample_domain import check_target_is_stated
 from ._validation import data_for_fit, data_for_predict, fresh_fit
 
 _TILE_BYTES = 4 * 2**20  # of rows to map at once
@@ -24,13 +24,13 @@ class BaseDomainTransformer(DomainRouting, TransformerMixin, BaseEstimator):
 
     ``_accept_sparse`` : bool
         Whether CSR matrices may pass.
-    ``_per_source``, ``_per_target`` : bool
-        Whether each source (target) has a map of its own, so that an unknown id is an error.
+    ``_per_target`` : bool
+        Whether each target has a map of its own, so that rows of no stated domain have none if
+        there are several.
     """
 
     _labels = "ignored"
     _accept_sparse = False
-    _per_source = False
     _per_target = False
 
     def fit(self, X, y=None, *, sample_domain=None):
@@ -69,8 +69,11 @@ class BaseDomainTransformer(DomainRouting, TransformerMixin, BaseEstimator):
         X_new : array of shape (n_samples, n_features_out)
             Mapped rows in the same order, in the array library that `X` came in.
         """
+        self._check_ready()
         data = data_for_predict(self, X, sample_domain, accept_sparse=self._accept_sparse)
-        self._check_known_domains(data, named=sample_domain is not None)
+        if self._per_target:
+            targets = self.target_domains_
+            check_target_is_stated(type(self).__name__, targets, named=sample_domain is not None)
         return self._map_all(data)
 
     def fit_transform(self, X, y=None, *, sample_domain=None):
@@ -97,6 +100,9 @@ class BaseDomainTransformer(DomainRouting, TransformerMixin, BaseEstimator):
             # transform takes rows without ids for target rows, and both have to agree.
             data = replace(data, ids=np.full_like(data.ids, -1))
         return self._map_all(data)
+
+    def _check_ready(self):
+        """Raise if the transformer has learnt something, but not yet enough to map rows."""
 
     def _fit_data(self, X, y, sample_domain):
         with fresh_fit(self):
@@ -144,18 +150,6 @@ class BaseDomainTransformer(DomainRouting, TransformerMixin, BaseEstimator):
                     mapped = np.empty((len(data.ids), *piece.shape[1:]), dtype=piece.dtype)
                 mapped[as_slice(part)] = piece
         return mapped
-
-    def _check_known_domains(self, data, *, named):
-        if self.target_domains_:  # else fitted without sample_domain: one map for all rows
-            check_known_domains(
-                type(self).__name__,
-                data.domains,
-                self.source_domains_,
-                self.target_domains_,
-                per_source=self._per_source,
-                per_target=self._per_target,
-                named=named,
-            )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -17,7 +17,7 @@ from .._array._backend import to_numpy
 from .._array._rows import n_rows, take_rows
 from ._labels import as_labels
 from ._routing import DomainRouting
-from ._sample_domain import check_sample_domain
+from ._sample_domain import check_known_domains, check_sample_domain
 from ._score import scored_part
 
 _METHODS = (
@@ -72,6 +72,7 @@ class DelegatingEstimator(DomainRouting, MetaEstimatorMixin, BaseEstimator):
     """
 
     _array_level = "inner"
+    _source_only = False
 
     @available_if(inner_has("predict"))
     def predict(self, X, *, sample_domain=None, **params):
@@ -190,7 +191,10 @@ class DelegatingEstimator(DomainRouting, MetaEstimatorMixin, BaseEstimator):
     def _delegate(self, method, X, sample_domain, params):
         check_is_fitted(self, "estimator_")
         if sample_domain is not None:
-            check_sample_domain(sample_domain, n_rows(X))
+            ids = check_sample_domain(sample_domain, n_rows(X))
+            # What is fitted on source rows alone is the same model wherever it is used.
+            if not self._source_only:
+                check_known_domains(self, ids)
         params = self._params_for(method, sample_domain, params)
         return getattr(self.estimator_, method)(X, **params)
 

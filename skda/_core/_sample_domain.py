@@ -95,8 +95,12 @@ def check_both_sides(ids):
             )
 
 
-def domains_for_fit(sample_domain, n_samples, *, estimator, one_sided=False):
-    """Return the id of each row to fit on; without any, every row is source, with a warning."""
+def domains_for_fit(sample_domain, n_samples, *, estimator, one_sided=False, goes_on=False):
+    """Return the id of each row to fit on; without any, every row is source, with a warning.
+
+    The estimator keeps which ids it has seen (with `goes_on`, beside those of earlier calls), so
+    that :func:`domains_for_predict` can refuse rows of others.
+    """
     if sample_domain is None:
         warn_user(
             f"{type(estimator).__name__} was fitted without sample_domain: every row is taken as "
@@ -105,50 +109,63 @@ def domains_for_fit(sample_domain, n_samples, *, estimator, one_sided=False):
             DomainWarning,
         )
         # A warning and no error: the estimator has to work where no domains are known, too.
+        estimator._fit_domains = None
         return np.zeros(n_samples, dtype=np.int64)
     ids = check_sample_domain(sample_domain, n_samples)
     if not one_sided:
         check_both_sides(ids)
+    note_domains(estimator, ids, goes_on=goes_on)
     return ids
 
 
-def domains_for_predict(sample_domain, n_samples):
-    """Return the id of each row to transform or predict; without any, every row is target."""
+def note_domains(estimator, ids, *, goes_on=True):
+    """Let the estimator know these domains from now on, beside the earlier ones or in their place.
+
+    Public attributes of that kind belong to each class; this one is what all share.
+    """
+    earlier = getattr(estimator, "_fit_domains", None) if goes_on else None
+    estimator._fit_domains = sorted({*(earlier or []), *np.unique(ids).tolist()})
+
+
+def domains_for_predict(sample_domain, n_samples, *, estimator):
+    """Return the id of each row to transform or predict; without any, every row is target.
+
+    Raises if the estimator was not fitted on one of the domains. What it learnt of others does
+    not hold there, and a guess would be wrong in silence.
+    """
     if sample_domain is None:
         return np.full(n_samples, -1, dtype=np.int64)
-    return check_sample_domain(sample_domain, n_samples)
+    ids = check_sample_domain(sample_domain, n_samples)
+    check_known_domains(estimator, ids)
+    return ids
 
 
-def check_known_domains(name, given, sources, targets, *, per_source, per_target, named):
-    """Raise unless each domain given to ``transform`` has a map of its own where it needs one.
+def check_known_domains(estimator, ids):
+    """Raise if the estimator was fitted with domains, and not on all of these."""
+    known = getattr(estimator, "_fit_domains", None)
+    # Fitted without sample_domain it takes all rows alike.
+    if known is None:
+        return
+    unknown = sorted(set(np.unique(ids).tolist()) - set(known))
+    if not unknown:
+        return
+    learns = hasattr(estimator, "partial_fit")
+    hint = " or add them with partial_fit or skda.adapt_to" if learns else ""
+    raise ValueError(
+        f"sample_domain has domains that {type(estimator).__name__} was not fitted on: {unknown}. "
+        f"It knows the sources {[i for i in known if i >= 0]} and the targets "
+        f"{[i for i in known if i < 0]}. Fit again with rows of the new domains{hint}. Rows of the "
+        "domains that it adapts to need no sample_domain if there is a single map for them."
+    )
 
-    Parameters
-    ----------
-    name : str
-        Name of the estimator.
-    given : list of int
-        Ids of the domains to map.
-    sources, targets : list of int
-        Ids of the domains that the estimator was fitted on.
-    per_source, per_target : bool
-        Whether each source (target) has a map of its own.
-    named : bool
-        Whether the user passed ``sample_domain``.
-    """
+
+def check_target_is_stated(name, targets, *, named):
+    """Raise if several targets have a map each, and nothing says which one rows belong to."""
     # With a single target, rows of no stated domain can only be its rows.
-    if per_target and not named and len(targets) > 1:
+    if not named and len(targets) > 1:
         raise ValueError(
             f"{name} has a map for each target {targets}, so sample_domain must say which one each "
             "row belongs to. Pass sample_domain."
-        )
-    # Where a side has one map for all its domains, a new domain is mapped as well.
-    known = sources if per_source else [i for i in given if i >= 0]
-    known = known + (targets if per_target and named else [i for i in given if i < 0])
-    unknown = sorted(set(given) - set(known))
-    if unknown:
-        raise ValueError(
-            f"sample_domain has domains that {name} was not fitted on: {unknown}. It knows the "
-            f"sources {sources} and the targets {targets}; fit again with rows of the new domain."
         )
 
 

@@ -162,7 +162,8 @@ def data_for_fit(
     """
     input_backend = backend_of(X)
     X = check_rows(estimator, X, reset=reset, accept_sparse=accept_sparse)
-    ids = domains_for_fit(sample_domain, n_rows(X), estimator=estimator, one_sided=one_sided)
+    how = {"estimator": estimator, "one_sided": one_sided, "goes_on": not reset}
+    ids = domains_for_fit(sample_domain, n_rows(X), **how)
     y, labeled = _labels_for_fit(estimator, y, ids, labels)
     # As text: a device object might not survive a pickle.
     estimator._fit_backend = str(input_backend)
@@ -208,7 +209,8 @@ def data_for_predict(estimator, X, sample_domain=None, *, accept_sparse=False, m
     check_is_fitted(estimator)
     _check_same_backend(estimator, X, method)
     X = check_rows(estimator, X, reset=False, accept_sparse=accept_sparse)
-    return _data(estimator, X, None, domains_for_predict(sample_domain, n_rows(X)), None)
+    ids = domains_for_predict(sample_domain, n_rows(X), estimator=estimator)
+    return _data(estimator, X, None, ids, None)
 
 
 def data_for_inner_predict(estimator, X, sample_domain=None):
@@ -216,7 +218,7 @@ def data_for_inner_predict(estimator, X, sample_domain=None):
     check_is_fitted(estimator)
     input_backend = backend_of(X)
     X = validate_for_inner(estimator, X, reset=False)
-    ids = domains_for_predict(sample_domain, n_rows(X))
+    ids = domains_for_predict(sample_domain, n_rows(X), estimator=estimator)
     return DomainData(X, None, ids, None, Backend(), input_backend)
 
 

@@ -21,7 +21,7 @@ from .._array._config import config_for
 from .._array._devices import find_backend
 from .._core._param_checks import check_bool, check_option
 from .._core._routing import DomainRouting
-from .._core._sample_domain import domains_for_predict
+from .._core._sample_domain import check_sample_domain
 from .._core._validation import (
     data_for_fit,
     data_for_predict,
@@ -294,7 +294,7 @@ class BaseDeep(
         used = np.arange(X.shape[0] if X.shape else 0)
         # Where target rows are ignored, their categories are those of new rows: missing.
         if columns and sample_domain is not None and not self._aligns():
-            used = np.flatnonzero(domains_for_predict(sample_domain, len(used)) >= 0)
+            used = np.flatnonzero(check_sample_domain(sample_domain, len(used)) >= 0)
         self._categories = learn_categories(X, columns, used)
         return encoded(X, self._categories)
 

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin
+from sklearn.utils.validation import check_is_fitted
 
 from .._array._arithmetic import safe_divide
 from .._array._backend import as_like, backend_of, device_of, namespace, to_numpy
@@ -17,6 +18,9 @@ from .._core._param_checks import (
     check_strength,
     column_positions,
 )
+from .._core._validation import data_for_fit
+from ._direction import add_domains, check_forgetting_factor
+from ._domain_scaler import feature_moments, merge_feature_moments
 
 
 class SiteModel(NamedTuple):
@@ -75,13 +79,15 @@ def fit_site_model(X, covariates, membership):
     return SiteModel(grand[0, :], coef, xp.where(varies, scale, xp.ones_like(scale)), varies)
 
 
-def shrunken_site_effects(Z, *, max_iter=500, tol=1e-6):
+def shrunken_site_effects(n, mean, squares, *, max_iter=500, tol=1e-6):
     """Return the empirical-Bayes location and variance of each feature at one site.
 
     Parameters
     ----------
-    Z : array of shape (n, d)
-        Standardized rows of the site.
+    n : float
+        Number of rows of the site.
+    mean, squares : array of shape (d,)
+        Mean of its standardized rows, and sum of squares about it.
     max_iter : int, default=500
         Largest number of iterations.
     tol : float, default=1e-6
@@ -100,12 +106,9 @@ def shrunken_site_effects(Z, *, max_iter=500, tol=1e-6):
         location = (n τ² γ̂ + δ γ̄) / (n τ² + δ)
         variance = (θ + ½ Σ (z - location)²) / (n/2 + λ - 1)
     """
-    xp = namespace(Z)
-    n, d = Z.shape
-    mean = xp.mean(Z, axis=0)
-    squares = xp.sum((Z - mean) ** 2, axis=0)
+    xp = namespace(mean)
     spread = squares / (n - 1)
-    if d < 2:  # nothing to borrow strength from
+    if mean.shape[0] < 2:  # nothing to borrow strength from
         return mean, spread, 1
     center, tau2 = float(xp.mean(mean)), float(xp.var(mean, correction=1))
     level, v = float(xp.mean(spread)), float(xp.var(spread, correction=1))
@@ -154,6 +157,9 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     shrinkage : bool, default=True
         Whether a site's effects are shrunk towards its average over features (empirical Bayes),
         which matters when a site has few rows. Without it every feature stands alone.
+    forgetting_factor : float, default=1.0
+        In (0, 1]: factor by which the weight of a site's earlier rows is multiplied at each
+        ``partial_fit`` with new ones; 1 keeps all history. ``fit`` does not use it.
     max_iter : int, default=500
         Largest number of iterations of the shrinkage.
     tol : float, default=1e-6
@@ -174,6 +180,11 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     site_locations_, site_variances_ : dict
         By domain id, location and variance of the standardized columns, array of shape
         (n_adjusted,).
+    site_moments_ : dict
+        By domain id, count, mean and variance of the standardized columns, which ``partial_fit``
+        goes on from.
+    varies_ : ndarray of int
+        Which of the adjusted columns have noise.
     n_iter_ : int
         Iterations of the shrinkage, of the slowest site.
     source_domains_, target_domains_ : list of int
@@ -229,7 +240,6 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     0.3
     """
 
-    _per_source = True
     _array_level = "a"
 
     def __init__(
@@ -239,6 +249,7 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         covariates=None,
         reference="pooled",
         shrinkage=True,
+        forgetting_factor=1.0,
         max_iter=500,
         tol=1e-6,
     ):
@@ -246,6 +257,7 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         self.covariates = covariates
         self.reference = reference
         self.shrinkage = shrinkage
+        self.forgetting_factor = forgetting_factor
         self.max_iter = max_iter
         self.tol = tol
 
@@ -261,6 +273,7 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         adjusted = [j for j in range(data.X.shape[1]) if j not in covariates]
         self.covariates_, self.adjusted_ = covariates, adjusted
         self.site_locations_, self.site_variances_, self.n_iter_ = {}, {}, 1
+        self.site_moments_ = {}
         if not data.adapts or not adjusted:
             return
         pooled_target = self.reference == "target"
@@ -284,16 +297,89 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         Z = (X - C @ model.coef - model.grand) / model.scale
         varies = np.flatnonzero(np.asarray(to_numpy(model.varies)))
         for name in sites.tolist():
-            rows = take_rows(Z, np.flatnonzero(site == name))
-            self.site_locations_[name], self.site_variances_[name] = (
-                data.to_input(x) for x in self._effects(rows, varies)
-            )
+            rows = feature_moments(take_rows(Z, np.flatnonzero(site == name)))
+            self._set_site(name, rows, varies, data.to_input)
         if pooled_target:
             # The reference is not mapped; -1 would be mistaken for the id of a domain.
-            del self.site_locations_[-1], self.site_variances_[-1]
+            for learnt in (self.site_locations_, self.site_variances_, self.site_moments_):
+                del learnt[-1]
         self.grand_mean_ = data.to_input(model.grand)
         self.coef_ = data.to_input(model.coef)
         self.scale_ = data.to_input(model.scale)
+        self.varies_ = varies
+
+    def partial_fit(self, X, y=None, *, sample_domain=None):
+        """Begin or refine the effects of sites from more rows of them, and change no other.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of known or new sites; rows of one side only are fine.
+        y : Ignored
+            Not used.
+        sample_domain : array-like of int of shape (n_samples,), default=None
+            Domain of each row, see :meth:`fit`.
+
+        Returns
+        -------
+        self : object
+            The transformer.
+
+        Notes
+        -----
+        What all sites share, the grand mean, the effects of the covariates and the noise, is that
+        of ``fit``.
+        """
+        self._check_params()
+        check_is_fitted(self)
+        name = type(self).__name__
+        if not self.site_moments_:
+            raise ValueError(
+                f"partial_fit of {name} goes on from a fit with sample_domain, which learns what "
+                "the sites have in common. Call fit with rows of several domains first."
+            )
+        earlier = self._fit_domains
+        data = data_for_fit(self, X, None, sample_domain, one_sided=True, reset=False)
+        # Known only when its effects are.
+        self._fit_domains = earlier
+        new = {}
+        for domain in data.domains:
+            if domain < 0 and self.reference == "target":
+                continue  # target rows stay as they are
+            m = feature_moments(self._standardized(data.X_of(domain), data.backend))
+            if domain in self.site_moments_:
+                old = self.site_moments_[domain].at(data.backend.asarray)
+                m = merge_feature_moments(old, m, forgetting_factor=self.forgetting_factor)
+            if m.count < 2:
+                raise ValueError(
+                    f"{name} needs at least 2 rows in each domain to see a variance; domain "
+                    f"{domain} has 1 sample. Add rows or leave that domain out."
+                )
+            new[domain] = m
+        for domain, m in new.items():
+            self._set_site(domain, m, self.varies_, data.to_input)
+        add_domains(self, data)
+        return self
+
+    def _standardized(self, X, backend):
+        """Return rows as noise in units of its spread, plus the effects of their site."""
+        given, C = self._split(X, backend)
+        base, scale = self._base(C, backend)
+        return (given - base) / scale
+
+    def _base(self, C, backend):
+        """Return what a row of these covariates is without a site, and the spread of the noise."""
+        grand, coef, scale, means = (
+            backend.asarray(getattr(self, name), C.dtype)
+            for name in ("grand_mean_", "coef_", "scale_", "covariate_means_")
+        )
+        return grand + (C - means) @ coef, scale
+
+    def _set_site(self, name, m, varies, keep):
+        self.site_moments_[name] = m.at(keep)
+        self.site_locations_[name], self.site_variances_[name] = (
+            keep(x) for x in self._effects(m, varies)
+        )
 
     @staticmethod
     def _about_target(model, X, C, is_target):
@@ -306,25 +392,27 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         varies = scale > floor
         return SiteModel(grand, model.coef, xp.where(varies, scale, xp.ones_like(scale)), varies)
 
-    def _effects(self, Z, varies):
+    def _effects(self, m, varies):
         """Return location and variance of one site; features without noise are only shifted."""
-        xp = namespace(Z)
-        location, variance = xp.mean(Z, axis=0), xp.var(Z, axis=0, correction=1)
+        xp = namespace(m.mean)
+        squares = m.variance * m.count
+        location, variance = m.mean, squares / (m.count - 1.0)
         if self.shrinkage and len(varies):
-            index = backend_of(Z).asarray(varies)
+            index = backend_of(location).asarray(varies)
+            mean, squares = (xp.take(x, index) for x in (location, squares))
             shrunk = shrunken_site_effects(
-                xp.take(Z, index, axis=1), max_iter=self.max_iter, tol=self.tol
+                m.count, mean, squares, max_iter=self.max_iter, tol=self.tol
             )
             self.n_iter_ = max(self.n_iter_, shrunk[2])
-            back = np.zeros(Z.shape[1], dtype=np.int64)
+            back = np.zeros(location.shape[0], dtype=np.int64)
             back[varies] = np.arange(len(varies))
-            mask = np.zeros(Z.shape[1], dtype=bool)
+            mask = np.zeros(location.shape[0], dtype=bool)
             mask[varies] = True
-            back, mask = backend_of(Z).asarray(back), backend_of(Z).asarray(mask)
+            back, mask = backend_of(location).asarray(back), backend_of(location).asarray(mask)
             location = xp.where(mask, xp.take(shrunk[0], back), location)
             variance = xp.where(mask, xp.take(shrunk[1], back), variance)
         # Between the variance of rounding in standardized values, about eps², and any real one.
-        tiny = float(xp.finfo(Z.dtype).eps) ** 1.5
+        tiny = float(xp.finfo(location.dtype).eps) ** 1.5
         return location, xp.where(variance > tiny, variance, xp.ones_like(variance))
 
     def _map(self, X, domain, backend):
@@ -335,15 +423,11 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
                 return X
             domain = self.target_domains_[0]  # rows of no stated domain, of the only target
         xp = backend.xp
-        here = {
-            name: backend.asarray(getattr(self, name), X.dtype)
-            for name in ("grand_mean_", "coef_", "scale_", "covariate_means_")
-        }
         location = backend.asarray(self.site_locations_[domain], X.dtype)
         variance = backend.asarray(self.site_variances_[domain], X.dtype)
         given, C = self._split(X, backend)
-        base = here["grand_mean_"] + (C - here["covariate_means_"]) @ here["coef_"]
-        moved = base + (given - base - location * here["scale_"]) / xp.sqrt(variance)
+        base, scale = self._base(C, backend)
+        moved = base + (given - base - location * scale) / xp.sqrt(variance)
         if self.strength != 1:
             moved = given + (moved - given) * float(self.strength)
         both = xp.concat([moved, C], axis=1)
@@ -359,5 +443,6 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         check_strength(self.strength)
         check_bool("shrinkage", self.shrinkage)
         check_option("reference", self.reference, ("pooled", "target"))
+        check_forgetting_factor(self.forgetting_factor)
         check_integer("max_iter", self.max_iter, low=1)
         check_real("tol", self.tol, low=0, closed="neither")

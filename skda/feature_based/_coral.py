@@ -1,29 +1,12 @@
 """Correlation alignment: whiten the source, then recolor it with the target's covariance."""
 
 from scipy import sparse
-from sklearn.base import OneToOneFeatureMixin
-from sklearn.exceptions import NotFittedError
 
-from .._core._base_transformer import BaseDomainTransformer
-from .._core._param_checks import (
-    check_bool,
-    check_enough_rows,
-    check_real,
-    check_strength,
-)
-from .._core._validation import data_for_fit
-from .._numerics._covariance import merge_moments, moments
-from ._coral_map import (
-    CenteredRows,
-    LowRankMap,
-    check_covariance_reg,
-    coral_map,
-    low_rank_coral_map,
-    sparse_moments,
-)
+from ._base_moment_map import MomentMapTransformer
+from ._coral_map import CenteredRows, LowRankMap, coral_map, low_rank_coral_map
 
 
-class CORALTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
+class CORALTransformer(MomentMapTransformer):
     """Give source rows the covariance of the target rows (correlation alignment).
 
     Source rows are first whitened, which removes the scale and correlation of their features,
@@ -44,6 +27,16 @@ class CORALTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         Whether source rows also move towards the target's mean, by `strength` times the
         difference. It helps when features are shifted, more often than it harms where the class
         proportions differ; False is the paper's setting, which moves no mean.
+    direction : {"to_target", "to_source", "to_common"}, default="to_target"
+        Which rows move. "to_target" maps each source to the pooled target rows, as in the paper.
+        "to_source" maps each target to the pooled source rows, which stay as they are, so that a
+        model fitted once serves any number of later targets, see :func:`~skda.adapt_to`.
+        "to_common" maps each domain to the mean of all rows and the mean
+        covariance of a domain.
+    n_prior_rows : float or "auto", default="auto"
+        Number of rows that the reference's covariance counts for in that of each domain that is
+        mapped, so that a domain of few rows is hardly bent: 0 for none. "auto" is the number of
+        features, and 0 in the direction "to_target" or where `reg` is a name.
     forgetting_factor : float, default=1.0
         In (0, 1]: factor by which the weight of a domain's earlier rows is multiplied at each
         ``partial_fit`` with new ones; 1 keeps all history. ``fit`` does not use it.
@@ -51,17 +44,17 @@ class CORALTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     Attributes
     ----------
     maps_ : dict
-        By source id, the map: an array of shape (n_features, n_features), or its factors when
-        there are more features than rows. Empty if there is nothing to adapt to.
-    source_means_ : dict
-        By source id, the mean of the source, array of shape (n_features,).
-    target_mean_ : array of shape (n_features,)
-        Mean of all target rows.
-    source_moments_ : dict or None
-        By source id, the count, mean and scatter matrix of its rows, which ``partial_fit`` goes on
-        from; None with more features than rows, where no scatter matrix is formed.
-    target_moments_ : tuple or None
-        The same of all target rows.
+        By the id of each domain that is mapped, an array of shape (n_features, n_features), or its
+        factors when there are more features than rows. Empty if there is nothing to adapt to.
+    means_ : dict
+        By the same ids, the mean of the domain, array of shape (n_features,).
+    reference_mean_ : array of shape (n_features,)
+        Mean of the rows that the others are mapped to.
+    moments_ : dict or None
+        By the same ids, the count, mean and scatter matrix of the rows, which ``partial_fit`` goes
+        on from; None with more features than rows, where no scatter matrix is formed.
+    reference_moments_ : tuple or None
+        The same of the rows that the others are mapped to.
     waits_for_ : {"source", "target"} or None
         The side of which ``partial_fit`` has seen no row yet.
     source_domains_, target_domains_ : list of int
@@ -85,7 +78,8 @@ class CORALTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     A source row x becomes :math:`(x - μ_s)(C_s + λI)^{-1/2}(C(σ) + λI)^{1/2} + m`, with
     :math:`C(σ) = (1-σ)C_s + σC_t` and m the source's mean, or
     :math:`(1-σ)μ_s + σμ_t` with `match_mean`. Target rows stay as they are, bit for bit. Several
-    sources have a map each; several targets are pooled.
+    sources have a map each; several targets are pooled. The other directions put the domain that
+    moves in place of s and what it moves to in place of t.
 
     It helps when the domains differ in scale and correlation of the features while labels given
     the (aligned) features do not: another instrument, another population of the same
@@ -116,149 +110,38 @@ class CORALTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     """
 
     _accept_sparse = True
-    _per_source = True
-    _array_level = "a"
 
-    def __init__(self, *, strength=1.0, reg=1.0, match_mean=True, forgetting_factor=1.0):
+    def __init__(
+        self,
+        *,
+        strength=1.0,
+        reg=1.0,
+        match_mean=True,
+        direction="to_target",
+        n_prior_rows="auto",
+        forgetting_factor=1.0,
+    ):
         self.strength = strength
         self.reg = reg
         self.match_mean = match_mean
+        self.direction = direction
+        self.n_prior_rows = n_prior_rows
         self.forgetting_factor = forgetting_factor
 
-    def _fit(self, data):
-        self._check_params()
-        self._start()
-        if not data.adapts:
-            return
-        check_enough_rows(self, data, 2, "to see a covariance")
-        # More features than rows: everything is done in the span of the rows.
-        if data.X.shape[1] > data.X.shape[0]:
-            self._fit_low_rank(data)
-            return
-        source = {i: self._moments_of(data.X_of(i)) for i in data.source_domains}
-        target = self._moments_of(data.X_target)
-        self._set_maps(source, target, data.to_input)
-        self.source_moments_ = {i: self._kept(m, data.to_input) for i, m in source.items()}
-        self.target_moments_ = self._kept(target, data.to_input)
+    def _map_of(self, own, reference):
+        return coral_map(own, reference, strength=self.strength, reg=self.reg)
 
-    def _start(self):
-        self.source_moments_, self.target_moments_, self.waits_for_ = {}, None, None
-        self.maps_, self.source_means_ = {}, {}
-
-    def _fit_low_rank(self, data):
-        self.source_moments_ = None  # a scatter matrix would be larger than the rows
-        target = CenteredRows.of(data.X_target)
-        for domain in data.source_domains:
-            source = CenteredRows.of(data.X_of(domain))
-            self.source_means_[domain] = data.to_input(source.mean)
-            if self.strength > 0:
-                self.maps_[domain] = low_rank_coral_map(
-                    source, target, strength=self.strength, reg=self.reg
-                ).at(data.to_input)
-        self.target_mean_ = data.to_input(target.mean)
-
-    def partial_fit(self, X, y=None, *, sample_domain=None):
-        """Update the maps with a batch of rows, for data that do not fit in memory or that drift.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows of any domains; a batch may have rows of one side only.
-        y : Ignored
-            Not used.
-        sample_domain : array-like of int of shape (n_samples,), default=None
-            Domain of each row, see :meth:`fit`.
-
-        Returns
-        -------
-        self : object
-            The transformer; it transforms as soon as it has seen a source and the target.
-
-        Notes
-        -----
-        Means and scatter matrices (d x d) are merged in a stable way; each call also computes the
-        maps, O(d³). With ``forgetting_factor=1`` the result is that of ``fit`` on all rows.
-        """
-        self._check_params()
-        if self.reg == "ledoit-wolf":
-            raise ValueError(
-                "reg='ledoit-wolf' needs all rows at once and cannot be used with partial_fit. "
-                "Use reg='oas' or a float."
-            )
-        # A fit or an earlier batch; the widths must agree then.
-        started = hasattr(self, "source_moments_")
-        data = data_for_fit(
-            self, X, None, sample_domain, accept_sparse=True, one_sided=True, reset=not started
-        )
-        if not started:
-            self._start()
-            self.source_domains_, self.target_domains_ = [], []
-        # Set so by `_fit_low_rank`.
-        if self.source_moments_ is None:
-            raise ValueError(
-                "partial_fit cannot go on from a fit with more features than rows, which keeps no "
-                "d x d scatter matrix. Call partial_fit on a fresh CORALTransformer."
-            )
-        # A new dict: the old one stays valid if this batch fails.
-        sources, target = dict(self.source_moments_), self.target_moments_
-        for domain in data.source_domains:
-            sources[domain] = self._merged(sources.get(domain), data.X_of(domain), data)
-        if len(data.target):
-            target = self._merged(target, data.X_target, data)
-        # Nothing is stored before all is computed: an interrupted batch counts as not seen.
-        if sources and target is not None:
-            self._set_maps(sources, target, data.to_input)
-        self.source_moments_, self.target_moments_ = sources, target
-        self.source_domains_ = sorted({*self.source_domains_, *data.source_domains})
-        self.target_domains_ = sorted({*self.target_domains_, *data.target_domains})
-        if self.source_domains_ and self.target_domains_:
-            self.waits_for_ = None
-        elif sample_domain is not None:  # without ids there is nothing to adapt to, now or later
-            self.waits_for_ = "target" if self.source_domains_ else "source"
-        return self
-
-    def _merged(self, old, X, data):
-        new = self._moments_of(X)
-        if old is not None:
-            # Stored where the rows of fit came from, which may be another device than the
-            # arithmetic's.
-            old = self._kept(old, data.backend.asarray)
-            new = merge_moments(old, new, forgetting_factor=self.forgetting_factor)
-        return self._kept(new, data.to_input)
-
-    def _moments_of(self, X):
-        # The other rules need no fourth powers of the norms, which cost a pass.
-        quartic = self.reg == "ledoit-wolf"
-        if sparse.issparse(X):
-            return sparse_moments(X, quartic=quartic)
-        return moments(X, quartic=quartic)
-
-    @staticmethod
-    def _kept(m, move):
-        return m._replace(mean=move(m.mean), scatter=move(m.scatter))
-
-    def _set_maps(self, sources, target, keep):
-        maps = {}
-        if self.strength > 0:
-            for domain, source in sources.items():
-                A = coral_map(source, target, strength=self.strength, reg=self.reg)
-                maps[domain] = keep(A)
-        self.source_means_ = {domain: keep(source.mean) for domain, source in sources.items()}
-        self.target_mean_, self.maps_ = keep(target.mean), maps
+    def _map_of_rows(self, own, reference):
+        return low_rank_coral_map(own, reference, strength=self.strength, reg=self.reg)
 
     def _map(self, X, domain, backend):
-        if self.waits_for_ is not None:
-            raise NotFittedError(
-                "partial_fit has seen rows of one side only, sources "
-                f"{self.source_domains_} and targets {self.target_domains_}. Call it with rows of "
-                "the other side first."
-            )
-        if domain not in self.maps_:  # a target, strength 0, or nothing to adapt to
+        found = self._map_and_means(domain)
+        if found is None:
             return X
-        A, mean = self.maps_[domain], backend.asarray(self.source_means_[domain], X.dtype)
+        A, mean = found[0], backend.asarray(found[1], X.dtype)
         shift = mean
         if self.match_mean:
-            step = backend.asarray(self.target_mean_, X.dtype) - mean
+            step = backend.asarray(self.reference_mean_, X.dtype) - mean
             shift = mean + step * self.strength
         if isinstance(A, LowRankMap):
             # Sparse rows are never centered, because that would fill them; the mean is taken off
@@ -272,16 +155,3 @@ class CORALTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
             # centered.
             return X @ A + (shift - mean @ A)
         return (X - mean) @ A + shift
-
-    def _check_params(self):
-        check_strength(self.strength)
-        check_bool("match_mean", self.match_mean)
-        check_covariance_reg(self.reg)
-        check_real(
-            "forgetting_factor",
-            self.forgetting_factor,
-            low=0,
-            high=1,
-            closed="right",
-            hint="1 keeps the full weight of earlier rows.",
-        )

@@ -1,30 +1,75 @@
 """Scale every domain by its own location and spread."""
 
+from typing import Any, NamedTuple
+
 from sklearn.base import OneToOneFeatureMixin
 
 from .._array._backend import namespace
 from .._core._base_transformer import BaseDomainTransformer
 from .._core._param_checks import check_bool, check_strength
+from .._core._validation import data_for_fit
+from ._direction import add_domains, check_forgetting_factor
 
 
-def location_and_spread(X, *, robust=False):
-    """Return per feature the mean and standard deviation, or the median and quartile range.
+class FeatureMoments(NamedTuple):
+    """Count of rows, and per feature the mean, the variance and the largest absolute value."""
 
-    The quartile range is divided by that of a standard normal variable, 1.349, so that both
-    agree on normal data. Where a feature does not vary the spread is 1.
+    count: float
+    mean: Any
+    variance: Any
+    size: Any
+
+    def at(self, move):
+        """Return these with their arrays passed through ``move``."""
+        return FeatureMoments(self.count, *(move(x) for x in self[1:]))
+
+
+def feature_moments(X):
+    """Return the moments of each feature, the variance by two passes."""
+    xp = namespace(X)
+    mean = xp.mean(X, axis=0)
+    centered = X - mean
+    variance = xp.mean(centered * centered, axis=0)
+    return FeatureMoments(float(X.shape[0]), mean, variance, xp.max(xp.abs(X), axis=0))
+
+
+def merge_feature_moments(old, new, *, forgetting_factor=1.0):
+    """Return the moments of two batches together (Chan, Golub and LeVeque 1983).
+
+    ``forgetting_factor`` in (0, 1] multiplies the weight of every old row; 1 forgets nothing.
+    """
+    weight = forgetting_factor * old.count
+    count = weight + new.count
+    step = new.mean - old.mean
+    squares = old.variance * weight + new.variance * new.count
+    squares = squares + step * step * (weight * new.count / count)
+    size = namespace(old.size).maximum(old.size, new.size)
+    return FeatureMoments(count, old.mean + step * (new.count / count), squares / count, size)
+
+
+def spread_of(m):
+    """Return the standard deviation of each feature, 1 where it does not vary."""
+    xp = namespace(m.mean)
+    return _or_one(xp.sqrt(m.variance), m.size)
+
+
+def _or_one(spread, size):
+    # Rounding in the mean must not turn a constant feature into one of tiny spread.
+    xp = namespace(spread)
+    noise = size * (10.0 * float(xp.finfo(spread.dtype).eps))
+    return xp.where(spread > noise, spread, xp.ones_like(spread))
+
+
+def robust_location_and_spread(X):
+    """Return per feature the median and the quartile range, 1 where it does not vary.
+
+    The range is divided by that of a standard normal variable, 1.349, so that it agrees with the
+    standard deviation on normal data.
     """
     xp = namespace(X)
-    if robust:
-        ordered = xp.sort(X, axis=0)
-        location = _quantile(ordered, 0.5)
-        spread = (_quantile(ordered, 0.75) - _quantile(ordered, 0.25)) / 1.3489795003921634
-    else:
-        location = xp.mean(X, axis=0)
-        centered = X - location
-        spread = xp.sqrt(xp.mean(centered * centered, axis=0))
-    # Rounding in the mean must not turn a constant feature into one of tiny spread.
-    noise = xp.max(xp.abs(X), axis=0) * (10.0 * float(xp.finfo(X.dtype).eps))
-    return location, xp.where(spread > noise, spread, xp.ones_like(spread))
+    ordered = xp.sort(X, axis=0)
+    spread = (_quantile(ordered, 0.75) - _quantile(ordered, 0.25)) / 1.3489795003921634
+    return _quantile(ordered, 0.5), _or_one(spread, xp.max(xp.abs(X), axis=0))
 
 
 def _quantile(ordered, q):
@@ -55,6 +100,9 @@ class DomainScaler(OneToOneFeatureMixin, BaseDomainTransformer):
         Whether to move the location to 0.
     with_std : bool, default=True
         Whether to bring the spread to 1.
+    forgetting_factor : float, default=1.0
+        In (0, 1]: factor by which the weight of a domain's earlier rows is multiplied at each
+        ``partial_fit`` with new ones; 1 keeps all history. ``fit`` does not use it.
 
     Attributes
     ----------
@@ -62,6 +110,9 @@ class DomainScaler(OneToOneFeatureMixin, BaseDomainTransformer):
         By domain id, the mean (median) of each feature, array of shape (n_features,).
     spreads_ : dict
         By domain id, the spread of each feature, 1 where it does not vary.
+    moments_ : dict or None
+        By domain id, the count of rows and, per feature, mean, variance and largest absolute value,
+        which ``partial_fit`` goes on from. None with `robust`.
     source_domains_, target_domains_ : list of int
         Ids seen in ``fit``.
     n_features_in_ : int
@@ -103,25 +154,96 @@ class DomainScaler(OneToOneFeatureMixin, BaseDomainTransformer):
     array([-1.,  1., -1.,  1.])
     """
 
-    _per_source = True
     _per_target = True
     _array_level = "a"
 
-    def __init__(self, *, strength=1.0, robust=False, with_mean=True, with_std=True):
+    def __init__(
+        self,
+        *,
+        strength=1.0,
+        robust=False,
+        with_mean=True,
+        with_std=True,
+        forgetting_factor=1.0,
+    ):
         self.strength = strength
         self.robust = robust
         self.with_mean = with_mean
         self.with_std = with_std
+        self.forgetting_factor = forgetting_factor
 
     def _fit(self, data):
+        self._check_params()
+        self._start()
+        for domain in data.domains:
+            self._learn(domain, data)
+
+    def _start(self):
+        self.locations_, self.spreads_ = {}, {}
+        self.moments_ = None if self.robust else {}
+
+    def _learn(self, domain, data):
+        X = data.X_of(domain)
+        if self.robust:
+            location, spread = robust_location_and_spread(X)
+        else:
+            moments = feature_moments(X)
+            if domain in self.moments_:
+                earlier = self.moments_[domain].at(data.backend.asarray)
+                factor = self.forgetting_factor
+                moments = merge_feature_moments(earlier, moments, forgetting_factor=factor)
+            self.moments_[domain] = moments.at(data.to_input)
+            location, spread = moments.mean, spread_of(moments)
+        self.locations_[domain] = data.to_input(location)
+        self.spreads_[domain] = data.to_input(spread)
+
+    def partial_fit(self, X, y=None, *, sample_domain=None):
+        """Begin or refine the statistics of domains from more rows of them, and change no other.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of known or new domains; rows of one side only are fine.
+        y : Ignored
+            Not used.
+        sample_domain : array-like of int of shape (n_samples,), default=None
+            Domain of each row, see :meth:`fit`.
+
+        Returns
+        -------
+        self : object
+            The transformer.
+
+        Notes
+        -----
+        With ``forgetting_factor=1`` the statistics are those of ``fit`` on all rows. Medians
+        cannot be merged, so that with `robust` a domain is learnt from one batch.
+        """
+        self._check_params()
+        started = hasattr(self, "locations_")
+        earlier = getattr(self, "_fit_domains", None)
+        data = data_for_fit(self, X, None, sample_domain, one_sided=True, reset=not started)
+        if not started:
+            self._start()
+            self.source_domains_, self.target_domains_ = [], []
+        again = [i for i in data.domains if i in self.locations_]
+        if self.robust and again:
+            # Domains that were not learnt must not count as known.
+            self._fit_domains = earlier
+            raise ValueError(
+                f"partial_fit with robust=True cannot go on with domains {again}: medians cannot "
+                "be merged. Leave their rows out, call fit on all rows, or set robust=False."
+            )
+        for domain in data.domains:
+            self._learn(domain, data)
+        add_domains(self, data, named=sample_domain is not None)
+        return self
+
+    def _check_params(self):
         check_strength(self.strength)
         for name in ("robust", "with_mean", "with_std"):
             check_bool(name, getattr(self, name))
-        self.locations_, self.spreads_ = {}, {}
-        for domain in data.domains:
-            location, spread = location_and_spread(data.X_of(domain), robust=self.robust)
-            self.locations_[domain] = data.to_input(location)
-            self.spreads_[domain] = data.to_input(spread)
+        check_forgetting_factor(self.forgetting_factor)
 
     def _map(self, X, domain, backend):
         # The rows themselves, without a rounding.

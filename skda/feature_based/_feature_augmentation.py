@@ -55,7 +55,6 @@ class FeatureAugmentationTransformer(BaseDomainTransformer):
            [3., 4., 0., 0., 3., 4.]])
     """
 
-    _per_source = True
     _array_level = "a"
 
     def _fit(self, data):

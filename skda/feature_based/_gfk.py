@@ -126,7 +126,6 @@ class GFKTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer):
     (100, 4)
     """
 
-    _per_source = True
     _array_level = "a"
 
     def __init__(self, n_components="auto", *, center=True):

@@ -2,14 +2,13 @@
 
 from typing import Any, NamedTuple
 
-from sklearn.base import OneToOneFeatureMixin
-
 from .._array._backend import device_of, namespace
-from .._core._base_transformer import BaseDomainTransformer
-from .._core._param_checks import check_bool, check_enough_rows, check_strength
-from .._numerics._covariance import covariance
+from .._numerics._covariance import Moments, covariance, covariance_from_moments
 from .._numerics._linalg import spd_eigen
-from ._coral_map import check_covariance_reg
+from ._base_moment_map import MomentMapTransformer
+
+# The fixed point is reached in about ten steps where covariances are well conditioned.
+_BARYCENTER_STEPS = 100
 
 
 def gaussian_transport_map(C_source, C_target):
@@ -37,6 +36,27 @@ def gaussian_transport_map(C_source, C_target):
     rest = source.vectors * xp.astype(source.values == 0, A.dtype)
     # Symmetric by its formula, but for rounding.
     return (A + A.T) * 0.5 + rest @ rest.T
+
+
+def gaussian_barycenter(covariances, weights, *, tol=1e-10):
+    """Return the covariance at the least mean squared Wasserstein distance to those given.
+
+    The fixed point of ``C = C^{-1/2} (Σ w_k (C^{1/2} C_k C^{1/2})^{1/2})² C^{-1/2}``
+    (Álvarez-Esteban et al. 2016), started at the mean covariance. As ``C^{-1/2} (...) C^{-1/2}``
+    is the mean of the maps from C to each ``C_k``, each step sends C by the mean of the maps.
+    """
+    xp = namespace(*covariances)
+    C = sum(w * C_k for w, C_k in zip(weights, covariances, strict=True))
+    for _ in range(_BARYCENTER_STEPS):
+        maps = (gaussian_transport_map(C, C_k) for C_k in covariances)
+        A = sum(w * A_k for w, A_k in zip(weights, maps, strict=True))
+        new = A @ C @ A
+        new = (new + new.T) * 0.5
+        change = float(xp.max(xp.abs(new - C)))
+        C = new
+        if change <= tol * float(xp.max(xp.abs(C))):
+            break
+    return C
 
 
 class SpanMap(NamedTuple):
@@ -68,11 +88,15 @@ def low_rank_transport_map(X_source, X_target, *, reg=0.0):
 
 def ridged(X, reg):
     """Return the covariance of the rows plus ``reg I``."""
-    C = covariance(X)
+    return plus_ridge(covariance(X), reg)
+
+
+def plus_ridge(C, reg):
+    """Return ``C + reg I``."""
     return C + namespace(C).eye(C.shape[0], dtype=C.dtype, device=device_of(C)) * float(reg)
 
 
-class LinearTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
+class LinearTransportTransformer(MomentMapTransformer):
     """Give source rows the mean and covariance of the target by the shortest linear map.
 
     Many linear maps give the source the mean and covariance of the target. This is the one that
@@ -91,16 +115,37 @@ class LinearTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     match_mean : bool, default=True
         Whether source rows also move towards the target's mean. Without it their own mean stays,
         which is safer where the class balance differs.
+    direction : {"to_target", "to_source", "to_common"}, default="to_target"
+        Which rows move. "to_target" maps each source to the pooled target rows, as in the paper.
+        "to_source" maps each target to the pooled source rows, which stay as they are, so that a
+        model fitted once serves any number of later targets, see :func:`~skda.adapt_to`.
+        "to_common" maps each domain to the barycenter of all, the
+        Gaussian at the least mean squared transport distance to them.
+    n_prior_rows : float or "auto", default="auto"
+        Number of rows that the reference's covariance counts for in that of each domain that is
+        mapped, so that a domain of few rows is hardly bent: 0 for none. "auto" is the number of
+        features, and 0 in the direction "to_target" or where `reg` is a name.
+    forgetting_factor : float, default=1.0
+        In (0, 1]: factor by which the weight of a domain's earlier rows is multiplied at each
+        ``partial_fit`` with new ones; 1 keeps all history. ``fit`` does not use it.
 
     Attributes
     ----------
     maps_ : dict
-        By source id, the symmetric matrix A of shape (n_features, n_features), or its factors
-        when there are more features than rows. Empty if there is nothing to adapt to.
-    source_means_ : dict
-        By source id, the mean of the source, array of shape (n_features,).
-    target_mean_ : array of shape (n_features,)
-        Mean of all target rows.
+        By the id of each domain that is mapped, the symmetric matrix A of shape
+        (n_features, n_features), or its factors when there are more features than rows. Empty if
+        there is nothing to adapt to.
+    means_ : dict
+        By the same ids, the mean of the domain, array of shape (n_features,).
+    reference_mean_ : array of shape (n_features,)
+        Mean of the rows that the others are mapped to.
+    moments_ : dict or None
+        By the same ids, the count, mean and scatter matrix of the rows, which ``partial_fit`` goes
+        on from; None with more features than rows, where no scatter matrix is formed.
+    reference_moments_ : tuple or None
+        The same of the rows that the others are mapped to.
+    waits_for_ : {"source", "target"} or None
+        The side of which ``partial_fit`` has seen no row yet.
     source_domains_, target_domains_ : list of int
         Ids seen in ``fit``.
     n_features_in_ : int
@@ -125,7 +170,8 @@ class LinearTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     source's without `match_mean`), the Monge map between the Gaussians of these moments [1]_ [2]_.
     Of all maps that give the source the target's mean and covariance it displaces rows least, so
     classes keep their places where they can. Target rows stay as they are. Several sources have a
-    map each; several targets are pooled.
+    map each; several targets are pooled. The other directions put the domain that moves in place
+    of s and what it moves to in place of t; the common barycenter [3]_ weights domains by rows.
 
     It helps when the shift is (nearly) affine with labels carried along: other units, another
     instrument, a drift of level and spread. It moves the mean, so it harms when the balance
@@ -142,6 +188,9 @@ class LinearTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
        estimation and optimal transport domain adaptation", 2019. arXiv:1905.10155.
     .. [2] M. Knott, C. S. Smith, "On the optimal mapping of distributions", J. Optim. Theory
        Appl. 43, 1984. doi:10.1007/BF00934745.
+    .. [3] P. C. Álvarez-Esteban, E. del Barrio, J. A. Cuesta-Albertos, C. Matrán, "A fixed-point
+       approach to barycenters in Wasserstein space", J. Math. Anal. Appl. 441, 2016.
+       doi:10.1016/j.jmaa.2016.04.045.
 
     Examples
     --------
@@ -157,51 +206,57 @@ class LinearTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
      [1. 1.]]
     """
 
-    _per_source = True
-    _array_level = "a"
-
-    def __init__(self, *, strength=1.0, reg=0.0, match_mean=True):
+    def __init__(
+        self,
+        *,
+        strength=1.0,
+        reg=0.0,
+        match_mean=True,
+        direction="to_target",
+        n_prior_rows="auto",
+        forgetting_factor=1.0,
+    ):
         self.strength = strength
         self.reg = reg
         self.match_mean = match_mean
+        self.direction = direction
+        self.n_prior_rows = n_prior_rows
+        self.forgetting_factor = forgetting_factor
 
-    def _fit(self, data):
-        check_strength(self.strength)
-        check_bool("match_mean", self.match_mean)
-        check_covariance_reg(self.reg)
-        self.maps_, self.source_means_ = {}, {}
-        if not data.adapts:
-            return
-        check_enough_rows(self, data, 2, "to see a covariance")
-        xp = data.xp
-        mean_t = xp.mean(data.X_target, axis=0)
-        self.target_mean_ = data.to_input(mean_t)
-        for domain in data.source_domains:
-            X = data.X_of(domain)
-            mean_s = xp.mean(X, axis=0)
-            self.source_means_[domain] = data.to_input(mean_s)
-            A = self._map_between(X - mean_s, data.X_target - mean_t)
-            self.maps_[domain] = A.at(data.to_input) if isinstance(A, SpanMap) else data.to_input(A)
+    def _is_low_rank(self, X):
+        # With a rule both sides are shrunk by different amounts, so that outside of the span of the
+        # rows the map is not the identity.
+        return not isinstance(self.reg, str) and super()._is_low_rank(X)
 
-    def _map_between(self, X_source, X_target):
-        both = X_source, X_target
-        # Source and target are shrunk by different amounts, so that outside of the span of the rows
-        # the map is not the identity.
+    def _covariance_of(self, m):
         if isinstance(self.reg, str):
-            return gaussian_transport_map(*(covariance(X, shrinkage=self.reg) for X in both))
-        if X_source.shape[1] > X_source.shape[0] + X_target.shape[0]:
-            return low_rank_transport_map(*both, reg=self.reg)
-        return gaussian_transport_map(*(ridged(X, self.reg) for X in both))
+            return covariance_from_moments(m, shrinkage=self.reg)
+        return plus_ridge(covariance_from_moments(m), self.reg)
+
+    def _map_of(self, own, reference):
+        return gaussian_transport_map(self._covariance_of(own), self._covariance_of(reference))
+
+    def _map_of_rows(self, own, reference):
+        return low_rank_transport_map(own.rows, reference.rows, reg=self.reg)
+
+    def _common(self, parts):
+        parts = list(parts)
+        count = sum(m.count for m in parts)
+        weights = [m.count / count for m in parts]
+        C = gaussian_barycenter([covariance_from_moments(m) for m in parts], weights)
+        mean = sum(w * m.mean for w, m in zip(weights, parts, strict=True))
+        return Moments(count, mean, C * max(count - 1.0, 1.0), None)
 
     def _map(self, X, domain, backend):
-        if domain not in self.maps_ or self.strength == 0:
+        found = self._map_and_means(domain)
+        if found is None:
             return X
 
         def here(x):
             return backend.asarray(x, X.dtype)
 
-        A = self.maps_[domain]
-        centered = X - here(self.source_means_[domain])
+        A, mean = found
+        centered = X - here(mean)
         moved = A.at(here).apply(centered) if isinstance(A, SpanMap) else centered @ here(A)
-        moved = moved + here(self.target_mean_ if self.match_mean else self.source_means_[domain])
+        moved = moved + here(self.reference_mean_ if self.match_mean else mean)
         return moved if self.strength == 1 else X + (moved - X) * float(self.strength)

@@ -20,6 +20,14 @@ from .._numerics._transport import (
     exact_plan,
 )
 from ._base_joint_transport import check_plan_reg
+from ._direction import (
+    TO_SOURCE,
+    TO_TARGET,
+    add_domains,
+    check_direction,
+    moved_domain,
+    rows_of_moved_domains,
+)
 
 # In units of the typical cost: rows beyond it mostly stay where they are.
 _MARGINAL_WEIGHT = 1.0
@@ -116,6 +124,10 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     cost_scale : {"median", "mean", "max"} or None, default="median"
         Statistic of the costs that counts as 1 in `reg`, `class_reg` and `marginal_reg`. None: they
         are in units of the cost itself.
+    direction : {"to_target", "to_source"}, default="to_target"
+        Which rows move. "to_target" maps each source to the pooled target rows, as in the papers.
+        "to_source" maps each target to the pooled source rows, which stay as they are, so that a
+        model fitted once serves any number of later targets, see :func:`~skda.adapt_to`.
     max_iter : int, default=2000
         Largest number of Sinkhorn iterations for a plan.
     tol : float, default=1e-6
@@ -124,16 +136,21 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     Attributes
     ----------
     rows_ : dict
-        By source id, the fitted source rows, array of shape (n_rows, n_features).
+        By the id of each domain that is mapped, its fitted rows, array of shape
+        (n_rows, n_features).
     images_ : dict
-        By source id, where the plan sends them (at strength 1), of the same shape.
+        By the same ids, where the plan sends them (at strength 1), of the same shape.
+    reference_rows_ : array of shape (n_reference, n_features) or None
+        The rows that the others are mapped to. None if there is nothing to adapt to.
+    reference_classes_ : ndarray of shape (n_reference, n_classes) or None
+        Which class they are of, 1 or 0, where `class_reg` needs it in the direction "to_source".
     costs_ : dict
-        By source id, the cost of the plan, in units of `metric`.
+        By the same ids, the cost of the plan, in units of `metric`.
     marginal_errors_ : dict
-        By source id, the share of the mass that is misplaced (with `marginal_reg`, the last change
-        of the scalings).
+        By the same ids, the share of the mass that is misplaced (with `marginal_reg`, the last
+        change of the scalings).
     n_iter_ : int
-        Sinkhorn iterations taken for the slowest source; 1 for exact plans.
+        Sinkhorn iterations taken for the slowest domain; 1 for exact plans.
     source_domains_, target_domains_ : list of int
         Ids seen in ``fit``.
     n_features_in_ : int
@@ -164,7 +181,9 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     :math:`\\sum_j P_{ij} x^t_j / \\sum_j P_{ij}` [1]_. A new source row moves as the nearest fitted
     one does [2]_; fitted rows are recognized and go exactly to their images, duplicates to the mean
     of theirs. Target rows stay as they are. Each source has its own plan onto all target
-    rows. Features are compared as they are: scale them first.
+    rows. In the direction "to_source" there is a plan from all source rows onto each target, and
+    a target row goes to the mean of the source rows whose mass it receives. Features are compared
+    as they are: scale them first.
 
     It helps when the shift carries rows along without tearing classes apart, non-linearly if
     need be. Where all mass is moved and the class proportions differ, rows end in the wrong class;
@@ -196,7 +215,6 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     array([10., 12., 14., 12., 10., 14.])
     """
 
-    _per_source = True
     _array_level = "a"
 
     def __init__(
@@ -209,6 +227,7 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         marginal_reg="auto",
         metric="sqeuclidean",
         cost_scale="median",
+        direction="to_target",
         max_iter=2000,
         tol=1e-6,
     ):
@@ -219,6 +238,7 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         self.marginal_reg = marginal_reg
         self.metric = metric
         self.cost_scale = cost_scale
+        self.direction = direction
         self.max_iter = max_iter
         self.tol = tol
 
@@ -226,29 +246,83 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     def _labels(self):
         return "source" if self.class_reg else "ignored"
 
+    @property
+    def _per_target(self):
+        return self.direction != TO_TARGET
+
     def _fit(self, data):
         self._check_params()
         self.rows_, self.images_ = {}, {}
         self.costs_, self.marginal_errors_, self.n_iter_ = {}, {}, 1
+        self.reference_rows_ = self.reference_classes_ = None
         if not data.adapts:
             return
         classes, codes = class_labels(self, data) if self.class_reg else (None, None)
-        for domain in data.source_domains:
-            X = data.X_of(domain)
-            sizes = X.shape[0], len(data.target)
-            rounds = _CLASS_ROUNDS if self.class_reg else 1.0
-            who, exact = type(self).__name__, self.reg is None
-            check_plan_size(who, *sizes, X, exact=exact, rounds=rounds)
-            membership = None
-            if self.class_reg:
-                membership = as_like(np.eye(len(classes))[codes[data.rows(domain)]], X)
-            plan = self._plan(cost_matrix(X, data.X_target, metric=self.metric), membership)
-            images = barycentric_map(plan.coupling, data.X_target, X)
-            self.rows_[domain] = data.to_input(X)
-            self.images_[domain] = data.to_input(share_among_duplicates(images, X))
-            self.costs_[domain] = plan.cost
-            self.marginal_errors_[domain] = plan.marginal_error
-            self.n_iter_ = max(self.n_iter_, plan.n_iter)
+        membership = None if classes is None else np.eye(len(classes))[codes]
+        to_target = self.direction == TO_TARGET
+        reference = data.X_target if to_target else data.X_source
+        if not (to_target or membership is None):
+            self.reference_classes_ = membership[data.source]
+        for domain in data.source_domains if to_target else data.target_domains:
+            of_class = membership[data.rows(domain)] if to_target and self.class_reg else None
+            self._set_map(domain, data.X_of(domain), reference, of_class, data.to_input)
+        self.reference_rows_ = data.to_input(reference)
+
+    def _set_map(self, domain, X, reference, of_class, keep):
+        """Solve the plan between rows of a domain and the reference, and keep their images.
+
+        The plan always goes from the source to the target, so that classes are those of its rows;
+        read by its columns it maps target rows.
+        """
+        to_target = self.direction == TO_TARGET
+        source, target = (X, reference) if to_target else (reference, X)
+        rounds = _CLASS_ROUNDS if self.class_reg else 1.0
+        who, exact = type(self).__name__, self.reg is None
+        check_plan_size(who, source.shape[0], target.shape[0], X, exact=exact, rounds=rounds)
+        of_class = of_class if to_target else self.reference_classes_
+        membership = None if of_class is None else as_like(of_class, X)
+        plan = self._plan(cost_matrix(source, target, metric=self.metric), membership)
+        coupling = plan.coupling if to_target else plan.coupling.T
+        images = barycentric_map(coupling, reference, X)
+        self.rows_[domain] = keep(X)
+        self.images_[domain] = keep(share_among_duplicates(images, X))
+        self.costs_[domain] = plan.cost
+        self.marginal_errors_[domain] = plan.marginal_error
+        self.n_iter_ = max(self.n_iter_, plan.n_iter)
+
+    def partial_fit(self, X, y=None, *, sample_domain=None):
+        """Begin or refine the maps of domains from more rows of them, and change no other.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of targets with ``direction="to_source"``. With "to_target" of sources, which the
+            penalty of classes cannot take, because labels are not learnt here.
+        y : Ignored
+            Not used.
+        sample_domain : array-like of int of shape (n_samples,), default=None
+            Domain of each row, see :meth:`fit`.
+
+        Returns
+        -------
+        self : object
+            The transformer.
+
+        Notes
+        -----
+        Earlier rows of a domain are kept and join the new ones in a new plan.
+        """
+        if self.class_reg and self.direction == TO_TARGET:
+            raise ValueError(
+                f"partial_fit cannot learn the class of new source rows, which class_reg="
+                f"{self.class_reg!r} needs. Call fit on all rows, or set class_reg=0."
+            )
+        data, rows = rows_of_moved_domains(self, X, sample_domain, "rows_")
+        reference = data.backend.asarray(self.reference_rows_)
+        for domain, X_all in rows.items():
+            self._set_map(domain, X_all, reference, None, data.to_input)
+        add_domains(self, data)
+        return self
 
     def _plan(self, M, membership):
         unit = cost_unit(M, self.cost_scale)
@@ -274,7 +348,8 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         return self.marginal_reg
 
     def _map(self, X, domain, backend):
-        if domain not in self.rows_ or self.strength == 0:
+        domain = moved_domain(domain, self.rows_, self.direction, self.target_domains_)
+        if domain is None or self.strength == 0:
             return X
         rows, images = (backend.asarray(x[domain], X.dtype) for x in (self.rows_, self.images_))
         moved = move_rows(X, rows, images)
@@ -293,6 +368,8 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
                 none=True,
                 hint="None moves all mass, 'auto' leaves out what travels far.",
             )
+        hint = "There is no common one: a barycenter of rows is not unique."
+        check_direction(self.direction, (TO_TARGET, TO_SOURCE), hint)
         check_option("class_penalty", self.class_penalty, tuple(_CLASS_PLANS))
         check_integer("max_iter", self.max_iter, low=1)
         check_real("tol", self.tol, low=0, closed="neither")

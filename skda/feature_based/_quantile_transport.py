@@ -6,6 +6,15 @@ from .._array._arithmetic import safe_divide
 from .._array._backend import device_of, namespace
 from .._core._base_transformer import BaseDomainTransformer
 from .._core._param_checks import check_strength
+from ._direction import (
+    TO_COMMON,
+    TO_TARGET,
+    add_domains,
+    check_direction,
+    is_moved,
+    moved_domain,
+    rows_of_moved_domains,
+)
 
 
 def quantile_images(x, t):
@@ -73,6 +82,17 @@ def interpolate(x, knots, values):
     return xp.where(beyond, x + edge, between)
 
 
+def mean_quantiles(columns, weights):
+    """Return values of the mean quantile function of sorted samples, as many as the largest has.
+
+    Each value is the mean of that function over one of as many equal stretches of (0, 1).
+    """
+    xp = namespace(*columns)
+    n = max(x.shape[0] for x in columns)
+    ranks = xp.arange(n, dtype=columns[0].dtype, device=device_of(columns[0]))
+    return sum(w * quantile_images(ranks, x) for w, x in zip(weights, columns, strict=True))
+
+
 class QuantileTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     """Give every feature of the source rows the distribution that it has in the target.
 
@@ -85,13 +105,22 @@ class QuantileTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     strength : float, default=1.0
         How far to go, in [0, 1]: every value moves this share of its way. 0 returns the rows
         themselves.
+    direction : {"to_target", "to_source", "to_common"}, default="to_target"
+        Which rows move. "to_target" maps each source to the pooled target rows. "to_source" maps
+        each target to the pooled source rows, which stay as they are, so that a model fitted
+        once serves any number of later targets, see :func:`~skda.adapt_to`. "to_common" maps each
+        domain to the barycenter of all: the mean of their quantile functions, weighted by rows.
 
     Attributes
     ----------
     knots_ : dict
-        By source id, the sorted values of each feature, array of shape (n_rows, n_features).
+        By the id of each domain that is mapped, the sorted values of each feature, array of shape
+        (n_rows, n_features).
     images_ : dict
-        By source id, where they go, of the same shape.
+        By the same ids, where they go, of the same shape.
+    reference_values_ : array of shape (n_reference, n_features) or None
+        Sorted values of each feature of the rows that the others are mapped to. None if there is
+        nothing to adapt to.
     source_domains_, target_domains_ : list of int
         Ids seen in ``fit``.
     n_features_in_ : int
@@ -116,7 +145,8 @@ class QuantileTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     dimension that is optimal transport for every convex cost [1]_. Fitted values go exactly where
     the optimal plan sends their mass on average, equal ones to one image; between them the map is
     linear, and beyond them it moves as at the last one. Target rows stay as they are. Several
-    sources have a map each; several targets are pooled.
+    sources have a map each; several targets are pooled. The other directions put the domain that
+    moves in place of s and what it moves to in place of t.
 
     It helps when features are measured on another scale, non-linearly if need be (a recalibrated
     instrument, a saturating sensor), one by one. It neither sees nor changes how features depend
@@ -140,31 +170,78 @@ class QuantileTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     array([  10., 1000.,  100.,  100.,   10., 1000.])
     """
 
-    _per_source = True
     _array_level = "a"
 
-    def __init__(self, *, strength=1.0):
+    def __init__(self, *, strength=1.0, direction="to_target"):
         self.strength = strength
+        self.direction = direction
+
+    @property
+    def _per_target(self):
+        return self.direction != TO_TARGET
 
     def _fit(self, data):
         check_strength(self.strength)
-        self.knots_, self.images_ = {}, {}
+        check_direction(self.direction)
+        self.knots_, self.images_, self.reference_values_ = {}, {}, None
         if not data.adapts:
             return
+        moved = [i for i in data.domains if is_moved(i, self.direction)]
+        knots = {i: data.xp.sort(data.X_of(i), axis=0) for i in moved}
+        reference = self._reference_of(data, knots)
+        for domain in moved:
+            self._set_map(domain, knots[domain], reference, data.to_input)
+        self.reference_values_ = data.to_input(reference)
+
+    def _reference_of(self, data, knots):
         xp = data.xp
-        # Sorted once for all sources; targets are pooled.
-        target = xp.sort(data.X_target, axis=0)
-        for domain in data.source_domains:
-            knots = xp.sort(data.X_of(domain), axis=0)
-            images = [
-                quantile_images(knots[:, j] + 0.0, target[:, j] + 0.0)
-                for j in range(knots.shape[1])
-            ]
-            self.knots_[domain] = data.to_input(knots)
-            self.images_[domain] = data.to_input(xp.stack(images, axis=1))
+        if self.direction != TO_COMMON:
+            # Sorted once for all domains that move there, whose rows are pooled.
+            rows = data.X_target if self.direction == TO_TARGET else data.X_source
+            return xp.sort(rows, axis=0)
+        weights = [x.shape[0] / data.X.shape[0] for x in knots.values()]
+        columns = [
+            # Adding zero makes columns contiguous, which torch asks of searchsorted.
+            mean_quantiles([x[:, j] + 0.0 for x in knots.values()], weights)
+            for j in range(data.X.shape[1])
+        ]
+        return xp.stack(columns, axis=1)
+
+    def _set_map(self, domain, knots, reference, keep):
+        images = [
+            quantile_images(knots[:, j] + 0.0, reference[:, j] + 0.0) for j in range(knots.shape[1])
+        ]
+        images = keep(namespace(knots).stack(images, axis=1))
+        self.knots_[domain], self.images_[domain] = keep(knots), images
+
+    def partial_fit(self, X, y=None, *, sample_domain=None):
+        """Begin or refine the maps of domains from more rows of them, and change no other.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of domains that are mapped: of targets with ``direction="to_source"``, of sources
+            with "to_target", of any with "to_common". What they are mapped to is that of ``fit``.
+        y : Ignored
+            Not used.
+        sample_domain : array-like of int of shape (n_samples,), default=None
+            Domain of each row, see :meth:`fit`.
+
+        Returns
+        -------
+        self : object
+            The transformer.
+        """
+        data, rows = rows_of_moved_domains(self, X, sample_domain, "knots_")
+        reference = data.backend.asarray(self.reference_values_)
+        for domain, values in rows.items():
+            self._set_map(domain, data.xp.sort(values, axis=0), reference, data.to_input)
+        add_domains(self, data)
+        return self
 
     def _map(self, X, domain, backend):
-        if domain not in self.knots_ or self.strength == 0:
+        domain = moved_domain(domain, self.knots_, self.direction, self.target_domains_)
+        if domain is None or self.strength == 0:
             return X
         xp = backend.xp
         knots, images = (backend.asarray(x[domain], X.dtype) for x in (self.knots_, self.images_))

@@ -188,7 +188,6 @@ class SubspaceAlignmentTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTr
     (100, 2)
     """
 
-    _per_source = True
     _array_level = "a"
 
     def __init__(self, n_components="auto", *, center=True):

@@ -164,9 +164,8 @@ class DomainClassifierWeighter(FunctionWeighter):
             return super()._data_for_use(X, sample_domain)
         check_is_fitted(self)
         validate_data(self, X, reset=False, skip_check_array=True)
-        return DomainData(
-            X, None, domains_for_predict(sample_domain, n_rows(X)), None, Backend(), Backend()
-        )
+        ids = domains_for_predict(sample_domain, n_rows(X), estimator=self)
+        return DomainData(X, None, ids, None, Backend(), Backend())
 
     def _importances(self, data):
         classifier = self._classifier()

@@ -13,7 +13,7 @@ from .._array._backend import is_foreign_array, to_numpy
 from .._array._rows import n_rows, take_rows
 from .._core._labels import as_labels, missing_labels
 from .._core._param_checks import check_integer, check_option
-from .._core._sample_domain import check_sample_domain, domains_for_predict
+from .._core._sample_domain import check_sample_domain
 from ._guarded_search import GuardedSearchCV, call
 
 GOALS = ("choose", "train", "measure")
@@ -168,7 +168,7 @@ def _pool(X, y, sample_domain):
     """Return target rows without a label, those with one, and all domains."""
     n_samples = n_rows(X)
     if sample_domain is None:
-        ids = domains_for_predict(None, n_samples)
+        ids = np.full(n_samples, -1)
     else:
         ids = check_sample_domain(sample_domain, n_samples)
     known = np.zeros(n_samples, dtype=bool)

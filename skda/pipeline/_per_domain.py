@@ -1,5 +1,7 @@
 """Fit one clone of a transformer on the rows of each domain."""
 
+from copy import deepcopy
+
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import get_tags
@@ -11,10 +13,11 @@ from sklearn.utils.validation import check_is_fitted
 from .._array._rows import join_rows, n_rows, take_rows
 from .._core._routing import DomainRouting
 from .._core._sample_domain import (
-    check_known_domains,
     check_no_masked_entries,
+    check_target_is_stated,
     domains_for_fit,
     domains_for_predict,
+    note_domains,
 )
 from .._core._validation import fresh_fit
 
@@ -63,6 +66,7 @@ class PerDomain(DomainRouting, MetaEstimatorMixin, BaseEstimator):
     """
 
     _array_level = "inner"
+    _per_target = True
 
     def __init__(self, transformer):
         self.transformer = transformer
@@ -102,6 +106,54 @@ class PerDomain(DomainRouting, MetaEstimatorMixin, BaseEstimator):
             for domain in np.unique(ids).tolist()
         }
 
+    def partial_fit(self, X, y=None, *, sample_domain=None):
+        """Fit a clone for each new domain; a known one goes on if the transformer can.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of known or new domains; rows of one side only are fine.
+        y : Ignored
+            Not passed on.
+        sample_domain : array-like of int of shape (n_samples,)
+            Domain of each row.
+
+        Returns
+        -------
+        self : object
+            The transformer.
+        """
+        check_no_masked_entries("X", X)
+        if sample_domain is None:
+            raise ValueError(
+                "partial_fit of PerDomain needs sample_domain, because each domain has its own "
+                "clone. Pass sample_domain."
+            )
+        fitted = dict(vars(self).get("transformers_", {}))
+        known = getattr(self, "_fit_domains", None)
+        ids = domains_for_fit(sample_domain, n_rows(X), estimator=self, one_sided=True)
+        # Known only when their clones are fitted.
+        self._fit_domains = known
+        again = [i for i in np.unique(ids).tolist() if i in fitted]
+        if again and not hasattr(self.transformer, "partial_fit"):
+            raise ValueError(
+                f"partial_fit of PerDomain cannot go on with domains {again}, because "
+                f"{type(self.transformer).__name__} has no partial_fit. Leave their rows out, or "
+                "call fit on all rows."
+            )
+        for domain in np.unique(ids).tolist():
+            rows = take_rows(X, np.flatnonzero(ids == domain))
+            if domain in fitted:
+                # A copy: an interrupted batch counts as not seen.
+                fitted[domain] = deepcopy(fitted[domain]).partial_fit(rows)
+            else:
+                fitted[domain] = clone(self.transformer).fit(rows)
+        self.transformers_ = dict(sorted(fitted.items()))
+        note_domains(self, ids)
+        self.source_domains_ = [domain for domain in self.transformers_ if domain >= 0]
+        self.target_domains_ = [domain for domain in self.transformers_ if domain < 0]
+        return self
+
     def transform(self, X, *, sample_domain=None):
         """Transform each row by the clone of its domain.
 
@@ -121,16 +173,9 @@ class PerDomain(DomainRouting, MetaEstimatorMixin, BaseEstimator):
         if not self.target_domains_ or n_rows(X) == 0:
             # One clone for all rows after a fit without domains; of no rows, the clone complains.
             return self._any_fitted().transform(X)
-        ids = domains_for_predict(sample_domain, n_rows(X))
-        check_known_domains(
-            "PerDomain",
-            np.unique(ids).tolist(),
-            self.source_domains_,
-            self.target_domains_,
-            per_source=True,
-            per_target=True,
-            named=sample_domain is not None,
-        )
+        ids = domains_for_predict(sample_domain, n_rows(X), estimator=self)
+        named = sample_domain is not None
+        check_target_is_stated("PerDomain", self.target_domains_, named=named)
         if sample_domain is None:
             ids = np.full_like(ids, self.target_domains_[0])
         present = np.unique(ids).tolist()

@@ -67,6 +67,8 @@ class TrainOnSource(DelegatingEstimator):
     'b'
     """
 
+    _source_only = True
+
     def __init__(self, estimator, *, use_target_labels=False):
         self.estimator = estimator
         self.use_target_labels = use_target_labels

@@ -86,18 +86,47 @@ def test_one_side_only_is_named_with_both_mends(ids, words):
     assert "skda.model_selection.DomainStratifiedKFold" in str(error.value)
 
 
+class Learner:
+    """Something that can be fitted."""
+
+
 def test_zero_is_a_source():
     check_both_sides(np.array([0, -1]))
 
 
 def test_without_sample_domain_fit_is_all_source_and_warns():
-    with pytest.warns(DomainWarning, match="object was fitted without sample_domain"):
-        ids = domains_for_fit(None, 3, estimator=object())
+    with pytest.warns(DomainWarning, match="Learner was fitted without sample_domain"):
+        ids = domains_for_fit(None, 3, estimator=Learner())
     assert (ids >= 0).all()
 
 
 def test_without_sample_domain_use_is_all_target():
-    assert (domains_for_predict(None, 3) < 0).all()
+    assert (domains_for_predict(None, 3, estimator=Learner()) < 0).all()
+
+
+def test_domains_that_were_not_fitted_are_refused():
+    learner = Learner()
+    domains_for_fit([1, 1, -2], 3, estimator=learner)
+    assert domains_for_predict([-2, 1], 2, estimator=learner).tolist() == [-2, 1]
+    with pytest.raises(ValueError, match=r"Learner was not fitted on: \[-7, 3\]"):
+        domains_for_predict([-2, -7, 3], 3, estimator=learner)
+
+
+def test_later_batches_add_domains_and_a_new_fit_forgets_them():
+    learner = Learner()
+    domains_for_fit([1, -2], 2, estimator=learner)
+    domains_for_fit([-7], 1, estimator=learner, one_sided=True, goes_on=True)
+    assert domains_for_predict([-7, -2], 2, estimator=learner).tolist() == [-7, -2]
+    domains_for_fit([1, -2], 2, estimator=learner)
+    with pytest.raises(ValueError, match=r"not fitted on: \[-7\]"):
+        domains_for_predict([-7], 1, estimator=learner)
+
+
+def test_after_a_fit_without_domains_all_are_alike():
+    learner = Learner()
+    with pytest.warns(DomainWarning):
+        domains_for_fit(None, 3, estimator=learner)
+    assert domains_for_predict([5, -9], 2, estimator=learner).tolist() == [5, -9]
 
 
 def test_score_sees_source_rows_only_when_given_the_domains():

@@ -74,7 +74,8 @@ def test_shrinkage_brings_small_sites_nearer_to_their_average_effect():
     rng = np.random.default_rng(0)
     small, large = rng.normal(size=(4, 50)) + 1.0, rng.normal(size=(400, 50)) + 1.0
     for rows, most in ((small, 0.75), (large, 1.0)):
-        location, variance, _ = shrunken_site_effects(rows)
+        squares = ((rows - rows.mean(0)) ** 2).sum(0)
+        location, variance, _ = shrunken_site_effects(len(rows), rows.mean(0), squares)
         assert location.std() < most * rows.mean(0).std()
         assert variance.std() < rows.var(0, ddof=1).std()
         # the truth is 1 for both

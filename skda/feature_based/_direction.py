@@ -1,0 +1,87 @@
+"""Which rows a map moves, and where to: the parameter ``direction``."""
+
+from sklearn.utils.validation import check_is_fitted
+
+from .._core._param_checks import check_option, check_real
+from .._core._sample_domain import note_domains
+from .._core._validation import data_for_fit
+
+TO_TARGET, TO_SOURCE, TO_COMMON = DIRECTIONS = ("to_target", "to_source", "to_common")
+
+
+def check_direction(direction, allowed=DIRECTIONS, hint=""):
+    """Return ``direction`` if it is one of those that a class offers."""
+    return check_option("direction", direction, allowed, hint=hint)
+
+
+def check_forgetting_factor(factor):
+    """Return ``forgetting_factor`` if it is in (0, 1]."""
+    hint = "1 keeps the full weight of earlier rows."
+    return check_real("forgetting_factor", factor, low=0, high=1, closed="right", hint=hint)
+
+
+def is_moved(domain, direction):
+    """Return whether rows of a domain are mapped, and not those that others are mapped to."""
+    if direction == TO_COMMON:
+        return True
+    return domain >= 0 if direction == TO_TARGET else domain < 0
+
+
+def moved_domain(domain, maps, direction, targets):
+    """Return the id under which the map of a row's domain is kept, None if it stays as it is."""
+    if domain in maps:
+        return domain
+    # Rows of no stated domain are of the only target.
+    if maps and domain < 0 and direction != TO_TARGET:
+        return targets[0]
+    return None
+
+
+def rows_of_moved_domains(estimator, X, sample_domain, kept):
+    """Return checked new rows, and by domain all rows that its map is to be made of.
+
+    Parameters
+    ----------
+    estimator : transformer
+        A fitted transformer with a ``direction`` that keeps its reference as ``fit`` found it.
+    X, sample_domain
+        As given to ``partial_fit``.
+    kept : str
+        Name of the learnt dict of earlier rows by domain, which new ones join.
+
+    Returns
+    -------
+    data : DomainData
+    rows : dict
+    """
+    check_is_fitted(estimator)
+    name, known = type(estimator).__name__, getattr(estimator, kept)
+    if not known:
+        raise ValueError(
+            f"partial_fit of {name} goes on from a fit with sample_domain, which learns what rows "
+            "are mapped to. Call fit with rows of sources and targets first."
+        )
+    earlier = estimator._fit_domains
+    data = data_for_fit(estimator, X, None, sample_domain, one_sided=True, reset=False)
+    # Known only when their maps are: a batch that fails or is interrupted counts as not seen.
+    estimator._fit_domains = earlier
+    fixed = [i for i in data.domains if not is_moved(i, estimator.direction)]
+    if fixed:
+        raise ValueError(
+            f"partial_fit of {name}(direction={estimator.direction!r}) learns the maps of domains "
+            f"that move, and rows of {fixed} do not: the others are mapped to rows of that side. "
+            "Leave them out, call fit on all rows, or choose another direction."
+        )
+    rows = {i: data.X_of(i) for i in data.domains}
+    return data, {
+        i: data.xp.concat([data.backend.asarray(known[i], x.dtype), x]) if i in known else x
+        for i, x in rows.items()
+    }
+
+
+def add_domains(estimator, data, *, named=True):
+    """Note the domains of new rows among those that the estimator knows."""
+    if named:
+        note_domains(estimator, data.ids)
+    estimator.source_domains_ = sorted({*estimator.source_domains_, *data.source_domains})
+    estimator.target_domains_ = sorted({*estimator.target_domains_, *data.target_domains})
