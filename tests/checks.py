@@ -104,12 +104,23 @@ EXAMPLES = {
         skda.ComBatTransformer(),
         skda.ComBatTransformer(reference="target", covariates=[0]),
     ],
+    "CORALTransformer": [
+        skda.CORALTransformer(),
+        skda.CORALTransformer(direction="to_source", strength=0.5),
+        skda.CORALTransformer(direction="to_common"),
+    ],
+    "QuantileTransportTransformer": [
+        skda.QuantileTransportTransformer(),
+        skda.QuantileTransportTransformer(direction="to_source"),
+        skda.QuantileTransportTransformer(direction="to_common"),
+    ],
     "DomainScaler": [skda.DomainScaler(), skda.DomainScaler(robust=True)],
     "JDOTClassifier": [skda.JDOTClassifier(), skda.JDOTClassifier(reg=0.1)],
     "JDOTRegressor": [skda.JDOTRegressor(), skda.JDOTRegressor(reg=0.1)],
     "LinearTransportTransformer": [
         skda.LinearTransportTransformer(),
         skda.LinearTransportTransformer(reg="oas", strength=0.5),
+        skda.LinearTransportTransformer(direction="to_common"),
     ],
     "MIDATransformer": [skda.MIDATransformer(), skda.MIDATransformer(domain_columns=[0])],
     "OTLabelPropagationClassifier": [
@@ -118,7 +129,7 @@ EXAMPLES = {
     ],
     "OptimalTransportTransformer": [
         skda.OptimalTransportTransformer(),
-        skda.OptimalTransportTransformer(reg=0.1),
+        skda.OptimalTransportTransformer(direction="to_source"),
         skda.OptimalTransportTransformer(reg=0.1, class_reg=0.2),
         skda.OptimalTransportTransformer(reg=0.1, class_reg=0.2, class_penalty="l1l2"),
         skda.OptimalTransportTransformer(reg=0.1, marginal_reg=1.0, metric="euclidean"),
@@ -423,6 +434,18 @@ def check_bad_sample_domain_raises(estimator):
         if hasattr(good, method):
             with pytest.raises(ValueError, match="one value per row"):
                 getattr(good, method)(X, sample_domain=d[:-1])
+
+
+@only(lambda e: not getattr(e, "_source_only", False))
+def check_domains_that_were_not_fitted_are_refused(estimator):
+    """What was learnt does not hold for another domain, and nothing is guessed in silence."""
+    X, y, d = make_data(estimator)
+    good = fitted(estimator, X, hide_labels(y, d, estimator), d)
+    for method in METHODS:
+        for unknown in (-9, 9):
+            if hasattr(good, method):
+                with pytest.raises(ValueError, match=rf"not fitted on: \[{unknown}\]"):
+                    getattr(good, method)(X, sample_domain=np.where(d == -2, unknown, d))
 
 
 def check_fit_without_sample_domain_warns(estimator):

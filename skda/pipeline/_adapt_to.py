@@ -19,9 +19,10 @@ def adapt_to(model, X, sample_domain):
 
     Parameters
     ----------
-    model : fitted Pipeline, transformer, or search over one
-        Changed in place. Steps that learn: :class:`~skda.CORALTransformer`,
-        :class:`~skda.LinearTransportTransformer`, :class:`~skda.QuantileTransportTransformer` and
+    model : fitted Pipeline or transformer
+        Changed in place; of a search the ``best_estimator_``. Steps that learn:
+        :class:`~skda.CORALTransformer`, :class:`~skda.LinearTransportTransformer`,
+        :class:`~skda.QuantileTransportTransformer` and
         :class:`~skda.OptimalTransportTransformer` in the directions named above,
         :class:`~skda.DomainScaler`, :class:`~skda.ComBatTransformer` and
         :class:`~skda.PerDomain`.
@@ -81,10 +82,14 @@ def adapt_to(model, X, sample_domain):
     # One site at a time is the usual case.
     ids = np.full(n_rows(X), ids) if ids.ndim == 0 else sample_domain
     ids = check_sample_domain(ids, n_rows(X))
-    inner = getattr(model, "best_estimator_", model)
-    steps = inner.steps if isinstance(inner, Pipeline) else [("", inner)]
+    if hasattr(model, "best_estimator_"):
+        raise ValueError(
+            f"adapt_to needs a model whose predict takes sample_domain, and that of "
+            f"{type(model).__name__} does not. Pass its best_estimator_, and predict with that."
+        )
+    steps = model.steps if isinstance(model, Pipeline) else [("", model)]
     steps = [(name, step) for name, step in steps if step not in (None, "passthrough")]
-    _check_steps(inner, steps)
+    _check_steps(model, steps)
     for name, step in steps:
         if _learns(step):
             step.partial_fit(X, sample_domain=ids)
