@@ -83,7 +83,8 @@ class DelegatingEstimator(DomainRouting, MetaEstimatorMixin, BaseEstimator):
         X : array-like of shape (n_samples, n_features)
             Rows of any domain.
         sample_domain : array-like of int of shape (n_samples,), default=None
-            Accepted, so that a pipeline can always pass it; checked for its length.
+            Domain of each row. One that was not there in ``fit`` is refused where the target was
+            learnt from; nothing else depends on it.
         **params : dict
             Metadata for the inner ``predict``.
 
@@ -103,7 +104,8 @@ class DelegatingEstimator(DomainRouting, MetaEstimatorMixin, BaseEstimator):
         X : array-like of shape (n_samples, n_features)
             Rows of any domain.
         sample_domain : array-like of int of shape (n_samples,), default=None
-            Accepted, so that a pipeline can always pass it; checked for its length.
+            Domain of each row. One that was not there in ``fit`` is refused where the target was
+            learnt from; nothing else depends on it.
         **params : dict
             Metadata for the inner method.
 
@@ -123,7 +125,8 @@ class DelegatingEstimator(DomainRouting, MetaEstimatorMixin, BaseEstimator):
         X : array-like of shape (n_samples, n_features)
             Rows of any domain.
         sample_domain : array-like of int of shape (n_samples,), default=None
-            Accepted, so that a pipeline can always pass it; checked for its length.
+            Domain of each row. One that was not there in ``fit`` is refused where the target was
+            learnt from; nothing else depends on it.
         **params : dict
             Metadata for the inner method.
 
@@ -143,7 +146,8 @@ class DelegatingEstimator(DomainRouting, MetaEstimatorMixin, BaseEstimator):
         X : array-like of shape (n_samples, n_features)
             Rows of any domain.
         sample_domain : array-like of int of shape (n_samples,), default=None
-            Accepted, so that a pipeline can always pass it; checked for its length.
+            Domain of each row. One that was not there in ``fit`` is refused where the target was
+            learnt from; nothing else depends on it.
         **params : dict
             Metadata for the inner method.
 

@@ -370,7 +370,7 @@ class FunctionWeighter(BaseWeighter):
         X : array-like of shape (n_samples, n_features)
             Rows of any domain.
         sample_domain : array-like of int of shape (n_samples,), default=None
-            Checked for its length only.
+            Domain of each row, one of those seen in ``fit``. Nothing else depends on it.
 
         Returns
         -------

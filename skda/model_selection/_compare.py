@@ -88,7 +88,7 @@ def compare(
         other scorers and candidates ignore them.
     sample_domain : array-like of int of shape (n_samples,), or iterable of (name, such an array)
         Domain of each row; or what :func:`iter_target_domains` yields, to take each domain in
-        turn as the target.
+        turn as the target, with all others or with all earlier ones as sources.
     scoring : dict of str to scorer, or None, default=None
         Scorers by name, those of :mod:`skda.metrics` or functions ``(estimator, X, y) -> float``.
         None is a choice of label-free ones that all candidates can be given, the source score, and
@@ -171,7 +171,11 @@ def compare(
     candidates = _candidates(estimators, source_only)
     if not _names_targets(sample_domain):
         return _table(candidates, X, y, sample_domain, **options)
-    tables = {name: _table(candidates, X, y, ids, **options) for name, ids in sample_domain}
+    tables = {}
+    for name, ids, *rows in sample_domain:
+        # With earlier domains only, ids are those of some rows, which come along.
+        part = (take_rows(X, rows[0]), take_rows(as_labels(y), rows[0])) if rows else (X, y)
+        tables[name] = _table(candidates, *part, ids, **options)
     return pandas.concat(tables, names=["target", "candidate"])
 
 

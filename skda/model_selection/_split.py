@@ -351,8 +351,8 @@ def _evenly_spaced(n, k, rng):
     return np.floor((np.arange(k) + rng.uniform()) * n / k).astype(np.int64)
 
 
-def iter_target_domains(domains):
-    """Take each domain in turn as the target, all others as sources.
+def iter_target_domains(domains, *, past_only=False):
+    """Take each domain in turn as the target, all others (or all earlier ones) as sources.
 
     With labels in several domains this shows how a method does on a domain whose labels it has not
     seen. A splitter cannot do it: it chooses rows, and what makes a row a target is its id.
@@ -361,13 +361,19 @@ def iter_target_domains(domains):
     ----------
     domains : array-like of shape (n_samples,)
         Name or number of the domain of each row: sites, years, instruments.
+    past_only : bool, default=False
+        Whether the sources are the domains before the target only, in the sorted order of their
+        names, as they would have been known at that time (a rolling origin). The first domain is
+        never the target then.
 
     Yields
     ------
     name : object
         Name of the domain that is the target.
     sample_domain : ndarray of int64 of shape (n_samples,)
-        Signed ids with that domain as the only target.
+        Signed ids with that domain as the only target. With `past_only`, those of `rows` alone.
+    rows : ndarray of int64
+        With `past_only` only: the rows of the target and of the domains before it.
 
     Raises
     ------
@@ -387,7 +393,13 @@ def iter_target_domains(domains):
     ...     print(name, sample_domain)
     Bonn [-2  1 -2]
     Lyon [ 1 -2  1]
+    >>> years = [2023, 2024, 2025, 2023]
+    >>> for year, sample_domain, rows in iter_target_domains(years, past_only=True):
+    ...     print(year, sample_domain, rows)
+    2024 [ 1 -2  1] [0 1 3]
+    2025 [ 1  2 -3  1] [0 1 2 3]
     """
+    check_bool("past_only", past_only)
     if domains is None or isinstance(domains, str):
         raise ValueError(
             f"domains must hold the name or number of the domain of each row; got {domains!r}."
@@ -399,5 +411,12 @@ def iter_target_domains(domains):
     if len(present) < 2:
         raise ValueError(f"domains must name at least two domains; got only {present}.")
     encode_domains(names, present[0])  # missing or mixed names fail before the first fit
-    for name in sorted(present):
-        yield name, encode_domains(names, name)
+    ordered = sorted(present)
+    if not past_only:
+        for name in ordered:
+            yield name, encode_domains(names, name)
+        return
+    place = np.array([ordered.index(name) for name in names.tolist()])
+    for i, name in enumerate(ordered[1:], start=1):
+        rows = np.flatnonzero(place <= i)
+        yield name, encode_domains(names[rows], name), rows

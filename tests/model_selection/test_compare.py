@@ -28,6 +28,7 @@ from skda import (
     TCATransformer,
     TrAdaBoostClassifier,
     TrainOnSource,
+    encode_domains,
     make_domain_pipeline,
 )
 from skda._core._routing import DomainRouting
@@ -242,6 +243,21 @@ def test_each_domain_in_turn_can_be_the_target(turned):
     )  # fmt: skip
     assert table.index.names == ["target", "candidate"]
     assert table.index.tolist() == [(s, n) for s in "abc" for n in ("source only", "coral")]
+
+
+def test_each_later_domain_is_compared_with_what_came_before(turned):
+    X, y, _ = turned
+    years = np.array([2023, 2024, 2025])[np.arange(240) % 3]
+    scoring = {"target": LabeledTargetScorer(), "source": SourceScorer()}
+    options = {"cv": 3, "scoring": scoring}
+    table = compare({"coral": coral()}, X, y, iter_target_domains(years, past_only=True), **options)
+    assert table.index.get_level_values("target").unique().tolist() == [2024, 2025]
+    # The second year knows the first only: as if the third had not been recorded.
+    early = years < 2025
+    alone = compare(
+        {"coral": coral()}, X[early], y[early], encode_domains(years[early], 2024), **options
+    )
+    pd.testing.assert_frame_equal(table.loc[2024], alone)
 
 
 def test_default_scorers_fit_the_candidates(turned):

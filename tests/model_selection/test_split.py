@@ -197,6 +197,18 @@ def test_iter_target_domains_makes_each_domain_the_only_target():
     assert [name for name, _ in iter_target_domains([3, 1, 2])] == [1, 2, 3]
 
 
+def test_with_the_past_only_later_domains_are_left_out():
+    years = np.array([2025, 2023, 2024, 2023, 2025])
+    seen = list(iter_target_domains(years, past_only=True))
+    assert [name for name, _, _ in seen] == [2024, 2025]
+    for name, sample_domain, rows in seen:
+        np.testing.assert_array_equal(rows, np.flatnonzero(years <= name))
+        np.testing.assert_array_equal(sample_domain < 0, years[rows] == name)
+        assert len(np.unique(sample_domain)) == len(np.unique(years[rows]))
+    with pytest.raises(ValueError, match="past_only"):
+        next(iter_target_domains(years, past_only="yes"))
+
+
 def test_iter_target_domains_refuses_a_single_domain():
     with pytest.raises(ValueError, match="at least two domains"):
         next(iter_target_domains(["Bonn", "Bonn"]))
