@@ -626,6 +626,8 @@ class BaseDeep(
         data = self._data_for_predict(X, None, "with_statistics_of")
         device = self._torch_device(data)
         new = copy.deepcopy(self)
+        # Whatever the new target is called, its rows are those of the target side now.
+        new._fit_domains = None
         rows = as_tensor(data.X, device)
         if self.input_scaling == "domain":
             new.input_scaling_ |= self._scaling_of(rows, data, ["target"])
