@@ -408,7 +408,11 @@ def check_rows_without_domain_are_target_rows(estimator):
 def check_one_sided_domains_raise(estimator):
     """Rows of one side only are an error that names the rule and the helper."""
     X, y, d = make_data(estimator)
-    for side, ids in (("target", np.abs(d)), ("source", -np.abs(d) - 1)):
+    sides = {"target": np.abs(d), "source": -np.abs(d) - 1}
+    # Maps that leave or join the source may get to know targets later.
+    if not getattr(estimator, "_needs_target", True):
+        del sides["target"]
+    for side, ids in sides.items():
         with pytest.raises(ValueError, match=f"has no {side} rows") as error:
             clone(estimator).fit(X, y, sample_domain=ids)
         assert "skda.stack_domains" in str(error.value)

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from .._array._backend import namespace
 from .._array._rows import as_slice, join_rows, row_tiles, take_rows
 from ._routing import DomainRouting
-from ._sample_domain import check_target_is_stated
+from ._sample_domain import check_both_sides, check_target_is_stated
 from ._validation import data_for_fit, data_for_predict, fresh_fit
 
 _TILE_BYTES = 4 * 2**20  # of rows to map at once
@@ -27,11 +27,14 @@ class BaseDomainTransformer(DomainRouting, TransformerMixin, BaseEstimator):
     ``_per_target`` : bool
         Whether each target has a map of its own, so that rows of no stated domain have none if
         there are several.
+    ``_needs_target`` : bool
+        Whether there must be target rows in ``fit``; if not, targets may come later.
     """
 
     _labels = "ignored"
     _accept_sparse = False
     _per_target = False
+    _needs_target = True
 
     def fit(self, X, y=None, *, sample_domain=None):
         """Learn the map of each domain.
@@ -107,8 +110,16 @@ class BaseDomainTransformer(DomainRouting, TransformerMixin, BaseEstimator):
     def _fit_data(self, X, y, sample_domain):
         with fresh_fit(self):
             data = data_for_fit(
-                self, X, y, sample_domain, labels=self._labels, accept_sparse=self._accept_sparse
+                self,
+                X,
+                y,
+                sample_domain,
+                labels=self._labels,
+                accept_sparse=self._accept_sparse,
+                one_sided=not self._needs_target,
             )
+            if sample_domain is not None and not len(data.source):
+                check_both_sides(data.ids)
             self.source_domains_ = data.source_domains
             self.target_domains_ = data.target_domains
             self._fit(data)

@@ -15,6 +15,7 @@ from ._direction import (
     add_domains,
     check_direction,
     check_forgetting_factor,
+    has_reference,
     is_moved,
     moved_domain,
 )
@@ -58,7 +59,7 @@ class MomentMapTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     def _fit(self, data):
         self._check_params()
         self._start()
-        if not data.adapts:
+        if not has_reference(self, data):
             return
         check_enough_rows(self, data, 2, "to see a covariance")
         if self._is_low_rank(data.X):
@@ -179,7 +180,7 @@ class MomentMapTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         if reference is not None:
             self.reference_moments_ = self._kept(reference, data.to_input)
         add_domains(self, data, named=sample_domain is not None)
-        if self.source_domains_ and self.target_domains_:
+        if self.source_domains_ and (self.target_domains_ or not self._needs_target):
             self.waits_for_ = None
         elif sample_domain is not None:  # without ids there is nothing to adapt to, now or later
             self.waits_for_ = "target" if self.source_domains_ else "source"
@@ -228,6 +229,10 @@ class MomentMapTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     @property
     def _per_target(self):
         return self.direction != TO_TARGET
+
+    @property
+    def _needs_target(self):
+        return self.direction == TO_TARGET
 
     def _check_ready(self):
         if getattr(self, "waits_for_", None) is not None:

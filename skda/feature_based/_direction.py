@@ -27,12 +27,25 @@ def is_moved(domain, direction):
     return domain >= 0 if direction == TO_TARGET else domain < 0
 
 
+def has_later_targets(estimator):
+    """Return whether a fitted estimator knows sources to which targets can be mapped later."""
+    return not estimator._needs_target and estimator._fit_domains is not None
+
+
+def has_reference(estimator, data):
+    """Return whether there is something to map rows to: rows of both sides, or named sources.
+
+    In the directions that leave or join the source, targets may all come later.
+    """
+    return data.adapts or has_later_targets(estimator)
+
+
 def moved_domain(domain, maps, direction, targets):
     """Return the id under which the map of a row's domain is kept, None if it stays as it is."""
     if domain in maps:
         return domain
     # Rows of no stated domain are of the only target.
-    if maps and domain < 0 and direction != TO_TARGET:
+    if targets and maps and domain < 0 and direction != TO_TARGET:
         return targets[0]
     return None
 
@@ -56,7 +69,7 @@ def rows_of_moved_domains(estimator, X, sample_domain, kept):
     """
     check_is_fitted(estimator)
     name, known = type(estimator).__name__, getattr(estimator, kept)
-    if not known:
+    if not (known or has_later_targets(estimator)):
         raise ValueError(
             f"partial_fit of {name} goes on from a fit with sample_domain, which learns what rows "
             "are mapped to. Call fit with rows of sources and targets first."

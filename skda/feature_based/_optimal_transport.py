@@ -25,6 +25,7 @@ from ._direction import (
     TO_TARGET,
     add_domains,
     check_direction,
+    has_reference,
     moved_domain,
     rows_of_moved_domains,
 )
@@ -250,12 +251,16 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     def _per_target(self):
         return self.direction != TO_TARGET
 
+    @property
+    def _needs_target(self):
+        return self.direction == TO_TARGET
+
     def _fit(self, data):
         self._check_params()
         self.rows_, self.images_ = {}, {}
         self.costs_, self.marginal_errors_, self.n_iter_ = {}, {}, 1
         self.reference_rows_ = self.reference_classes_ = None
-        if not data.adapts:
+        if not has_reference(self, data):
             return
         classes, codes = class_labels(self, data) if self.class_reg else (None, None)
         membership = None if classes is None else np.eye(len(classes))[codes]

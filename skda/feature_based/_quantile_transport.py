@@ -11,6 +11,7 @@ from ._direction import (
     TO_TARGET,
     add_domains,
     check_direction,
+    has_reference,
     is_moved,
     moved_domain,
     rows_of_moved_domains,
@@ -180,11 +181,15 @@ class QuantileTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     def _per_target(self):
         return self.direction != TO_TARGET
 
+    @property
+    def _needs_target(self):
+        return self.direction == TO_TARGET
+
     def _fit(self, data):
         check_strength(self.strength)
         check_direction(self.direction)
         self.knots_, self.images_, self.reference_values_ = {}, {}, None
-        if not data.adapts:
+        if not has_reference(self, data):
             return
         moved = [i for i in data.domains if is_moved(i, self.direction)]
         knots = {i: data.xp.sort(data.X_of(i), axis=0) for i in moved}

@@ -3,6 +3,7 @@
 import numpy as np
 import ot
 import pytest
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
 from skda import (
@@ -199,6 +200,27 @@ def test_rows_that_do_not_move_cannot_be_learnt_later(method):
         method.partial_fit(X_new, sample_domain=d_new)
     with pytest.raises(ValueError, match="not fitted on"):  # a failed batch counts as not seen
         method.transform(X_new, sample_domain=d_new)
+
+
+@pytest.mark.parametrize("method", FROZEN[:-2], ids=NAMES[:-2])
+def test_all_targets_may_come_later(method):
+    X, d = four_domains()
+    source, first = d > 0, d == -2
+    method.fit(X[source], sample_domain=d[source])
+    with pytest.raises(ValueError, match=r"not fitted on: \[-2\]"):
+        method.transform(X[first], sample_domain=d[first])
+    before = method.transform(X[source], sample_domain=d[source])
+    method.partial_fit(X[first], sample_domain=d[first])
+    np.testing.assert_array_equal(method.transform(X[source], sample_domain=d[source]), before)
+    moved = method.transform(X[first], sample_domain=d[first])
+    assert (
+        abs(moved.mean(0) - before.mean(0)).max() < abs(X[first].mean(0) - X[source].mean(0)).max()
+    )
+    with pytest.raises(ValueError, match="has no source rows"):
+        method.fit(X[~source], sample_domain=d[~source])
+    paper = clone(method).set_params(direction="to_target")
+    with pytest.raises(ValueError, match="has no target rows"):
+        paper.fit(X[source], sample_domain=d[source])
 
 
 def test_few_rows_bend_a_domain_less_with_prior_rows():
