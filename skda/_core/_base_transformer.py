@@ -75,8 +75,7 @@ class BaseDomainTransformer(DomainRouting, TransformerMixin, BaseEstimator):
         self._check_ready()
         data = data_for_predict(self, X, sample_domain, accept_sparse=self._accept_sparse)
         if self._per_target:
-            targets = self.target_domains_
-            check_target_is_stated(type(self).__name__, targets, named=sample_domain is not None)
+            check_target_is_stated(self, named=sample_domain is not None)
         return self._map_all(data)
 
     def fit_transform(self, X, y=None, *, sample_domain=None):

@@ -159,14 +159,26 @@ def check_known_domains(estimator, ids):
     )
 
 
-def check_target_is_stated(name, targets, *, named):
-    """Raise if several targets have a map each, and nothing says which one rows belong to."""
+def check_target_is_stated(estimator, *, named):
+    """Raise if each target has a map of its own, and nothing says which one rows belong to."""
+    known = estimator._fit_domains
+    if named or known is None:
+        return
+    targets = [i for i in known if i < 0]
     # With a single target, rows of no stated domain can only be its rows.
-    if not named and len(targets) > 1:
+    if len(targets) == 1:
+        return
+    name = type(estimator).__name__
+    if targets:
         raise ValueError(
             f"{name} has a map for each target {targets}, so sample_domain must say which one each "
             "row belongs to. Pass sample_domain."
         )
+    raise ValueError(
+        f"{name} knows the sources {known} and no target yet, so rows without sample_domain, which "
+        "are target rows, have no map. Add the target with partial_fit or skda.adapt_to, or pass "
+        "the sample_domain of source rows."
+    )
 
 
 def rows_to_score(sample_domain, n_samples):

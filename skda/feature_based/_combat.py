@@ -19,7 +19,7 @@ from .._core._param_checks import (
     column_positions,
 )
 from .._core._validation import data_for_fit
-from ._direction import add_domains, check_forgetting_factor
+from ._direction import add_domains, check_forgetting_factor, has_reference
 from ._domain_scaler import feature_moments, merge_feature_moments
 
 
@@ -266,6 +266,10 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         # Pooled target rows stay as they are, so new targets need no map.
         return self.reference != "target"
 
+    @property
+    def _needs_target(self):
+        return self.reference == "target"
+
     def _fit(self, data):
         self._check_params()
         xp = data.xp
@@ -274,7 +278,7 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         self.covariates_, self.adjusted_ = covariates, adjusted
         self.site_locations_, self.site_variances_, self.n_iter_ = {}, {}, 1
         self.site_moments_ = {}
-        if not data.adapts or not adjusted:
+        if not has_reference(self, data) or not adjusted:
             return
         pooled_target = self.reference == "target"
         # All targets are one site, the reference.

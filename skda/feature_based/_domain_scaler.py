@@ -155,6 +155,7 @@ class DomainScaler(OneToOneFeatureMixin, BaseDomainTransformer):
     """
 
     _per_target = True
+    _needs_target = False
     _array_level = "a"
 
     def __init__(

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._array._rows import join_rows, n_rows, take_rows
 from .._core._routing import DomainRouting
 from .._core._sample_domain import (
+    check_both_sides,
     check_no_masked_entries,
     check_target_is_stated,
     domains_for_fit,
@@ -67,6 +68,7 @@ class PerDomain(DomainRouting, MetaEstimatorMixin, BaseEstimator):
 
     _array_level = "inner"
     _per_target = True
+    _needs_target = False
 
     def __init__(self, transformer):
         self.transformer = transformer
@@ -100,7 +102,9 @@ class PerDomain(DomainRouting, MetaEstimatorMixin, BaseEstimator):
         if sample_domain is None:
             domains_for_fit(None, 0, estimator=self)  # warns
             return {0: clone(self.transformer).fit(X)}
-        ids = domains_for_fit(sample_domain, n_rows(X), estimator=self)
+        ids = domains_for_fit(sample_domain, n_rows(X), estimator=self, one_sided=True)
+        if not (ids >= 0).any():
+            check_both_sides(ids)
         return {
             domain: clone(self.transformer).fit(take_rows(X, np.flatnonzero(ids == domain)))
             for domain in np.unique(ids).tolist()
@@ -170,12 +174,11 @@ class PerDomain(DomainRouting, MetaEstimatorMixin, BaseEstimator):
             Transformed rows in the same order.
         """
         check_is_fitted(self, "transformers_")
-        if not self.target_domains_ or n_rows(X) == 0:
+        if self._fit_domains is None or n_rows(X) == 0:
             # One clone for all rows after a fit without domains; of no rows, the clone complains.
             return self._any_fitted().transform(X)
         ids = domains_for_predict(sample_domain, n_rows(X), estimator=self)
-        named = sample_domain is not None
-        check_target_is_stated("PerDomain", self.target_domains_, named=named)
+        check_target_is_stated(self, named=sample_domain is not None)
         if sample_domain is None:
             ids = np.full_like(ids, self.target_domains_[0])
         present = np.unique(ids).tolist()
