@@ -10,6 +10,7 @@ TOOLS = (
     "defaults",
     "device",
     "guarded",
+    "later_sites",
     "nets",
     "report",
     "selection",

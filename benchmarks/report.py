@@ -17,7 +17,7 @@ import json
 import re
 from pathlib import Path
 
-from . import _default_tables, backbones, consensus, selection
+from . import _default_tables, backbones, consensus, later_sites, selection
 from ._conditions import in_words
 from ._excerpts import with_excerpts
 from ._markdown import table
@@ -179,6 +179,17 @@ it; {consensus.N_DRAWS} draws of the labels in each task, of all rows or of thos
 {consensus.family_table(rows)}"""
 
 
+def later_sites_part(run):
+    """Gains on sites that come after the fit."""
+    return f"""\
+A model of all other sites, never refitted, on one that came later; its map learns the new site from
+all rows of it, 100 or 20 of them (mean of {run["draws"]} draws), without labels. Gain in accuracy
+points over the same model without a map; the first row is its accuracy. *worst*: the worst site;
+*harmed*: sites that lose more than {later_sites.POINT:g} point, of {len(run["site_rows"])}.
+
+{later_sites.site_table(run["site_rows"])}"""
+
+
 def backbones_part(run):
     """Two tables: accuracies and times."""
     return backbones.report(run["backbone_rows"])
@@ -189,6 +200,7 @@ PARTS = (
     ("Defaults", "default_rows", defaults_part),
     ("Choosing without labels", "judged", selection_part),
     ("Not choosing", "consensus_rows", consensus_part),
+    ("Later sites", "site_rows", later_sites_part),
     ("Networks for tables", "backbone_rows", backbones_part),
     ("Speed", "rows", speed_part),
     ("On a GPU", "device_rows", device_part),

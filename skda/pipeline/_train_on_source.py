@@ -10,7 +10,7 @@ from .._core._encoded_mark import check_no_encoded_mark
 from .._core._labels import labeled_rows, take_labels
 from .._core._meta_estimator import DelegatingEstimator, inner_has, slice_params
 from .._core._param_checks import check_bool
-from .._core._sample_domain import check_no_masked_entries, domains_for_fit
+from .._core._sample_domain import check_both_sides, check_no_masked_entries, domains_for_fit
 from .._core._validation import fresh_fit, one_class_explained
 
 
@@ -68,6 +68,7 @@ class TrainOnSource(DelegatingEstimator):
     """
 
     _source_only = True
+    _needs_target = False
 
     def __init__(self, estimator, *, use_target_labels=False):
         self.estimator = estimator
@@ -183,7 +184,10 @@ class TrainOnSource(DelegatingEstimator):
             domains_for_fit(None, 0, estimator=self)  # warns
             return X, y, self._params_for("fit", None, params), None
         n_samples = n_rows(X)
-        ids = domains_for_fit(sample_domain, n_samples, estimator=self)
+        ids = domains_for_fit(sample_domain, n_samples, estimator=self, one_sided=True)
+        # Targets may come later: nothing is learnt of them.
+        if not (ids >= 0).any():
+            check_both_sides(ids)
         learns = ids >= 0
         use_target_labels = check_bool("use_target_labels", self.use_target_labels)
         if use_target_labels and y is not None:
