@@ -87,13 +87,13 @@ for target, curve in curves.items():
 print("mean      ", *[f"{value:5.2f}" for value in np.mean(list(curves.values()), axis=0)])
 
 # %%
-# Without a map nobody knows what the model is worth elsewhere: as much as at home in one clinic, no
-# better than a coin in another. Ten rows of a clinic are enough to know, because with few rows it is
-# shifted and hardly bent: its covariance counts for little beside that of the source
+# Without a map nobody knows what the model is worth elsewhere: as much as at home in one clinic,
+# no better than a coin in another. Ten rows of a clinic are enough to know, because with few rows
+# it is shifted and hardly bent: its covariance counts for little beside that of the source
 # (``n_prior_rows``). Where the model was good by luck, the map costs a point or two at first.
 
 fig, ax = plt.subplots(figsize=(6, 4), layout="constrained")
-for target, curve in curves.items():
+for curve in curves.values():
     ax.plot([0, *seen], curve, "o-", color="tab:blue", alpha=0.4)
 ax.plot([0, *seen], np.mean(list(curves.values()), axis=0), "o-", color="black", label="mean")
 ax.set(
