@@ -101,6 +101,11 @@ _PUBLIC = {
         "TreeTransferClassifier",
     ],
     "pipeline": ["PerDomain", "TrainOnSource", "adapt_to", "make_domain_pipeline"],
+    "relation_based": [
+        "AttributeZeroShotClassifier",
+        "GraphLabelPropagationClassifier",
+        "PrototypeClassifier",
+    ],
 }
 
 # Subpackages that are used by their own name, as in `skda.metrics.mmd`.

@@ -170,6 +170,17 @@ EXAMPLES = {
         skda.DomainExpertsRegressor(),
         skda.DomainExpertsRegressor(weighting="labels"),
     ],
+    "GraphLabelPropagationClassifier": [
+        skda.GraphLabelPropagationClassifier(),
+        skda.GraphLabelPropagationClassifier(
+            3, alpha=0.5, metric="cosine", class_mass_normalization=False, target_share=None
+        ),
+    ],
+    "PrototypeClassifier": [
+        skda.PrototypeClassifier(),
+        skda.PrototypeClassifier(metric="cosine", strength=0.5),
+        skda.PrototypeClassifier(metric="mahalanobis", shrinkage=0.1),
+    ],
     "ForestTransferClassifier": [
         skda.ForestTransferClassifier(RandomForestClassifier(5, random_state=0), method=method)
         for method in ("mix", "ser", "relabel")

@@ -1,9 +1,15 @@
-"""The nearest-neighbor graph of rows and its Laplacian, made on the host."""
+"""The nearest-neighbor graph of rows, its Laplacian and the spread of labels, on the host."""
 
 import numpy as np
+from scipy import sparse
 from sklearn.neighbors import kneighbors_graph
 
+from .._array._arithmetic import safe_divide
 from .._array._backend import to_numpy
+
+# Weights stop falling here: a row that is far from all others would else have weights of zero, and
+# no label would reach it.
+_LARGEST_EXPONENT = 10.0
 
 
 def knn_affinity(X, *, n_neighbors, metric="euclidean"):
@@ -35,3 +41,150 @@ def knn_laplacian(X, *, n_neighbors, metric="euclidean", normalized=False):
     # A row without any weight has nothing to be normalized by.
     root = np.where(degree > 0, degree, 1.0) ** -0.5
     return np.eye(len(W)) - root[:, None] * W * root[None, :]
+
+
+def self_tuned_weights(distances, scales, neighbor_scales):
+    """``exp(-d_ij² / (σ_i σ_j))``, where σ is the distance of a row to its last neighbor.
+
+    Parameters
+    ----------
+    distances : ndarray of shape (n, k)
+        From each row to its neighbors.
+    scales : ndarray of shape (n,)
+        Width σ_i of each row.
+    neighbor_scales : ndarray of shape (n, k)
+        Width σ_j of each of its neighbors.
+
+    Returns
+    -------
+    weights : ndarray of shape (n, k)
+        None below ``exp(-10)``.
+    """
+    exponent = distances**2 / (scales[:, None] * neighbor_scales)
+    return np.exp(-np.minimum(exponent, _LARGEST_EXPONENT))
+
+
+def row_scales(distances, usual=None):
+    """Width of each row for :func:`self_tuned_weights`: the distance to its last neighbor.
+
+    Where that is 0, among duplicates, it is `usual`, or the median of the others.
+    """
+    last = distances[:, -1]
+    positive = last[last > 0]
+    if usual is None:
+        usual = np.median(positive) if len(positive) else 1.0
+    return np.where(last > 0, last, usual)
+
+
+def neighbor_matrix(neighbors, weights, n_columns):
+    """Sparse matrix with the weights of each row's neighbors.
+
+    Parameters
+    ----------
+    neighbors : ndarray of int of shape (n, k)
+        Columns of the entries of each row.
+    weights : ndarray of shape (n, k)
+        The entries.
+    n_columns : int
+
+    Returns
+    -------
+    W : csr_array of shape (n, n_columns)
+    """
+    n, k = neighbors.shape
+    start = np.arange(0, n * k + 1, k)
+    return sparse.csr_array((weights.ravel(), neighbors.ravel(), start), shape=(n, n_columns))
+
+
+def symmetric_affinity(neighbors, weights):
+    """Sparse symmetric weights: two rows are joined if either is a neighbor of the other.
+
+    Parameters
+    ----------
+    neighbors : ndarray of int of shape (n, k)
+        Indices of the neighbors of each row.
+    weights : ndarray of shape (n, k)
+        Symmetric in the two rows where both are neighbors of each other.
+
+    Returns
+    -------
+    W : csr_array of shape (n, n)
+    """
+    W = neighbor_matrix(neighbors, weights, len(neighbors))
+    return sparse.csr_array(W.maximum(W.T))
+
+
+def normalized_affinity(W):
+    """``D^{-1/2} W D^{-1/2}``, where D holds the row sums; rows without any weight stay zero."""
+    degree = np.asarray(W.sum(axis=1)).ravel()
+    root = np.where(degree > 0, degree, 1.0) ** -0.5
+    return sparse.csr_array(sparse.diags_array(root) @ W @ sparse.diags_array(root))
+
+
+def propagate_labels(W, Y, *, alpha, tol=1e-8, max_iter=1000):
+    """Solve ``(I - αS) F = (1 - α) Y`` with ``S = D^{-1/2} W D^{-1/2}`` (Zhou et al. 2004).
+
+    Parameters
+    ----------
+    W : csr_array of shape (n, n)
+        Symmetric weights that are not negative.
+    Y : ndarray of shape (n, n_classes)
+        1 at the class of each labeled row; rows of zeros have no label.
+    alpha : float
+        In [0, 1).
+    tol : float, default=1e-8
+        Largest norm of the residual of a class, relative to its right-hand side.
+    max_iter : int, default=1000
+        Largest number of steps.
+
+    Returns
+    -------
+    F : ndarray of shape (n, n_classes)
+        Not negative.
+    n_iter : int
+        Steps of conjugate gradients; ``max_iter`` if they did not suffice, at least 1.
+    """
+    S = normalized_affinity(W)
+    F, n_iter = conjugate_gradients(
+        lambda V: V - alpha * (S @ V), (1.0 - alpha) * Y, tol=tol, max_iter=max_iter
+    )
+    # The solution is a sum of products of numbers >= 0; below zero is what rounding leaves.
+    return np.maximum(F, 0.0), n_iter
+
+
+def conjugate_gradients(apply, B, *, tol, max_iter):
+    """Solve ``A X = B`` for a positive definite A, for all columns at once.
+
+    Every column takes steps of its own, but one product with A serves all of them.
+
+    Parameters
+    ----------
+    apply : callable
+        Multiplies a block of columns by A.
+    B : ndarray of shape (n, m)
+    tol : float
+        Largest norm of the residual of a column, relative to that of B.
+    max_iter : int
+        Largest number of products.
+
+    Returns
+    -------
+    X : ndarray of shape (n, m)
+    n_iter : int
+        Number of products; ``max_iter`` if they did not suffice, at least 1.
+    """
+    X, R = np.zeros_like(B), B.copy()
+    P, squared = R.copy(), (R * R).sum(axis=0)
+    wanted = tol**2 * squared
+    n_iter, solved = 0, False
+    while not solved and n_iter < max_iter:
+        n_iter += 1
+        AP = apply(P)
+        # A column that is solved has a direction of zeros, and stays.
+        step = safe_divide(squared, (P * AP).sum(axis=0))
+        X += step * P
+        R -= step * AP
+        former, squared = squared, (R * R).sum(axis=0)
+        solved = bool((squared <= wanted).all())
+        P = R + safe_divide(squared, former) * P
+    return X, n_iter

@@ -5,9 +5,9 @@ from scipy import sparse
 from scipy.optimize import linprog
 
 from .._array._backend import as_like, namespace, to_numpy
+from .._core._class_scores import ClassScoresClassifier
 from .._core._validation import class_labels, data_for_fit, fresh_fit
 from .._numerics._kernels import pairwise_sq_dists
-from ._base_score_classifier import ClassScoresClassifier
 
 # From about here on the solver takes numbers for infinite; old versions return a solution anyway.
 _INFINITE = 1e20

@@ -4,12 +4,12 @@ import numpy as np
 
 from .._array._arithmetic import safe_divide
 from .._array._backend import as_like, namespace, to_numpy
+from .._core._class_scores import ClassScoresClassifier
 from .._core._param_checks import check_integer, check_real
 from .._core._validation import class_labels, data_for_fit, fresh_fit
 from .._numerics._budget import check_memory, warn_if_long
 from .._numerics._graph import knn_laplacian
 from .._numerics._kernels import kernel_apply, kernel_matrix, unit_rows
-from ._base_score_classifier import ClassScoresClassifier
 from ._base_spectral import joint_differences, nearest_codes, warn_if_degenerate
 from ._gfk import geodesic_flow_factor
 from ._subspace_alignment import principal_axes, resolve_n_components

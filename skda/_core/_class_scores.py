@@ -3,9 +3,9 @@
 from sklearn.base import BaseEstimator
 
 from .._array._backend import namespace, to_numpy
-from .._core._routing import DomainRouting
-from .._core._score import DomainClassifierMixin
-from .._core._validation import data_for_predict
+from ._routing import DomainRouting
+from ._score import DomainClassifierMixin
+from ._validation import data_for_predict
 
 
 class ClassScoresClassifier(DomainRouting, DomainClassifierMixin, BaseEstimator):
