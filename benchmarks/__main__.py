@@ -9,6 +9,7 @@ TOOLS = (
     "consensus",
     "defaults",
     "device",
+    "few_shot",
     "guarded",
     "later_sites",
     "nets",

@@ -210,6 +210,8 @@ EXCERPTS = {
         },
     ),
     "backbones": grid("backbones"),
+    "few-shot": grid("few-shot-1", corner="1 label per class"),
+    "few-shot-gains": grid("few-shot-gains", corner="labels per class"),
     "few-labels-mushrooms": by_learner(
         "mushrooms",
         "tapering>enlarging",

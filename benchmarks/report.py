@@ -17,7 +17,7 @@ import json
 import re
 from pathlib import Path
 
-from . import _default_tables, backbones, consensus, later_sites, selection
+from . import _default_tables, backbones, consensus, few_shot, later_sites, selection
 from ._conditions import in_words
 from ._excerpts import with_excerpts
 from ._markdown import table
@@ -190,6 +190,22 @@ points over the same model without a map; the first row is its accuracy. *worst*
 {later_sites.site_table(run["site_rows"])}"""
 
 
+def few_shot_part(run):
+    """Accuracies with few labels per class, or the settings that were tried for the defaults."""
+    size = f"at most {run['rows']} rows of the source and of the target, {run['draws']} draws"
+    words = f"""\
+Every feature is standardized in each domain; {size}. 1, 3 or 5 target rows of each class have a
+label, accuracy (%) on the other target rows. Linear models are logistic regressions: of the source,
+of the labeled target rows, of both together ("pooled"). Gains are over pooled training, means over
+pairs, then over data sets; a pair is harmed that loses more than a point."""
+    if run["grid"]:
+        words = f"""\
+The settings that were tried for the defaults: {size}, all numbers of labels. "left out": the
+setting that is best on the other data sets, each of which counts {few_shot.CAP:g} points at most,
+and its gain over pooled training on that one."""
+    return f"{words}\n\n{few_shot.report(run['shot_rows'], grid=run['grid'])}"
+
+
 def backbones_part(run):
     """Two tables: accuracies and times."""
     return backbones.report(run["backbone_rows"])
@@ -201,6 +217,7 @@ PARTS = (
     ("Choosing without labels", "judged", selection_part),
     ("Not choosing", "consensus_rows", consensus_part),
     ("Later sites", "site_rows", later_sites_part),
+    ("Few labels per class", "shot_rows", few_shot_part),
     ("Networks for tables", "backbone_rows", backbones_part),
     ("Speed", "rows", speed_part),
     ("On a GPU", "device_rows", device_part),

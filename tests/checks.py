@@ -173,7 +173,7 @@ EXAMPLES = {
     "GraphLabelPropagationClassifier": [
         skda.GraphLabelPropagationClassifier(),
         skda.GraphLabelPropagationClassifier(
-            3, alpha=0.5, metric="cosine", class_mass_normalization=False, target_share=None
+            10, alpha=0.8, metric="cosine", target_priors="source", target_share=None
         ),
     ],
     "PrototypeClassifier": [

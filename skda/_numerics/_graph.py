@@ -10,6 +10,8 @@ from .._array._backend import to_numpy
 # Weights stop falling here: a row that is far from all others would else have weights of zero, and
 # no label would reach it.
 _LARGEST_EXPONENT = 10.0
+# Sums below this multiple of the solver's tolerance may be rounding; above it four digits are good.
+_TRUSTED = 1e4
 
 
 def knn_affinity(X, *, n_neighbors, metric="euclidean"):
@@ -121,35 +123,49 @@ def normalized_affinity(W):
     return sparse.csr_array(sparse.diags_array(root) @ W @ sparse.diags_array(root))
 
 
-def propagate_labels(W, Y, *, alpha, tol=1e-8, max_iter=1000):
+def propagate_labels(W, Y, *, alpha, tol=1e-10, max_iter=1000):
     """Solve ``(I - αS) F = (1 - α) Y`` with ``S = D^{-1/2} W D^{-1/2}`` (Zhou et al. 2004).
+
+    What reaches a row may be smaller than what the solver leaves of the residual. Such rows are
+    solved again, with the others as they are, so that they too are right relative to their sum.
 
     Parameters
     ----------
     W : csr_array of shape (n, n)
         Symmetric weights that are not negative.
     Y : ndarray of shape (n, n_classes)
-        1 at the class of each labeled row; rows of zeros have no label.
+        Weight of the label in its class's column; rows of zeros have no label.
     alpha : float
-        In [0, 1).
-    tol : float, default=1e-8
+        In (0, 1).
+    tol : float, default=1e-10
         Largest norm of the residual of a class, relative to its right-hand side.
     max_iter : int, default=1000
-        Largest number of steps.
+        Largest number of steps of one solution.
 
     Returns
     -------
     F : ndarray of shape (n, n_classes)
-        Not negative.
+        Not negative. Zeros in rows that no path joins with a labeled one.
     n_iter : int
-        Steps of conjugate gradients; ``max_iter`` if they did not suffice, at least 1.
+        Steps of conjugate gradients in the longest solution; ``max_iter`` if they did not suffice.
     """
     S = normalized_affinity(W)
-    F, n_iter = conjugate_gradients(
-        lambda V: V - alpha * (S @ V), (1.0 - alpha) * Y, tol=tol, max_iter=max_iter
-    )
-    # The solution is a sum of products of numbers >= 0; below zero is what rounding leaves.
-    return np.maximum(F, 0.0), n_iter
+    F, n_iter = np.zeros_like(Y, dtype=float), 0
+    rows, part, B = np.arange(len(Y)), S, (1.0 - alpha) * Y
+    while B.any():
+        found, steps = conjugate_gradients(
+            lambda V, part=part: V - alpha * (part @ V), B, tol=tol, max_iter=max_iter
+        )
+        n_iter = max(n_iter, steps)
+        # The solution is a sum of products of numbers >= 0; below zero is what rounding leaves.
+        F[rows] = np.maximum(found, 0.0)
+        sums = F[rows].sum(axis=1)
+        rows = rows[sums <= _TRUSTED * tol * sums.max()]
+        # Every round leaves out the row of the largest sum, so that this ends.
+        F[rows] = 0.0
+        between = S[rows]
+        part, B = between[:, rows], alpha * (between @ F)
+    return F, n_iter
 
 
 def conjugate_gradients(apply, B, *, tol, max_iter):

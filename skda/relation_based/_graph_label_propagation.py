@@ -8,7 +8,7 @@ from sklearn.preprocessing import normalize
 
 from .._array._backend import to_numpy
 from .._array._warnings import warn_user
-from .._core._param_checks import check_bool, check_integer, check_option, check_real
+from .._core._param_checks import check_integer, check_option, check_real
 from .._core._routing import DomainRouting
 from .._core._sample_domain import DomainWarning
 from .._core._score import DomainClassifierMixin
@@ -136,7 +136,7 @@ class GraphLabelPropagationClassifier(DomainRouting, DomainClassifierMixin, Base
 
     Parameters
     ----------
-    n_neighbors : int, default=10
+    n_neighbors : int, default=5
         Neighbors that a row is joined to. Fewer follow the shape of clusters more closely; with
         too few, some rows cannot be reached by any label.
     alpha : float, default=0.8
@@ -148,16 +148,14 @@ class GraphLabelPropagationClassifier(DomainRouting, DomainClassifierMixin, Base
         Share of the weight of all labels that those of target rows have together, in (0, 1), where
         both domains have some. None: each label counts the same, and few ones of the target may be
         outvoted by the source's.
-    class_mass_normalization : bool, default=True
-        Whether classes are scaled so that they have `target_priors` over the target rows. Spread
-        labels alone favor classes with many labeled rows.
-    target_priors : dict or array-like of shape (n_classes,), default=None
-        Class proportions of the target, by class or in the order of the sorted classes. None:
-        those of the source; of a class that it lacks, those among labeled target rows.
+    target_priors : "source", dict or array-like of shape (n_classes,), default=None
+        Class proportions that the target rows are to have (class mass normalization): "source" for
+        those of the source, or numbers by class or in the order of the sorted classes. None: what
+        the spread labels give, which favors classes with many labeled rows.
     neighbors : {"exact", "approximate", "auto"}, default="exact"
         How neighbors are searched: exactly, by scikit-learn; approximately, by pynndescent, in less
         than quadratic time; "auto" takes the latter for 20,000 rows or more if it is installed.
-    tol : float, default=1e-8
+    tol : float, default=1e-10
         Relative residual at which conjugate gradients stop.
     max_iter : int, default=1000
         Most steps of conjugate gradients.
@@ -177,7 +175,7 @@ class GraphLabelPropagationClassifier(DomainRouting, DomainClassifierMixin, Base
     scales_ : ndarray of shape (n_samples,)
         Distance of each row to the last of its neighbors.
     target_priors_ : ndarray of shape (n_classes,) or None
-        The priors that were used; None without class mass normalization.
+        The proportions that the classes were scaled to, None if they were not.
     n_iter_ : int
         Steps of conjugate gradients.
     n_features_in_ : int
@@ -211,16 +209,17 @@ class GraphLabelPropagationClassifier(DomainRouting, DomainClassifierMixin, Base
     :math:`\sigma_i` is the distance of row i to the last of its neighbors [2]_, and no weight is
     below exp(-10). With :math:`S = D^{-1/2} W D^{-1/2}` the labels Y become
     :math:`F = (1 - \alpha)(I - \alpha S)^{-1} Y` [1]_, solved by conjugate gradients for all
-    classes at once. Rows of F are scaled to sum 1, and classes to their priors [3]_. A new row gets
-    the weighted mean over its neighbors among the rows of ``fit``.
+    classes at once. Rows of F are scaled to sum 1, and classes to `target_priors` [3]_; a class
+    that the source lacks counts, in "source", by its part of the labeled target rows. A new row
+    gets the weighted mean over its neighbors among the rows of ``fit``.
 
     It assumes that rows of one class are connected, also across the domains, and that those of
     different classes are not: where the domains lie apart, put a transformer in front
     (:class:`DomainScaler`, :class:`CORALTransformer`).
 
     A target row is labeled unless its y is NaN, None or NA or, among integers, -1; no label of a
-    target row is needed. All domains share one graph. Without ``sample_domain``, and without class
-    mass normalization, it is scikit-learn's LabelSpreading with this graph.
+    target row is needed. All domains share one graph. Without ``sample_domain`` it is
+    scikit-learn's LabelSpreading with this graph.
 
     X may be a CSR matrix. Costs the search of neighbors, quadratic in the number of rows if exact,
     and some tens of products with the sparse graph; memory grows as n times `n_neighbors`. Array
@@ -245,7 +244,7 @@ class GraphLabelPropagationClassifier(DomainRouting, DomainClassifierMixin, Base
     >>> X_target = X_target @ [[0.8, 0.6], [-0.6, 0.8]]  # turned
     >>> few = np.where(np.arange(300) < 6, y_target, -1)
     >>> X, y, sample_domain = stack_domains(X_source, y_source, X_target, few)
-    >>> model = GraphLabelPropagationClassifier(alpha=0.95)
+    >>> model = GraphLabelPropagationClassifier(10, alpha=0.95, target_priors="source")
     >>> model = model.fit(X, y, sample_domain=sample_domain)
     >>> svm = SVC().fit(X_source, y_source)
     >>> print(f"{svm.score(X_target, y_target):.2f} -> {model.score(X_target, y_target):.2f}")
@@ -256,15 +255,14 @@ class GraphLabelPropagationClassifier(DomainRouting, DomainClassifierMixin, Base
 
     def __init__(
         self,
-        n_neighbors=10,
+        n_neighbors=5,
         *,
         alpha=0.8,
         metric="euclidean",
         target_share=0.2,
-        class_mass_normalization=True,
         target_priors=None,
         neighbors="exact",
-        tol=1e-8,
+        tol=1e-10,
         max_iter=1000,
         random_state=None,
     ):
@@ -272,7 +270,6 @@ class GraphLabelPropagationClassifier(DomainRouting, DomainClassifierMixin, Base
         self.alpha = alpha
         self.metric = metric
         self.target_share = target_share
-        self.class_mass_normalization = class_mass_normalization
         self.target_priors = target_priors
         self.neighbors = neighbors
         self.tol = tol
@@ -317,7 +314,6 @@ class GraphLabelPropagationClassifier(DomainRouting, DomainClassifierMixin, Base
             none=True,
             hint=hint,
         )
-        check_bool("class_mass_normalization", self.class_mass_normalization)
         check_option("neighbors", self.neighbors, ("exact", "approximate", "auto"))
         check_real("tol", self.tol, low=0, closed="neither")
         check_integer("max_iter", self.max_iter, low=1)
@@ -347,9 +343,9 @@ class GraphLabelPropagationClassifier(DomainRouting, DomainClassifierMixin, Base
         return normalize(X) if self.metric == "cosine" else X
 
     def _priors(self, proportions):
-        if not self.class_mass_normalization:
-            return None
         if self.target_priors is None:
+            return None
+        if isinstance(self.target_priors, str) and self.target_priors == "source":
             return proportions
         return given_priors(self.target_priors, self.classes_)
 
