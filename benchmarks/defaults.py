@@ -62,6 +62,7 @@ LEFT_OUT = {
     "TrainOnSource": "it is source-only",
     "PerDomain": "it has no default; around StandardScaler it is DomainScaler",
     "ImportanceWeightedEstimator": "it is measured around every weighter",
+    "AttributeZeroShotClassifier": "it needs attributes of the classes, which no data set has",
 }
 FEW_PER_CLASS, FEW_ROWS = 10, 40  # labeled target rows of a classification and of a regression
 MOST_LABELED = 1 / 3  # of a small target; the others are for the score

@@ -205,7 +205,9 @@ def setting_table(rows):
 def left_out_table(rows):
     """For each data set the setting of each method that is best on the others, and its gain."""
     found, body = gains_of_settings(rows), []
-    for family in dict.fromkeys(row["family"] for row in rows):
+    families = list(dict.fromkeys(row["family"] for row in rows))
+    # Of one data set there are no others to choose on.
+    for family in families if len(families) > 1 else ():
         cells = [family]
         for method in ("prototypes", "propagation"):
             own = {name: gain for name, gain in found.items() if name.startswith(method)}

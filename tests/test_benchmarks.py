@@ -21,6 +21,7 @@ from benchmarks import (
     accuracy,
     defaults,
     device,
+    few_shot,
     report,
     selection,
     speed,
@@ -461,3 +462,55 @@ def test_a_table_of_another_day_replaces_its_own_and_keeps_the_others():
     ]
     assert report.with_new_tables(old, None) == old
     assert report.with_new_tables(None, new) == new
+
+
+def shot_rows(scores):
+    """Rows of a run of few_shot: one score for each method, data set and number of labels."""
+    return [
+        {"family": family, "pair": "a>b", "shots": shots, "method": name, "score": score}
+        | {"spread": 0.5}
+        for name, own in scores.items()
+        for family, score in own.items()
+        for shots in few_shot.SHOTS
+    ]
+
+
+def test_gains_of_few_shots_are_over_pooled_training():
+    scores = {"pooled": {"one": 50.0, "two": 60.0}, "prototypes": {"one": 58.0, "two": 58.0}}
+    text = few_shot.gain_table(shot_rows(scores))
+    assert "| prototypes, 3 | +3.0 | −2.0 (two a>b) | 1/2 |" in text
+    assert "| prototypes | 58.0 ± 0.5 | 58.0 ± 0.5 |" in few_shot.score_table(shot_rows(scores), 1)
+
+
+def test_the_setting_for_a_data_set_is_chosen_on_the_others():
+    scores = {
+        "pooled": {"one": 50.0, "two": 50.0, "three": 50.0},
+        "prototypes 0": {"one": 99.0, "two": 51.0, "three": 51.0},
+        "prototypes 1": {"one": 45.0, "two": 53.0, "three": 53.0},
+        "propagation": {"one": 50.0, "two": 50.0, "three": 50.0},
+    }
+    text = few_shot.left_out_table(shot_rows(scores))
+    assert "| one | prototypes 1 | −5.0 | propagation | +0.0 |" in text
+    # 49 points on one data set count as ten.
+    text = few_shot.setting_table(shot_rows(scores))
+    assert "| prototypes 0 | +17.0 | +4.0 | +1.0 | 0/9 |" in text
+
+
+def test_labeled_rows_are_target_rows_of_every_class():
+    y, d = np.repeat([0, 1], 40), np.tile([1, -1], 40)
+    rows = few_shot.labeled_rows(y, d, 3, seed=0)
+    assert (d[rows] < 0).all()
+    assert np.bincount(y[rows]).tolist() == [3, 3]
+    few = few_shot.labeled_rows(y[:44], d[:44], 3, seed=0)  # two target rows of one class
+    assert np.bincount(y[few]).tolist() == [3, 1]
+
+
+def test_few_shots_are_measured_and_reported(tmp_path, capsys):
+    run, page = tmp_path / "run.json", tmp_path / "page.md"
+    options = ["--families", "scanners", "--draws", "1", "--rows", "120"]
+    few_shot.main([*options, "--data", str(tmp_path), "--json", str(run)])
+    assert "### few-shot-gains" in capsys.readouterr().out
+    report.main([str(run), "--output", str(page)])
+    text = page.read_text()
+    assert "## Few labels per class" in text
+    assert "| pooled |" in text and "excerpt few-shot-gains" in text

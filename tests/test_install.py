@@ -21,6 +21,7 @@ USES = {
     "": "import skda; [getattr(skda, name) for name in skda.__all__]",
     "deep": "import skda; skda.DANClassifier(max_epochs=1)",
     "plot": "import matplotlib, skda.model_selection",
+    "neighbors": "import pynndescent, skda; skda.GraphLabelPropagationClassifier()",
     "bench": "import skada, adapt, skda",
 }
 

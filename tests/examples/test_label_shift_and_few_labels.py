@@ -46,3 +46,14 @@ def test_tradaboost_finds_out_where_the_guides_differ(run):
     assert mean["pooled"] < mean["balanced"] - 0.05
     weights, differs = np.mean(lesson["by_digit"], axis=0), np.array(lesson["differs"])
     assert weights[differs].max() < 0.7 < 0.9 < weights[~differs].min()
+
+
+def test_relations_make_more_of_few_labels_than_a_linear_model(run):
+    lesson = run("plot_10_three_labels_a_class.py")
+    mean, found = lesson["mean"], lesson["found"]
+    assert mean["target labels only"][0] < mean["pooled"][0] < mean["prototypes"][0] + 0.005
+    assert all(np.subtract(mean["propagation"], mean["pooled"]) > 0.05)
+    assert mean["propagation"][0] > mean["pooled"][0] + 0.06, "some eight points"
+    assert found["pooled"] + 0.05 < found["prototypes"] < found["propagation"] < 0.5
+    parts = lesson["model"].target_parts_
+    assert (parts[8:] == 1.0).all() and (parts[:8] < 0.6).all()
