@@ -173,7 +173,7 @@ EXAMPLES = {
     "GraphLabelPropagationClassifier": [
         skda.GraphLabelPropagationClassifier(),
         skda.GraphLabelPropagationClassifier(
-            10, alpha=0.8, metric="cosine", target_priors="source", target_share=None
+            5, alpha=0.8, metric="cosine", target_priors="source", target_share=None
         ),
     ],
     "PrototypeClassifier": [

@@ -5,6 +5,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import normalize
+from sklearn.utils.validation import check_is_fitted
 
 from .._array._backend import to_numpy
 from .._array._warnings import warn_user
@@ -136,10 +137,10 @@ class GraphLabelPropagationClassifier(DomainRouting, DomainClassifierMixin, Base
 
     Parameters
     ----------
-    n_neighbors : int, default=5
+    n_neighbors : int, default=10
         Neighbors that a row is joined to. Fewer follow the shape of clusters more closely; with
         too few, some rows cannot be reached by any label.
-    alpha : float, default=0.8
+    alpha : float, default=0.5
         Part of a row's answer that comes from its neighbors, in (0, 1). The rest is clamped to its
         own label. A larger value lets labels flow further and overrule labels that were given.
     metric : {"euclidean", "cosine"}, default="euclidean"
@@ -170,8 +171,12 @@ class GraphLabelPropagationClassifier(DomainRouting, DomainClassifierMixin, Base
         Distribution over the classes of every row of ``fit``.
     transduction_ : ndarray of shape (n_samples,)
         Most probable class of every row of ``fit``, in their order.
+    neighbors_ : ndarray of int of shape (n_samples, n_neighbors)
+        Neighbors of each row of ``fit``.
+    edge_weights_ : ndarray of shape (n_samples, n_neighbors)
+        Weights of the edges to them.
     graph_ : csr_array of shape (n_samples, n_samples)
-        Weights of the edges.
+        All edges: two rows are joined if either is a neighbor of the other.
     scales_ : ndarray of shape (n_samples,)
         Distance of each row to the last of its neighbors.
     target_priors_ : ndarray of shape (n_classes,) or None
@@ -255,9 +260,9 @@ class GraphLabelPropagationClassifier(DomainRouting, DomainClassifierMixin, Base
 
     def __init__(
         self,
-        n_neighbors=5,
+        n_neighbors=10,
         *,
-        alpha=0.8,
+        alpha=0.5,
         metric="euclidean",
         target_share=0.2,
         target_priors=None,
@@ -363,11 +368,22 @@ class GraphLabelPropagationClassifier(DomainRouting, DomainClassifierMixin, Base
         distances, indices = self.index_.graph()
         self.scales_ = row_scales(distances)
         weights = self_tuned_weights(distances, self.scales_, self.scales_[indices])
-        self.graph_ = symmetric_affinity(indices, weights)
+        # As plain arrays, which skops can store; a sparse matrix is none of its types.
+        self.neighbors_, self.edge_weights_ = indices, weights
+
+    @property
+    def graph_(self):
+        """Edges between the rows of ``fit``."""
+        check_is_fitted(self)
+        return symmetric_affinity(self.neighbors_, self.edge_weights_)
 
     def _spread(self, Y):
         F, self.n_iter_ = propagate_labels(
-            self.graph_, Y, alpha=self.alpha, tol=self.tol, max_iter=self.max_iter
+            symmetric_affinity(self.neighbors_, self.edge_weights_),
+            Y,
+            alpha=self.alpha,
+            tol=self.tol,
+            max_iter=self.max_iter,
         )
         if self.n_iter_ == self.max_iter:
             warn_user(

@@ -53,7 +53,7 @@ def test_relations_make_more_of_few_labels_than_a_linear_model(run):
     mean, found = lesson["mean"], lesson["found"]
     assert mean["target labels only"][0] < mean["pooled"][0] < mean["prototypes"][0] + 0.005
     assert all(np.subtract(mean["propagation"], mean["pooled"]) > 0.05)
-    assert mean["propagation"][0] > mean["pooled"][0] + 0.06, "some eight points"
+    assert mean["propagation"][0] > mean["pooled"][0] + 0.08, "some ten points"
     assert found["pooled"] + 0.05 < found["prototypes"] < found["propagation"] < 0.5
     parts = lesson["model"].target_parts_
     assert (parts[8:] == 1.0).all() and (parts[:8] < 0.6).all()
