@@ -131,7 +131,7 @@ def test_fitted_state_is_public_and_its_dictionaries_have_plain_keys(cls):
     model = fit(cls)
     params = set(model.get_params(deep=False))
     private = {name for name in vars(model) if name.startswith("_")}
-    assert private <= {"_fit_backend", "_carried_config"}, private
+    assert private <= {"_fit_backend", "_fit_domains", "_carried_config"}, private
     for name, value in vars(model).items():
         assert name in params or name in private or name.endswith("_"), name
         if isinstance(value, dict):
