@@ -40,6 +40,8 @@ _PUBLIC = {
         "MCCClassifier",
         "MCDClassifier",
         "MDDClassifier",
+        "PrototypicalNetworkClassifier",
+        "RelationNetworkClassifier",
         "SHOTClassifier",
         "WDGRLClassifier",
         "WDGRLRegressor",

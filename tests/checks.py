@@ -134,6 +134,16 @@ EXAMPLES = {
         skda.OptimalTransportTransformer(reg=0.1, class_reg=0.2, class_penalty="l1l2"),
         skda.OptimalTransportTransformer(reg=0.1, marginal_reg=1.0, metric="euclidean"),
     ],
+    "PrototypicalNetworkClassifier": [
+        skda.PrototypicalNetworkClassifier(
+            n_shot=1, n_query=1, n_episodes=40, module__hidden=8, random_state=0
+        ),
+    ],
+    "RelationNetworkClassifier": [
+        skda.RelationNetworkClassifier(
+            n_shot=1, n_query=1, n_episodes=200, lr=0.01, module__hidden=8, random_state=0
+        ),
+    ],
     "RegularizedTransferClassifier": [
         skda.RegularizedTransferClassifier(),
         skda.RegularizedTransferClassifier(reg=1.0, penalty="l1", penalize_intercept=False),

@@ -24,6 +24,8 @@ from ._mcc import MCCClassifier
 from ._mcd import MCDClassifier
 from ._mdd import MDDClassifier
 from ._modules import MLP, RealMLP, ResNet  # noqa: F401  (networks; not estimators)
+from ._prototypical import PrototypicalNetworkClassifier
+from ._relation_network import RelationNetworkClassifier
 from ._shot import SHOTClassifier
 from ._source_only import DeepSourceOnlyClassifier, DeepSourceOnlyRegressor
 from ._wdgrl import WDGRLClassifier, WDGRLRegressor
@@ -49,6 +51,8 @@ __all__ = [
     "MCCClassifier",
     "MCDClassifier",
     "MDDClassifier",
+    "PrototypicalNetworkClassifier",
+    "RelationNetworkClassifier",
     "SHOTClassifier",
     "WDGRLClassifier",
     "WDGRLRegressor",

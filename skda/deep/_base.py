@@ -73,6 +73,7 @@ class BaseDeep(
     _task_class = None
     _alignment = None
     _adaptation = None
+    _net_class = PairedNet
     _labels = "source"
     _order_dependent = True  # batches are chosen among the rows
     _array_level = "c"
@@ -159,7 +160,9 @@ class BaseDeep(
 
     def _check_params(self):
         """Check every parameter by name before anything is trained."""
-        params = self.get_params(deep=False)
+        # Some estimators lack some of the shared parameters and keep their defaults.
+        shared = {name: getattr(self, name) for name in BaseDeep._get_param_names()}
+        params = shared | self.get_params(deep=False)
         check_net_params(type(self).__name__, self._net_params)
         check_training_params(params, list(self._validation_criteria()))
         if self._alignment is not None:
@@ -277,6 +280,10 @@ class BaseDeep(
         """Return whether a method of one stage learns from labeled target rows."""
         return getattr(self, "use_target_labels", False) and self._weight() > 0
 
+    def _learns_from_target(self):
+        """Return whether the values of target rows have a part in what is learnt."""
+        return self._weight() > 0 or self._adaptation is not None
+
     def _reads_tables(self):
         """Return whether the module takes missing values and categories."""
         # What is no deep estimator is refused later, where the error says so.
@@ -390,7 +397,7 @@ class BaseDeep(
         known = getattr(self, "input_scaling_", {})
         sides = [] if self.input_scaling is None else ["source"]
         # Where no target row is learnt from, none may change a prediction.
-        if self.input_scaling == "domain" and (self._weight() > 0 or self._adaptation is not None):
+        if self.input_scaling == "domain" and self._learns_from_target():
             sides.append("target")
         new = [side for side in sides if side not in known]
         self.input_scaling_ = known | self._scaling_of(X, data, new)
@@ -507,6 +514,17 @@ class BaseDeep(
 
     def _make_net(self, X, *, adapts):
         """Return the skorch net around a fresh module and its alignment loss."""
+        # In the precision of the rows, whatever torch.get_default_dtype() is.
+        module = self._make_module(X).to(X.device, X.dtype)
+        # Only where it has a weight: adversaries and critics have layers that would cost time for
+        # nothing.
+        alignment = self._make_alignment(module) if adapts and self._aligns() else None
+        if alignment is not None:
+            alignment = alignment.to(X.device, X.dtype)
+        return self._wrap(module, alignment, X.device, net_class=self._net_class)
+
+    def _make_module(self, X):
+        """Return a fresh module for these rows, after noting the width of its features."""
         given = {
             name.removeprefix("module__"): value
             for name, value in self._net_params.items()
@@ -514,7 +532,7 @@ class BaseDeep(
         }
         if self._reads_tables():
             given.pop("categorical_features", None)  # turned into cardinalities
-        n_outputs = self._task.n_outputs
+        n_outputs = self._n_outputs()
         module = build_module(
             self.module,
             n_features=X.shape[1],
@@ -523,19 +541,22 @@ class BaseDeep(
             # A class of the user's own is not changed by what suits a method.
             usual=self._module_options() if isinstance(self.module, str | None) else None,
             cardinalities=self._cardinalities(X.shape[1]),
-        ).to(X.device, X.dtype)  # whatever torch.get_default_dtype() is
+        ).to(X.device, X.dtype)
         self._n_features_out = check_module(module, X, n_outputs)
-        alignment = None
-        if adapts and self._aligns():
-            # Only where it has a weight: adversaries and critics have layers that would cost time
-            # for nothing.
-            if self.batch_norm == "domain":
-                module = with_domain_norms(module)
-            params = self._alignment.check_params(self.get_params(deep=False))
-            alignment = self._alignment.for_network(
-                module, self._n_features_out, n_outputs, **params
-            ).to(X.device, X.dtype)
-        return self._wrap(module, alignment, X.device)
+        return module
+
+    def _n_outputs(self):
+        """Return the number of outputs of the module."""
+        return self._task.n_outputs
+
+    def _make_alignment(self, module):
+        """Return the alignment loss of a module, whose batch normalization it may change."""
+        if self.batch_norm == "domain":
+            with_domain_norms(module)
+        params = self._alignment.check_params(self.get_params(deep=False))
+        return self._alignment.for_network(
+            module, self._n_features_out, self._n_outputs(), **params
+        )
 
     def _wrap(self, module, alignment, device, *, net_class=PairedNet, stop_early=True, **options):
         """Return the skorch net around a module and an alignment loss."""

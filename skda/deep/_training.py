@@ -483,10 +483,15 @@ def train_on(net, rows, *, batch_size, rng, max_epochs, min_steps, chunk=False, 
             "Batch normalization needs at least 2 rows a step to learn from; got 1 sample. "
             "Raise batch_size, pass more rows, or use a module without it."
         )
-    # A schedule goes on where the last fit ended, but runs once over all planned partial fits.
-    done = 0 if chunk else net.n_steps_
     if max_epochs is None:
         max_epochs = max(_EPOCHS, math.ceil(min_steps / len(batches)))
+    train_batches(net, batches, max_epochs=max_epochs, chunk=chunk, held_out=held_out)
+
+
+def train_batches(net, batches, *, max_epochs, chunk=False, held_out=None):
+    """Go through the batches `max_epochs` times, or once if they are a chunk of those planned."""
+    # A schedule goes on where the last fit ended, but runs once over all planned partial fits.
+    done = 0 if chunk else net.n_steps_
     net.n_steps_planned_ = done + len(batches) * max_epochs
     net.max_epochs = 1 if chunk else max_epochs
     net.partial_fit(batches, held_out)

@@ -1,0 +1,118 @@
+"""Episodes: small classification problems out of the source's classes (Vinyals 2016, Snell 2017).
+
+Each episode chooses some classes and some rows of each: the support, from which the classes are
+described, and the queries, which are to be classified by it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from ._training import PairedNet
+
+# Episodes between two entries of the history: the losses are read back from the device then.
+_EPISODES_PER_ENTRY = 50
+
+
+@dataclass(frozen=True)
+class Episode:
+    """Rows of one episode, class by class: first the support of all classes, then the queries.
+
+    Callbacks of skorch that unpack a batch get the queries.
+    """
+
+    X: Any
+    y: Any
+    """Position of the class of each query among the classes of the episode."""
+    n_way: int
+    n_shot: int
+
+    @property
+    def n_support(self):
+        """Number of rows that describe the classes."""
+        return self.n_way * self.n_shot
+
+    def __len__(self):
+        return self.X.shape[0]
+
+    def __iter__(self):
+        return iter((self.X[self.n_support :], self.y))
+
+
+class Episodes:
+    """As many episodes as the training is to have, in portions of `_EPISODES_PER_ENTRY`.
+
+    Parameters
+    ----------
+    X : tensor of shape (n_samples, n_features)
+        Rows of all domains.
+    codes : ndarray of int of shape (n_samples,)
+        Class index of each source row.
+    source : ndarray of int
+        Rows to choose from.
+    n_way, n_shot, n_query : int
+        Classes of an episode, and rows of each class in its support and among its queries.
+    n_episodes : int
+        Number of all episodes.
+    rng : RandomState
+        Seeds the choice.
+    """
+
+    def __init__(self, X, codes, source, *, n_way, n_shot, n_query, n_episodes, rng):
+        self.X = X
+        own = codes[source]
+        self.rows_of_class = [source[own == c] for c in range(own.max() + 1)]
+        self.n_way, self.n_shot, self.n_query = n_way, n_shot, n_query
+        self.n_left = n_episodes
+        self.n_portions = -(-n_episodes // _EPISODES_PER_ENTRY)
+        self.rng = np.random.RandomState(rng.randint(2**31 - 1))
+        self.y = torch.arange(n_way, device=X.device).repeat_interleave(n_query)
+
+    def __len__(self):
+        return _EPISODES_PER_ENTRY
+
+    def _choose(self):
+        """Return the rows of an episode: the support of all its classes, then the queries."""
+        classes = self.rng.choice(len(self.rows_of_class), self.n_way, replace=False)
+        chosen = np.stack(
+            [
+                self.rng.choice(self.rows_of_class[c], self.n_shot + self.n_query, replace=False)
+                for c in classes
+            ]
+        )
+        return np.concatenate([chosen[:, : self.n_shot].ravel(), chosen[:, self.n_shot :].ravel()])
+
+    def __iter__(self):
+        n = min(_EPISODES_PER_ENTRY, self.n_left)
+        self.n_left -= n
+        # One transfer to the device for a portion, not one for each episode.
+        rows = torch.from_numpy(np.stack([self._choose() for _ in range(n)])).to(self.X.device)
+        for own in rows:
+            yield Episode(self.X.index_select(0, own), self.y, self.n_way, self.n_shot)
+
+
+class EpisodeNet(PairedNet):
+    """A net whose module describes classes by a support and compares queries with them."""
+
+    def losses(self, batch):
+        """Return the criterion on the queries of an episode."""
+        _, features = self.module_outputs(batch, "source")
+        support, queries = features[: batch.n_support], features[batch.n_support :]
+        # Rows come class by class, so the means need no index.
+        prototypes = support.view(batch.n_way, batch.n_shot, -1).mean(dim=1)
+        scores = self.module_.comparison(queries, prototypes)
+        self.y_pred_ = scores.detach()
+        self.classifies_ = True
+        right = self.y_pred_.argmax(dim=1) == batch.y
+        self.metrics_ = {"source_accuracy": right.float().mean()}
+        return self.criterion_(scores, batch.y), None
+
+
+def class_means(features, codes, n_classes):
+    """Return the mean feature of each class, in double precision."""
+    features = features.double()
+    member = codes[None, :] == torch.arange(n_classes, device=codes.device)[:, None]
+    weights = member.double() / member.sum(dim=1, keepdim=True)
+    return weights @ features

@@ -1,0 +1,237 @@
+"""Relation networks: a learnt comparison of a row with the rows of a class (Sung 2018)."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import nn
+
+from ._base_tasks import ClassificationTask
+from ._few_shot import FewShotClassifier
+from ._params import check_widths
+
+
+class RelationComparison(nn.Module):
+    """Logarithms of relation scores: a perceptron of a row and a class, and a sigmoid.
+
+    The first layer of the pair (row, class) is the sum of a layer of the row and one of the class,
+    so that no pair of features is written out.
+    """
+
+    def __init__(self, n_features, hidden):
+        super().__init__()
+        widths = (*hidden, 1)
+        self.of_row = nn.Linear(n_features, widths[0])
+        self.of_class = nn.Linear(n_features, widths[0], bias=False)
+        layers = []
+        for n_in, n_out in pairwise(widths):
+            layers += [nn.ReLU(), nn.Linear(n_in, n_out)]
+        self.rest = nn.Sequential(*layers)
+
+    def forward(self, features, prototypes):
+        """Return the logarithm of the score of each row and class."""
+        pairs = self.of_row(features)[:, None] + self.of_class(prototypes)
+        return nn.functional.logsigmoid(self.rest(pairs).squeeze(2))
+
+
+class ScoreError(nn.Module):
+    """Mean squared error of the scores: 1 for the class of a row, 0 for the others [Eq. 2]."""
+
+    def forward(self, log_scores, y):
+        """Return the loss of the queries of an episode."""
+        classes = torch.arange(log_scores.shape[1], device=y.device)
+        return (log_scores.exp() - (y[:, None] == classes).to(log_scores.dtype)).square().mean()
+
+
+@dataclass(frozen=True)
+class RelationTask(ClassificationTask):
+    """Classes with scores of their own instead of logits."""
+
+    criterion = ScoreError
+
+
+class RelationNetworkClassifier(FewShotClassifier):
+    """Learn features and, with them, how alike a row and the rows of a class are.
+
+    Parameters
+    ----------
+    module : {"mlp", "resnet", "realmlp"} or torch.nn.Module class or instance, default=None
+        Network whose forward returns ``(logits, features)`` for a batch of rows. A class is built
+        for the data: it gets ``n_features`` and ``n_outputs`` where its constructor takes them, and
+        whatever is set as ``module__...``. An instance is copied; the features of a plain
+        ``nn.Sequential`` are the input of its last linear layer. "resnet" and "realmlp" are for
+        tables: they take missing values and categorical columns, which are those of text and
+        categories in a data frame, or ``module__categorical_features=[0, 3]``. None and "mlp" are
+        :class:`~skda.deep.MLP`: two hidden layers sized from the data, with batch normalization if
+        `batch_norm` says so.
+    n_way : int, default=None
+        Classes of an episode. None takes all classes of the source, 20 at most.
+    n_shot : int, default=5
+        Rows of each class that describe it in an episode; about as many as the support will have.
+    n_query : int, default=10
+        Rows of each class that are to be classified in an episode.
+    n_episodes : int, default=1000
+        Episodes of the training, one step each. They are chosen at random, by `random_state`.
+    relation_hidden : int or tuple of int, default=64
+        Widths of the hidden layers of the network that compares a row with a class.
+    lr : float, default=None
+        Learning rate. None takes 0.03 with SGD, which then has a momentum of 0.9 unless
+        ``optimizer__momentum`` is set, and 1e-3 with other optimizers.
+    lr_schedule : {"anneal", "cosine", "constant"}, default="constant"
+        Course of the learning rate with the progress p of the training from 0 to 1: "anneal" falls
+        as (1 + 10 p)^-0.75, to a sixth; "cosine" falls to 0. A schedule of skorch among the
+        `callbacks` takes its place. A second stage has a constant rate.
+    optimizer : type, default=torch.optim.Adam
+        Optimizer class of torch. Its arguments are set as ``optimizer__weight_decay=...``.
+    batch_norm : {"domain", "joint", False}, default="domain"
+        How layers of batch normalization take means and variances. "domain": for target rows, from
+        the target rows in ``fit``, labeled or not. "joint": from the source for all rows. False:
+        the default network has no such layers; those of other modules are "joint".
+    input_scaling : {"domain", "source"} or None, default="domain"
+        Whether rows are scaled before the network: "domain" by mean and spread of the features on
+        their own side, "source" by those of the source. The spread is that of the middle 98 %;
+        values farther out than three spreads are drawn in. None takes rows as they are.
+    precision : {"float32", "bf16"}, default="float32"
+        Precision of the network's arithmetic. "bf16" halves it, which is faster on recent GPUs;
+        weights and losses stay in single precision.
+    callbacks : list of skorch callbacks, default=None
+        Learning-rate schedules, checkpoints, progress bars, gradient clipping… as in skorch. An
+        argument of a named one is set as ``callbacks__name__argument=...``.
+    device : str or torch.device, default=None
+        Where to train and predict. None takes the device of :func:`skda.config_context`, else that
+        of `X` if it is a torch tensor, else the CPU.
+    random_state : int, RandomState instance or None, default=None
+        Seeds initial weights, episodes and dropout. With an int, a fit on the CPU is reproducible
+        bit for bit, in any thread.
+    verbose : int, default=0
+        1 prints a line per epoch, as skorch does.
+    **net_params : dict
+        ``module__hidden=(64,)``, ``module__dropout=0.5`` and any other argument of `module`;
+        ``optimizer__...``; ``callbacks__...``; ``criterion`` (a loss class) and ``criterion__...``;
+        ``compile`` and ``compile__...``. They are parameters like all others for ``get_params``,
+        ``set_params``, ``clone`` and grid searches.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Classes of the support in their own type, those of the source if there is no support.
+    source_classes_ : ndarray of shape (n_source_classes,)
+        Classes of the source, of which the episodes are made.
+    prototypes_ : ndarray of shape (n_classes, n_features_out)
+        Mean feature of each class of ``classes_``.
+    net_ : skorch.NeuralNet
+        The trained net: ``net_.module_``, ``net_.optimizer_``, ``net_.callbacks_``.
+    history_ : skorch.history.History
+        One entry per 50 episodes: ``history_[:, "train_loss"]``, ``"source_accuracy"`` on the
+        queries, ``"dur"``.
+    n_iter_ : int
+        Number of episodes trained.
+    input_scaling_ : dict
+        Mean and spread of the features by side, "source" and "target", each of shape
+        (2, n_features); empty without `input_scaling`.
+    n_features_in_ : int
+        Number of features of `X`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if `X` has string names.
+    source_domains_, target_domains_ : list of int
+        Ids of the domains seen in ``fit``.
+    target_module_ : torch.nn.Module
+        The network with the target's statistics of batch normalization, where it has them.
+
+    See Also
+    --------
+    PrototypicalNetworkClassifier : Compares by distances; a simpler model.
+    FineTuningClassifier : Trains the network itself on the labeled target rows.
+
+    Notes
+    -----
+    The score of a row x and a class k is sigmoid(g(f(x), c_k)), with c_k the mean feature of the
+    rows of the class (the paper adds them up, so that the scale would depend on their number)
+    and g a perceptron, trained together on the squared error of the queries' scores, 1 for the
+    own class and 0 for the others. Probabilities are the scores over their sum.
+    Nothing is trained on the target: the labeled target rows of ``fit`` or
+    :meth:`set_support` give the classes, which the source need not have. Without any they are
+    those of the source rows. The logits of the module are ignored.
+
+    Assumption: what tells the classes of the source apart also tells those of the target apart.
+    Cost: a step takes n_way (n_shot + n_query) rows; a prediction is linear in rows and classes.
+    Array level (c): torch; NumPy, data frames, lists, CuPy come in and go out.
+
+    References
+    ----------
+    .. [1] F. Sung, Y. Yang, L. Zhang, T. Xiang, P. H. S. Torr, T. M. Hospedales. "Learning to
+       Compare: Relation Network for Few-Shot Learning". CVPR 2018. arXiv:1711.06025
+
+    Examples
+    --------
+    The source has the classes 0, 1, 2; the target, moved, has 3 and 4, with two labels each:
+
+    >>> import numpy as np
+    >>> from sklearn.datasets import make_blobs
+    >>> from skda import RelationNetworkClassifier, stack_domains
+    >>> centers = [[0, 0], [4, 0], [0, 4], [4, 4], [8, 0]]
+    >>> X, y = make_blobs(500, centers=centers, cluster_std=0.5, random_state=0)
+    >>> X_source, y_source = X[y <= 2], y[y <= 2]
+    >>> X_target, y_target = X[y > 2] + [1.0, -0.5], y[y > 2]
+    >>> few = np.full(len(y_target), -1)
+    >>> for label in (3, 4):
+    ...     few[np.flatnonzero(y_target == label)[:2]] = label
+    >>> X, y, sample_domain = stack_domains(X_source, y_source, X_target, few)
+    >>> net = RelationNetworkClassifier(n_shot=2, n_episodes=200, random_state=0)
+    >>> net = net.fit(X, y, sample_domain=sample_domain)
+    >>> net.classes_
+    array([3, 4])
+    >>> net.score(X_target, y_target)
+    1.0
+    """
+
+    _task_class = RelationTask
+
+    def __init__(
+        self,
+        module=None,
+        *,
+        n_way=None,
+        n_shot=5,
+        n_query=10,
+        n_episodes=1000,
+        relation_hidden=64,
+        lr=None,
+        lr_schedule="constant",
+        optimizer=torch.optim.Adam,
+        batch_norm="domain",
+        input_scaling="domain",
+        precision="float32",
+        callbacks=None,
+        device=None,
+        random_state=None,
+        verbose=0,
+        **net_params,
+    ):
+        super().__init__(
+            module,
+            lr=lr,
+            lr_schedule=lr_schedule,
+            optimizer=optimizer,
+            batch_norm=batch_norm,
+            input_scaling=input_scaling,
+            precision=precision,
+            callbacks=callbacks,
+            device=device,
+            random_state=random_state,
+            verbose=verbose,
+            **net_params,
+        )
+        self.n_way = n_way
+        self.n_shot = n_shot
+        self.n_query = n_query
+        self.n_episodes = n_episodes
+        self.relation_hidden = relation_hidden
+
+    def _check_params(self):
+        """Check every parameter by name before anything is trained."""
+        super()._check_params()
+        check_widths("relation_hidden", self.relation_hidden)
+
+    def _make_comparison(self, n_features):
+        return RelationComparison(n_features, check_widths("relation_hidden", self.relation_hidden))
