@@ -36,6 +36,7 @@ _PUBLIC = {
         "DeepSourceOnlyRegressor",
         "FineTuningClassifier",
         "FineTuningRegressor",
+        "GraphConvolutionClassifier",
         "JANClassifier",
         "MCCClassifier",
         "MCDClassifier",

@@ -115,6 +115,15 @@ EXAMPLES = {
         skda.QuantileTransportTransformer(direction="to_common"),
     ],
     "DomainScaler": [skda.DomainScaler(), skda.DomainScaler(robust=True)],
+    "GraphConvolutionClassifier": [
+        skda.GraphConvolutionClassifier(hidden=8, max_iter=100, random_state=0),
+        skda.GraphConvolutionClassifier(
+            propagation="sgc", alignment="mmd", max_iter=100, lr=0.1, random_state=0
+        ),
+        skda.GraphConvolutionClassifier(
+            propagation="appnp", hidden=8, alignment="adversarial", max_iter=100, random_state=0
+        ),
+    ],
     "JDOTClassifier": [skda.JDOTClassifier(), skda.JDOTClassifier(reg=0.1)],
     "JDOTRegressor": [skda.JDOTRegressor(), skda.JDOTRegressor(reg=0.1)],
     "LinearTransportTransformer": [

@@ -19,6 +19,7 @@ from ._dann import DANNClassifier, DANNRegressor
 from ._deep_coral import DeepCORALClassifier, DeepCORALRegressor
 from ._deep_jdot import DeepJDOTClassifier
 from ._fine_tuning import FineTuningClassifier, FineTuningRegressor
+from ._graph_convolution import GraphConvolutionClassifier
 from ._jan import JANClassifier
 from ._mcc import MCCClassifier
 from ._mcd import MCDClassifier
@@ -47,6 +48,7 @@ __all__ = [
     "DeepSourceOnlyRegressor",
     "FineTuningClassifier",
     "FineTuningRegressor",
+    "GraphConvolutionClassifier",
     "JANClassifier",
     "MCCClassifier",
     "MCDClassifier",

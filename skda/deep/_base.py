@@ -74,6 +74,7 @@ class BaseDeep(
     _alignment = None
     _adaptation = None
     _net_class = PairedNet
+    _takes_chunks = True
     _labels = "source"
     _order_dependent = True  # batches are chosen among the rows
     _array_level = "c"
@@ -171,7 +172,7 @@ class BaseDeep(
             if "prior_correction" in params:  # of classifiers
                 options = [None, *PRIOR_CORRECTIONS]
                 check_option("prior_correction", params["prior_correction"], options)
-            self._alignment.check_params(params)
+            self._alignment_params()
         if self._adaptation is not None:
             if "adaptation_epochs" in params:  # renewed statistics take no training
                 check_adaptation_params(params)
@@ -553,10 +554,13 @@ class BaseDeep(
         """Return the alignment loss of a module, whose batch normalization it may change."""
         if self.batch_norm == "domain":
             with_domain_norms(module)
-        params = self._alignment.check_params(self.get_params(deep=False))
         return self._alignment.for_network(
-            module, self._n_features_out, self._n_outputs(), **params
+            module, self._n_features_out, self._n_outputs(), **self._alignment_params()
         )
+
+    def _alignment_params(self):
+        """Return the parameters of the alignment loss, checked."""
+        return self._alignment.check_params(self.get_params(deep=False))
 
     def _wrap(self, module, alignment, device, *, net_class=PairedNet, stop_early=True, **options):
         """Return the skorch net around a module and an alignment loss."""

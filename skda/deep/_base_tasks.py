@@ -153,12 +153,14 @@ def log_proba(logits):
 def _has_one_stage(estimator):
     """Return whether a method can be trained chunk by chunk, or raise with the reason."""
     # AttributeError below, because available_if hides the method by it.
-    if estimator._adaptation is None:
+    if estimator._adaptation is None and estimator._takes_chunks:
         return True
-    raise AttributeError(
-        f"{type(estimator).__name__} has no partial_fit: its second stage begins when the first "
-        "is done. Use fit."
+    reason = (
+        "its second stage begins when the first is done"
+        if estimator._takes_chunks
+        else "its graph is that of all rows"
     )
+    raise AttributeError(f"{type(estimator).__name__} has no partial_fit: {reason}. Use fit.")
 
 
 class DeepClassifier(DomainClassifierMixin, BaseDeep):
