@@ -74,6 +74,7 @@ class BaseDeep(
     _alignment = None
     _adaptation = None
     _net_class = PairedNet
+    _default_module = None  # what module=None stands for; None is the MLP
     _takes_chunks = True
     _labels = "source"
     _order_dependent = True  # batches are chosen among the rows
@@ -535,7 +536,7 @@ class BaseDeep(
             given.pop("categorical_features", None)  # turned into cardinalities
         n_outputs = self._n_outputs()
         module = build_module(
-            self.module,
+            self._default_module if self.module is None else self.module,
             n_features=X.shape[1],
             n_outputs=n_outputs,
             options=given,

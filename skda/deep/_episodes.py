@@ -56,12 +56,15 @@ class Episodes:
         Classes of an episode, and rows of each class in its support and among its queries.
     n_episodes : int
         Number of all episodes.
+    mix_classes : bool
+        Whether each class of an episode is put together from two of the source: some columns,
+        chosen anew for each class, come from rows of the one and the others from rows of the other.
     rng : RandomState
         Seeds the choice.
     """
 
-    def __init__(self, X, codes, source, *, n_way, n_shot, n_query, n_episodes, rng):
-        self.X = X
+    def __init__(self, X, codes, source, *, n_way, n_shot, n_query, n_episodes, mix_classes, rng):
+        self.X, self.mix_classes = X, mix_classes
         own = codes[source]
         self.rows_of_class = [source[own == c] for c in range(own.max() + 1)]
         self.n_way, self.n_shot, self.n_query = n_way, n_shot, n_query
@@ -84,13 +87,28 @@ class Episodes:
         )
         return np.concatenate([chosen[:, : self.n_shot].ravel(), chosen[:, self.n_shot :].ravel()])
 
+    def _layout(self):
+        """Return the position of the class of each row of an episode."""
+        classes = np.arange(self.n_way)
+        return np.concatenate([classes.repeat(self.n_shot), classes.repeat(self.n_query)])
+
     def __iter__(self):
         n = min(_EPISODES_PER_ENTRY, self.n_left)
         self.n_left -= n
+        n_parts = 2 if self.mix_classes else 1
         # One transfer to the device for a portion, not one for each episode.
-        rows = torch.from_numpy(np.stack([self._choose() for _ in range(n)])).to(self.X.device)
-        for own in rows:
-            yield Episode(self.X.index_select(0, own), self.y, self.n_way, self.n_shot)
+        rows = np.stack([[self._choose() for _ in range(n_parts)] for _ in range(n)])
+        rows = torch.from_numpy(rows).to(self.X.device)
+        if self.mix_classes:
+            columns = self.rng.rand(n, self.n_way, self.X.shape[1]) < 0.5
+            columns = torch.from_numpy(columns).to(self.X.device)
+            layout = torch.from_numpy(self._layout()).to(self.X.device)
+        for i in range(n):
+            X = self.X.index_select(0, rows[i, 0])
+            if self.mix_classes:
+                first = columns[i].index_select(0, layout)
+                X = torch.where(first, X, self.X.index_select(0, rows[i, 1]))
+            yield Episode(X, self.y, self.n_way, self.n_shot)
 
 
 class EpisodeNet(PairedNet):

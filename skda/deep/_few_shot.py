@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from .._array._backend import to_numpy
 from .._array._rows import n_rows
 from .._core._labels import as_labels, missing_labels, take_labels
-from .._core._param_checks import check_integer
+from .._core._param_checks import check_bool, check_integer
 from .._core._score import DomainClassifierMixin
 from .._core._validation import class_labels
 from ._base import BaseDeep
@@ -18,6 +18,7 @@ from ._domain_norm import renew_statistics
 from ._episodes import EpisodeNet, Episodes, class_means
 from ._inference import as_tensor, outputs
 from ._modules import has_batch_norm
+from ._near_identity import NearIdentity
 from ._saving import as_plain
 from ._training import train_batches
 
@@ -36,6 +37,7 @@ class FewShotClassifier(DomainClassifierMixin, BaseDeep):
     _task_class = ClassificationTask
     _adaptation = Adaptation  # the support is no training, but target rows have a part in it
     _net_class = EpisodeNet
+    _default_module = NearIdentity
     _labels = "all"
 
     def _make_comparison(self, n_features):
@@ -48,6 +50,7 @@ class FewShotClassifier(DomainClassifierMixin, BaseDeep):
         check_integer("n_way", self.n_way, low=2, none=True, hint="None takes all classes.")
         for name in ("n_shot", "n_query", "n_episodes"):
             check_integer(name, getattr(self, name))
+        check_bool("mix_classes", self.mix_classes)
 
     def fit(self, X, y, *, sample_domain=None):
         """Train the network on episodes of the source, and take labeled target rows as support.
@@ -122,6 +125,7 @@ class FewShotClassifier(DomainClassifierMixin, BaseDeep):
             n_shot=self.n_shot,
             n_query=self.n_query,
             n_episodes=self.n_episodes,
+            mix_classes=self.mix_classes,
             rng=self._rng,
         )
         train_batches(net, episodes, max_epochs=episodes.n_portions)

@@ -25,17 +25,22 @@ class PrototypicalNetworkClassifier(FewShotClassifier):
         whatever is set as ``module__...``. An instance is copied; the features of a plain
         ``nn.Sequential`` are the input of its last linear layer. "resnet" and "realmlp" are for
         tables: they take missing values and categorical columns, which are those of text and
-        categories in a data frame, or ``module__categorical_features=[0, 3]``. None and "mlp" are
-        :class:`~skda.deep.MLP`: two hidden layers sized from the data, with batch normalization if
-        `batch_norm` says so.
+        categories in a data frame, or ``module__categorical_features=[0, 3]``. None
+        is for few classes: the rows themselves plus a perceptron of 256 hidden units
+        (``module__hidden``) that starts at zero, so that training begins at the nearest class mean.
+        "mlp" is :class:`~skda.deep.MLP`.
     n_way : int, default=None
         Classes of an episode. None takes all classes of the source, 20 at most.
     n_shot : int, default=5
         Rows of each class that describe it in an episode; about as many as the support will have.
     n_query : int, default=10
         Rows of each class that are to be classified in an episode.
-    n_episodes : int, default=1000
+    n_episodes : int, default=200
         Episodes of the training, one step each. They are chosen at random, by `random_state`.
+    mix_classes : bool, default=True
+        Whether each class of an episode is put together from two of the source: for some columns,
+        chosen anew each time, the values are those of rows of the other. A source of few classes
+        has few different episodes without it. Not for columns of categories.
     lr : float, default=None
         Learning rate. None takes 0.03 with SGD, which then has a momentum of 0.9 unless
         ``optimizer__momentum`` is set, and 1e-3 with other optimizers.
@@ -137,7 +142,7 @@ class PrototypicalNetworkClassifier(FewShotClassifier):
     >>> for label in (3, 4):
     ...     few[np.flatnonzero(y_target == label)[:2]] = label
     >>> X, y, sample_domain = stack_domains(X_source, y_source, X_target, few)
-    >>> net = PrototypicalNetworkClassifier(n_shot=2, n_episodes=200, random_state=0)
+    >>> net = PrototypicalNetworkClassifier(n_shot=2, random_state=0)
     >>> net = net.fit(X, y, sample_domain=sample_domain)
     >>> net.classes_
     array([3, 4])
@@ -152,7 +157,8 @@ class PrototypicalNetworkClassifier(FewShotClassifier):
         n_way=None,
         n_shot=5,
         n_query=10,
-        n_episodes=1000,
+        n_episodes=200,
+        mix_classes=True,
         lr=None,
         lr_schedule="constant",
         optimizer=torch.optim.Adam,
@@ -183,6 +189,7 @@ class PrototypicalNetworkClassifier(FewShotClassifier):
         self.n_shot = n_shot
         self.n_query = n_query
         self.n_episodes = n_episodes
+        self.mix_classes = mix_classes
 
     def _make_comparison(self, n_features):
         return PrototypeComparison()

@@ -7,31 +7,44 @@ import torch
 from torch import nn
 
 from ._base_tasks import ClassificationTask
+from ._dan import squared_distances
 from ._few_shot import FewShotClassifier
 from ._params import check_widths
+
+# First factor and offset of the squared distances: those of the default network are some 16, at
+# which the score of a row and a class is a half.
+_FACTOR, _OFFSET = 0.25, 4.0
 
 
 class RelationComparison(nn.Module):
     """Logarithms of relation scores: a perceptron of a row and a class, and a sigmoid.
 
     The first layer of the pair (row, class) is the sum of a layer of the row and one of the class,
-    so that no pair of features is written out.
+    so that no pair of features is written out. Beside it there is the squared distance with a
+    learnt factor, and the last layer of the perceptron starts at 0: the untrained scores are those
+    of the nearest class mean, which a source of few classes would hardly teach.
     """
 
     def __init__(self, n_features, hidden):
         super().__init__()
         widths = (*hidden, 1)
+        self.factor = nn.Parameter(torch.tensor(_FACTOR))
+        self.offset = nn.Parameter(torch.tensor(_OFFSET))
         self.of_row = nn.Linear(n_features, widths[0])
         self.of_class = nn.Linear(n_features, widths[0], bias=False)
         layers = []
         for n_in, n_out in pairwise(widths):
             layers += [nn.ReLU(), nn.Linear(n_in, n_out)]
         self.rest = nn.Sequential(*layers)
+        for parameter in layers[-1].parameters() if layers else ():
+            nn.init.zeros_(parameter)
 
     def forward(self, features, prototypes):
         """Return the logarithm of the score of each row and class."""
         pairs = self.of_row(features)[:, None] + self.of_class(prototypes)
-        return nn.functional.logsigmoid(self.rest(pairs).squeeze(2))
+        distances = squared_distances(features, prototypes)
+        relation = self.rest(pairs).squeeze(2) + self.offset - self.factor * distances
+        return nn.functional.logsigmoid(relation)
 
 
 class ScoreError(nn.Module):
@@ -61,17 +74,22 @@ class RelationNetworkClassifier(FewShotClassifier):
         whatever is set as ``module__...``. An instance is copied; the features of a plain
         ``nn.Sequential`` are the input of its last linear layer. "resnet" and "realmlp" are for
         tables: they take missing values and categorical columns, which are those of text and
-        categories in a data frame, or ``module__categorical_features=[0, 3]``. None and "mlp" are
-        :class:`~skda.deep.MLP`: two hidden layers sized from the data, with batch normalization if
-        `batch_norm` says so.
+        categories in a data frame, or ``module__categorical_features=[0, 3]``. None
+        is for few classes: the rows themselves plus a perceptron of 256 hidden units
+        (``module__hidden``) that starts at zero, so that training begins at the nearest class mean.
+        "mlp" is :class:`~skda.deep.MLP`.
     n_way : int, default=None
         Classes of an episode. None takes all classes of the source, 20 at most.
     n_shot : int, default=5
         Rows of each class that describe it in an episode; about as many as the support will have.
     n_query : int, default=10
         Rows of each class that are to be classified in an episode.
-    n_episodes : int, default=1000
+    n_episodes : int, default=200
         Episodes of the training, one step each. They are chosen at random, by `random_state`.
+    mix_classes : bool, default=True
+        Whether each class of an episode is put together from two of the source: for some columns,
+        chosen anew each time, the values are those of rows of the other. A source of few classes
+        has few different episodes without it. Not for columns of categories.
     relation_hidden : int or tuple of int, default=64
         Widths of the hidden layers of the network that compares a row with a class.
     lr : float, default=None
@@ -145,10 +163,12 @@ class RelationNetworkClassifier(FewShotClassifier):
 
     Notes
     -----
-    The score of a row x and a class k is sigmoid(g(f(x), c_k)), with c_k the mean feature of the
-    rows of the class (the paper adds them up, so that the scale would depend on their number)
-    and g a perceptron, trained together on the squared error of the queries' scores, 1 for the
-    own class and 0 for the others. Probabilities are the scores over their sum.
+    The score of a row x and a class k is sigmoid(g(f(x), c_k) + b - a |f(x) - c_k|^2), with c_k
+    the mean feature of the rows of the class (the paper adds them up, so that the scale would
+    depend on their number) and g a perceptron. The distance is ours: it lets the training begin
+    at the nearest class mean, while g starts at 0. All are trained together on the squared error
+    of the queries' scores, 1 for the own class and 0 for the others. Probabilities are the scores
+    over their sum.
     Nothing is trained on the target: the labeled target rows of ``fit`` or
     :meth:`set_support` give the classes, which the source need not have. Without any they are
     those of the source rows. The logits of the module are ignored.
@@ -177,7 +197,7 @@ class RelationNetworkClassifier(FewShotClassifier):
     >>> for label in (3, 4):
     ...     few[np.flatnonzero(y_target == label)[:2]] = label
     >>> X, y, sample_domain = stack_domains(X_source, y_source, X_target, few)
-    >>> net = RelationNetworkClassifier(n_shot=2, n_episodes=200, random_state=0)
+    >>> net = RelationNetworkClassifier(n_shot=2, random_state=0)
     >>> net = net.fit(X, y, sample_domain=sample_domain)
     >>> net.classes_
     array([3, 4])
@@ -194,7 +214,8 @@ class RelationNetworkClassifier(FewShotClassifier):
         n_way=None,
         n_shot=5,
         n_query=10,
-        n_episodes=1000,
+        n_episodes=200,
+        mix_classes=True,
         relation_hidden=64,
         lr=None,
         lr_schedule="constant",
@@ -226,6 +247,7 @@ class RelationNetworkClassifier(FewShotClassifier):
         self.n_shot = n_shot
         self.n_query = n_query
         self.n_episodes = n_episodes
+        self.mix_classes = mix_classes
         self.relation_hidden = relation_hidden
 
     def _check_params(self):

@@ -20,6 +20,18 @@ ESTIMATORS = [
     if issubclass(value, BaseDeep)
 ]
 SMALL = {"module__hidden": 4, "max_epochs": 1, "random_state": 0}
+FEW_SHOT = {"module__hidden": 4, "n_shot": 1, "n_query": 1, "n_episodes": 2, "random_state": 0}
+# Those that do not train on passes through the domains, or on a module.
+OWN_SMALL = {
+    "PrototypicalNetworkClassifier": FEW_SHOT,
+    "RelationNetworkClassifier": FEW_SHOT,
+    "GraphConvolutionClassifier": {"hidden": 4, "max_iter": 2, "random_state": 0},
+}
+
+
+def small(estimator):
+    """Return the parameters of a quick fit."""
+    return OWN_SMALL.get(estimator.__name__, SMALL)
 
 
 def rows(n=12, d=3):
@@ -53,9 +65,20 @@ def sections(estimator):
     return found
 
 
-# Networks that need batch normalization or a head of that name say so.
+# Networks that need batch normalization or a head of that name say so; and what is trained on
+# episodes or on a graph is trained in another way.
+EPISODES = {"PrototypicalNetworkClassifier", "RelationNetworkClassifier"}
+OTHER_TRAINING = EPISODES | {"GraphConvolutionClassifier"}
 OWN_WORDS = {
-    "module": {"AdaBNClassifier", "AdaBNRegressor", "MCDClassifier"},
+    "module": {"AdaBNClassifier", "AdaBNRegressor", "MCDClassifier"} | EPISODES,
+    "batch_norm": EPISODES,
+    "target_module_": EPISODES,
+    "classes_": EPISODES,
+    "random_state": OTHER_TRAINING,
+    "history_": OTHER_TRAINING,
+    "n_iter_": OTHER_TRAINING,
+    "alignment_weight": {"GraphConvolutionClassifier"},
+    "**net_params": {"GraphConvolutionClassifier"},
 }
 
 
@@ -121,6 +144,20 @@ BAD = [
     ("unfreeze_every", [0, 2.5]),
     ("lr_decay", [0, 1.5, None]),
     ("l2_sp", [-1, np.nan]),
+    ("n_way", [1, 2.5, "2"]),
+    ("n_shot", [0, None, 1.5]),
+    ("n_query", [0, None]),
+    ("n_episodes", [0, "many"]),
+    ("mix_classes", ["no", None]),
+    ("relation_hidden", [0, (8, -1), None]),
+    ("propagation", ["gat", None]),
+    ("n_neighbors", [0, None, 2.5]),
+    ("hidden", [0, (8, -1), None]),
+    ("dropout", [-0.1, 1.0, None]),
+    ("n_steps", [0, 1.5]),
+    ("teleport", [-0.1, 1.5, None]),
+    ("alignment", ["coral", True, []]),
+    ("max_iter", [0, None, 1.5]),
 ]
 NOT_HERE = {"module", "source_model", "device", "random_state"}  # checked where they are used
 
@@ -136,7 +173,7 @@ def test_a_bad_parameter_is_named_before_anything_is_trained(name, values):
     takers = [e for e in ESTIMATORS if name in e._get_param_names()]
     for estimator in takers:
         for value in values:
-            net = estimator(**SMALL | {name: value})
+            net = estimator(**small(estimator) | {name: value})
             with pytest.raises(ValueError, match=f"^{name} must be .*; got "):
                 net.fit(X, y, sample_domain=d)
             assert not hasattr(net, "net_")
@@ -175,10 +212,10 @@ def test_going_on_with_other_columns_is_refused_and_changes_nothing(method):
 def test_a_default_dtype_of_torch_changes_no_fit(estimator):
     X, y, d = rows()
     y = X[:, 0] if estimator.__name__.endswith("Regressor") else y
-    wanted = estimator(**SMALL).fit(X, y, sample_domain=d).transform(X)
+    wanted = estimator(**small(estimator)).fit(X, y, sample_domain=d).transform(X)
     torch.set_default_dtype(torch.float64)
     try:
-        found = estimator(**SMALL).fit(X, y, sample_domain=d).transform(X)
+        found = estimator(**small(estimator)).fit(X, y, sample_domain=d).transform(X)
     finally:
         torch.set_default_dtype(torch.float32)
     assert found.dtype == wanted.dtype
