@@ -128,9 +128,6 @@ class EpisodeNet(PairedNet):
         return self.criterion_(scores, batch.y), None
 
 
-def class_means(features, codes, n_classes):
-    """Return the mean feature of each class, in double precision."""
-    features = features.double()
-    member = codes[None, :] == torch.arange(n_classes, device=codes.device)[:, None]
-    weights = member.double() / member.sum(dim=1, keepdim=True)
-    return weights @ features
+def class_means(features, member):
+    """Return the mean feature of each class; rows belong to it by the weights of its column."""
+    return (member.T @ features) / member.sum(dim=0)[:, None]

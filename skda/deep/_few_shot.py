@@ -51,6 +51,7 @@ class FewShotClassifier(DomainClassifierMixin, BaseDeep):
         for name in ("n_shot", "n_query", "n_episodes"):
             check_integer(name, getattr(self, name))
         check_bool("mix_classes", self.mix_classes)
+        check_integer("n_refinements", self.n_refinements, low=0)
 
     def fit(self, X, y, *, sample_domain=None):
         """Train the network on episodes of the source, and take labeled target rows as support.
@@ -137,23 +138,42 @@ class FewShotClassifier(DomainClassifierMixin, BaseDeep):
         renews = self.batch_norm == "domain" and has_batch_norm(module)
         if renews and len(data.target) > 1:
             self.target_module_ = renew_statistics(module, rows.X[_index(data.target, rows.X)])
-        support = data.target[data.labeled[data.target]]
-        if len(support):
-            self._learn_support(rows.X[_index(support, rows.X)], take_labels(data.y, support))
+        labeled = data.labeled[data.target]
+        if labeled.any():
+            self._learn_support(rows.X[_index(data.target, rows.X)], data.y[data.target], labeled)
         else:
-            self._learn_support(
-                rows.X[_index(data.source, rows.X)], take_labels(data.y, data.source), "source"
-            )
+            source = rows.X[_index(data.source, rows.X)]
+            everywhere = np.ones(len(source), dtype=bool)
+            self._learn_support(source, data.y[data.source], everywhere, "source")
 
-    def _learn_support(self, X, y, side="target"):
-        """Describe the classes of these scaled rows of one side."""
+    def _learn_support(self, X, y, labeled, side="target"):
+        """Describe the classes of the labeled ones of these scaled rows of one side."""
         module = self.net_.module_
         if side == "target":
             module = getattr(self, "target_module_", module)
         _, features = outputs(module.to(X.device), X, side)
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        codes = torch.as_tensor(codes, device=X.device)
-        self.prototypes_ = class_means(features, codes, len(self.classes_)).cpu().numpy()
+        self.classes_, codes = np.unique(take_labels(y, labeled), return_inverse=True)
+        member = np.zeros((len(y), len(self.classes_)))
+        member[np.flatnonzero(labeled), codes] = 1.0
+        member = torch.as_tensor(member, device=X.device)
+        known = torch.as_tensor(labeled, device=X.device)
+        self.prototypes_ = self._prototypes(features.double(), member, known).cpu().numpy()
+
+    def _prototypes(self, features, member, known):
+        """Return the class means of labeled rows, refined by the others [Ren 2018, Eq. 4-5]."""
+        prototypes = class_means(features, member)
+        if bool(known.all()):
+            return prototypes
+        for _ in range(self.n_refinements):
+            scores = self._compare(features.float(), prototypes)
+            guessed = log_proba(scores).exp()
+            prototypes = class_means(features, torch.where(known[:, None], member, guessed))
+        return prototypes
+
+    def _compare(self, features, prototypes):
+        """Return the score of each row and class."""
+        with torch.no_grad():
+            return self.net_.module_.comparison(features, prototypes.to(features))
 
     def set_support(self, X, y):
         """Replace the classes by those of other labeled target rows; nothing is trained.
@@ -163,7 +183,8 @@ class FewShotClassifier(DomainClassifierMixin, BaseDeep):
         X : array-like of shape (n_samples, n_features)
             Rows of the target.
         y : array-like of shape (n_samples,)
-            Their labels, of any classes. Rows without one (NaN, None or -1) are ignored.
+            Their labels, of any classes. Rows without one (NaN, None or -1) refine the means, as
+            those of ``fit`` do.
 
         Returns
         -------
@@ -179,24 +200,21 @@ class FewShotClassifier(DomainClassifierMixin, BaseDeep):
             raise ValueError(
                 f"y must have one label per row of X; got {len(y)} labels for {len(data.ids)} rows."
             )
-        labeled = np.flatnonzero(~missing_labels(y))
-        if not len(labeled):
+        labeled = ~missing_labels(y)
+        if not labeled.any():
             raise ValueError(
                 f"set_support needs a label on one row at least; got {len(y)} rows without. Pass "
                 "one row or more of each class."
             )
-        y = take_labels(y, labeled)
-        check_classification_targets(y)
+        check_classification_targets(take_labels(y, labeled))
         rows = self._scaled(as_tensor(data.X, self._torch_device(data)), data)
-        self._learn_support(rows[_index(labeled, rows)], y)
+        self._learn_support(rows, y, labeled)
         return self
 
     def _scores(self, X, sample_domain, method):
         """Return the score of each class for each row, and the rows as they were checked."""
         (_, features), data = self._outputs(X, sample_domain, method)
-        prototypes = torch.as_tensor(self.prototypes_, device=features.device, dtype=features.dtype)
-        with torch.no_grad():
-            return self.net_.module_.comparison(features, prototypes), data
+        return self._compare(features, torch.as_tensor(self.prototypes_)), data
 
     def predict(self, X, *, sample_domain=None):
         """Predict the class of each row, one of those of the support.

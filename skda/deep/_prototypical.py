@@ -41,6 +41,10 @@ class PrototypicalNetworkClassifier(FewShotClassifier):
         Whether each class of an episode is put together from two of the source: for some columns,
         chosen anew each time, the values are those of rows of the other. A source of few classes
         has few different episodes without it. Not for columns of categories.
+    n_refinements : int, default=1
+        Steps in which target rows without a label move the prototypes of the support: each
+        belongs to the classes by its predicted probabilities [2]_. 0 takes the labeled rows alone.
+        They must be of the classes of the support. Prototypes of the source are not refined.
     lr : float, default=None
         Learning rate. None takes 0.03 with SGD, which then has a momentum of 0.9 unless
         ``optimizer__momentum`` is set, and 1e-3 with other optimizers.
@@ -85,7 +89,7 @@ class PrototypicalNetworkClassifier(FewShotClassifier):
     source_classes_ : ndarray of shape (n_source_classes,)
         Classes of the source, of which the episodes are made.
     prototypes_ : ndarray of shape (n_classes, n_features_out)
-        Mean feature of each class of ``classes_``.
+        Mean feature of each class of ``classes_``, refined as `n_refinements` says.
     net_ : skorch.NeuralNet
         The trained net: ``net_.module_``, ``net_.optimizer_``, ``net_.callbacks_``.
     history_ : skorch.history.History
@@ -126,6 +130,9 @@ class PrototypicalNetworkClassifier(FewShotClassifier):
     ----------
     .. [1] J. Snell, K. Swersky, R. Zemel. "Prototypical Networks for Few-shot Learning". NeurIPS
        2017. arXiv:1703.05175
+    .. [2] M. Ren, E. Triantafillou, S. Ravi, J. Snell, K. Swersky, J. B. Tenenbaum, H.
+       Larochelle, R. S. Zemel. "Meta-Learning for Semi-Supervised Few-Shot Classification". ICLR
+       2018. arXiv:1803.00676
 
     Examples
     --------
@@ -159,6 +166,7 @@ class PrototypicalNetworkClassifier(FewShotClassifier):
         n_query=10,
         n_episodes=200,
         mix_classes=True,
+        n_refinements=1,
         lr=None,
         lr_schedule="constant",
         optimizer=torch.optim.Adam,
@@ -190,6 +198,7 @@ class PrototypicalNetworkClassifier(FewShotClassifier):
         self.n_query = n_query
         self.n_episodes = n_episodes
         self.mix_classes = mix_classes
+        self.n_refinements = n_refinements
 
     def _make_comparison(self, n_features):
         return PrototypeComparison()

@@ -90,6 +90,10 @@ class RelationNetworkClassifier(FewShotClassifier):
         Whether each class of an episode is put together from two of the source: for some columns,
         chosen anew each time, the values are those of rows of the other. A source of few classes
         has few different episodes without it. Not for columns of categories.
+    n_refinements : int, default=1
+        Steps in which target rows without a label move the prototypes of the support: each
+        belongs to the classes by its predicted probabilities [2]_. 0 takes the labeled rows alone.
+        They must be of the classes of the support. Prototypes of the source are not refined.
     relation_hidden : int or tuple of int, default=64
         Widths of the hidden layers of the network that compares a row with a class.
     lr : float, default=None
@@ -136,7 +140,7 @@ class RelationNetworkClassifier(FewShotClassifier):
     source_classes_ : ndarray of shape (n_source_classes,)
         Classes of the source, of which the episodes are made.
     prototypes_ : ndarray of shape (n_classes, n_features_out)
-        Mean feature of each class of ``classes_``.
+        Mean feature of each class of ``classes_``, refined as `n_refinements` says.
     net_ : skorch.NeuralNet
         The trained net: ``net_.module_``, ``net_.optimizer_``, ``net_.callbacks_``.
     history_ : skorch.history.History
@@ -181,6 +185,9 @@ class RelationNetworkClassifier(FewShotClassifier):
     ----------
     .. [1] F. Sung, Y. Yang, L. Zhang, T. Xiang, P. H. S. Torr, T. M. Hospedales. "Learning to
        Compare: Relation Network for Few-Shot Learning". CVPR 2018. arXiv:1711.06025
+    .. [2] M. Ren, E. Triantafillou, S. Ravi, J. Snell, K. Swersky, J. B. Tenenbaum, H.
+       Larochelle, R. S. Zemel. "Meta-Learning for Semi-Supervised Few-Shot Classification". ICLR
+       2018. arXiv:1803.00676
 
     Examples
     --------
@@ -216,6 +223,7 @@ class RelationNetworkClassifier(FewShotClassifier):
         n_query=10,
         n_episodes=200,
         mix_classes=True,
+        n_refinements=1,
         relation_hidden=64,
         lr=None,
         lr_schedule="constant",
@@ -248,6 +256,7 @@ class RelationNetworkClassifier(FewShotClassifier):
         self.n_query = n_query
         self.n_episodes = n_episodes
         self.mix_classes = mix_classes
+        self.n_refinements = n_refinements
         self.relation_hidden = relation_hidden
 
     def _check_params(self):

@@ -148,6 +148,7 @@ BAD = [
     ("n_shot", [0, None, 1.5]),
     ("n_query", [0, None]),
     ("n_episodes", [0, "many"]),
+    ("n_refinements", [-1, None, 1.5]),
     ("mix_classes", ["no", None]),
     ("relation_hidden", [0, (8, -1), None]),
     ("propagation", ["gat", None]),

@@ -48,7 +48,7 @@ def test_prototypical_loss_and_prediction_are_those_of_a_loop_over_rows():
     rng = np.random.default_rng(0)
     features, y = rng.normal(size=(12, 3)), np.repeat([0, 1, 2], 4)
     queries, wanted = rng.normal(size=(5, 3)), np.array([0, 2, 1, 1, 0])
-    prototypes = class_means(torch.from_numpy(features), torch.from_numpy(y), 3)
+    prototypes = class_means(torch.from_numpy(features), torch.from_numpy(np.eye(3)[y]))
     losses = []
     for query, label in zip(queries, wanted, strict=True):
         d2 = [((query - features[y == c].mean(axis=0)) ** 2).sum() for c in range(3)]
@@ -92,7 +92,7 @@ def test_relation_scores_are_those_of_a_perceptron_on_pairs():
 @pytest.mark.parametrize("method", METHODS)
 def test_the_estimator_predicts_by_its_features_and_prototypes(method):
     (X, y, d), X_target, _ = unseen_classes()
-    net = method(**SMALL).fit(X, y, sample_domain=d)
+    net = method(**SMALL, n_refinements=0).fit(X, y, sample_domain=d)
     features = net.transform(X_target)
     support = net.transform(X)[(d < 0) & (y >= 3)]
     labels = y[(d < 0) & (y >= 3)]
@@ -183,10 +183,10 @@ def test_episodes_ask_nothing_of_the_device(method):
 @pytest.mark.parametrize("method", METHODS)
 def test_classes_are_those_of_the_support(method):
     (X, y, d), X_target, y_target = unseen_classes()
-    net = method(**SMALL).fit(X, y, sample_domain=d)
+    net = method(**SMALL, n_refinements=0).fit(X, y, sample_domain=d)
     assert net.classes_.tolist() == [3, 4] and net.source_classes_.tolist() == [0, 1, 2]
     unlabeled = np.where(d < 0, -1, y)
-    other = method(**SMALL).fit(X, unlabeled, sample_domain=d)
+    other = method(**SMALL, n_refinements=0).fit(X, unlabeled, sample_domain=d)
     assert other.classes_.tolist() == [0, 1, 2]
     assert set(other.predict(X_target)) <= {0, 1, 2}
     # The same network: labels of the target have no part in the training.
@@ -197,6 +197,23 @@ def test_classes_are_those_of_the_support(method):
     names = np.array(["x", "three", "three", "four", "four"])
     other.set_support(X_target[:40], np.array(["three", "four"])[y_target[:40] - 3])
     assert other.classes_.tolist() == ["four", "three"] and names[1] in other.predict(X_target)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_rows_without_a_label_refine_the_prototypes(method):
+    (X, y, d), X_target, y_target = unseen_classes(n_labeled=1)
+    net = method(**SMALL, n_refinements=0).fit(X, y, sample_domain=d)
+    plain, proba = net.prototypes_, net.predict_proba(X_target)
+    few = y[d < 0]
+    weights = np.where(few[:, None] >= 3, few[:, None] == [3, 4], proba)
+    wanted = weights.T @ net.transform(X_target) / weights.sum(axis=0)[:, None]
+    refined = method(**SMALL, n_refinements=1).fit(X, y, sample_domain=d)
+    np.testing.assert_allclose(refined.prototypes_, wanted, rtol=1e-4, atol=1e-5)
+    true = np.array([net.transform(X_target)[y_target == c].mean(axis=0) for c in (3, 4)])
+    gaps = [np.linalg.norm(found - true) for found in (refined.prototypes_, plain)]
+    assert gaps[0] < 0.5 * gaps[1]
+    net.set_params(n_refinements=1).set_support(X_target, few)
+    np.testing.assert_allclose(net.prototypes_, refined.prototypes_, rtol=1e-5)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -216,7 +233,7 @@ def test_bad_supports_are_named(method):
         net.set_support(X_target[:, :1], y_target)
     np.testing.assert_array_equal(net.predict_proba(X_target), before)
     partly = np.where(np.arange(len(y_target)) < 20, y_target, -1)
-    net.set_support(X_target, partly)
+    net.set_params(n_refinements=0).set_support(X_target, partly)
     wanted = net.predict_proba(X_target)
     net.set_support(X_target[:20], y_target[:20])
     np.testing.assert_allclose(net.predict_proba(X_target), wanted, rtol=1e-5)
