@@ -9,6 +9,7 @@ TOOLS = (
     "consensus",
     "defaults",
     "device",
+    "episodes",
     "few_shot",
     "guarded",
     "later_sites",

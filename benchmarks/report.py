@@ -17,7 +17,7 @@ import json
 import re
 from pathlib import Path
 
-from . import _default_tables, backbones, consensus, few_shot, later_sites, selection
+from . import _default_tables, backbones, consensus, episodes, few_shot, later_sites, selection
 from ._conditions import in_words
 from ._excerpts import with_excerpts
 from ._markdown import table
@@ -211,6 +211,11 @@ def backbones_part(run):
     return backbones.report(run["backbone_rows"])
 
 
+def episodes_part(run):
+    """Two tables: few shots and graphs."""
+    return episodes.report(**run["episode_rows"])
+
+
 PARTS = (
     ("Accuracy", "protocols", accuracy_part),
     ("Defaults", "default_rows", defaults_part),
@@ -219,6 +224,7 @@ PARTS = (
     ("Later sites", "site_rows", later_sites_part),
     ("Few labels per class", "shot_rows", few_shot_part),
     ("Networks for tables", "backbone_rows", backbones_part),
+    ("Few shots and graphs", "episode_rows", episodes_part),
     ("Speed", "rows", speed_part),
     ("On a GPU", "device_rows", device_part),
 )

@@ -26,6 +26,10 @@ from ._training import train_batches
 # 2017, Section 2.6), and a step that costs more.
 _MOST_WAYS = 20
 
+# Labeled rows for which all guessed rows of a class count together, at most: hundreds of guesses
+# would leave no weight to the labels, of which five say more than the guesses.
+_GUESSED_ROWS = 5.0
+
 
 class FewShotClassifier(DomainClassifierMixin, BaseDeep):
     """Base class: a network trained on episodes, whose classes are those of a support set.
@@ -166,8 +170,10 @@ class FewShotClassifier(DomainClassifierMixin, BaseDeep):
             return prototypes
         for _ in range(self.n_refinements):
             scores = self._compare(features.float(), prototypes)
-            guessed = log_proba(scores).exp()
-            prototypes = class_means(features, torch.where(known[:, None], member, guessed))
+            guessed = torch.where(known[:, None], 0.0, log_proba(scores).exp())
+            # A class that no row is likely to have stays where it is.
+            guessed = guessed * (_GUESSED_ROWS / guessed.sum(dim=0).clamp_min(_GUESSED_ROWS))
+            prototypes = class_means(features, member + guessed)
         return prototypes
 
     def _compare(self, features, prototypes):

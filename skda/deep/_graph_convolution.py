@@ -32,13 +32,13 @@ class GraphConvolutionClassifier(DeepClassifier):
         Where rows take from their neighbors: "gcn" before each layer of a network [1]_; "sgc"
         `n_steps` times before a single linear layer [2]_; "appnp" `n_steps` times after a
         perceptron, each time with a part `teleport` of its own outputs [3]_.
-    n_neighbors : int, default=10
+    n_neighbors : int, default=5
         Number of the nearest source rows, and of the nearest target rows, with which each row is
         joined. Raising it makes predictions of near rows more alike.
     hidden : int or tuple of int, default=64
         Widths of the hidden layers; "sgc" has none.
-    dropout : float, default=0.0
-        Fraction of the inputs of each layer that are dropped at each step of the training.
+    dropout : float, default=0.5
+        Fraction of the hidden units that are dropped at each step of the training.
     n_steps : int, default=None
         Propagation steps of "sgc" and "appnp"; None takes 2 and 10. "gcn" has one in each layer.
     teleport : float, default=0.1
@@ -161,9 +161,9 @@ class GraphConvolutionClassifier(DeepClassifier):
         self,
         *,
         propagation="gcn",
-        n_neighbors=10,
+        n_neighbors=5,
         hidden=64,
-        dropout=0.0,
+        dropout=0.5,
         n_steps=None,
         teleport=0.1,
         alignment=None,

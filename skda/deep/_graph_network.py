@@ -49,7 +49,7 @@ class GraphNetwork(nn.Module):
     hidden : tuple of int
         Widths of the hidden layers; SGC has none.
     dropout : float
-        Fraction of the inputs of each layer that are dropped at each step of the training.
+        Fraction of the hidden units that are dropped at each step of the training.
     n_steps : int
         Steps of SGC and APPNP.
     teleport : float
@@ -74,11 +74,12 @@ class GraphNetwork(nn.Module):
     def forward(self, H, S):
         """Return logits and features of all rows, from what `start` has made of them."""
         for layer in self.layers[:-1]:
-            H = torch.relu(layer(self.dropout(H)))
-            features = H
+            features = torch.relu(layer(H))
+            # Of hidden units only: a few columns would be lost too often.
+            H = self.dropout(features)
             if self.propagation == "gcn":
                 H = _Propagate.apply(S, H)
-        logits = self.layers[-1](self.dropout(H))
+        logits = self.layers[-1](H)
         if self.propagation == "appnp":
             logits = self._with_teleport(logits, S)
         return logits, features if len(self.layers) > 1 else logits

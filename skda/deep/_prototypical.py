@@ -35,8 +35,10 @@ class PrototypicalNetworkClassifier(FewShotClassifier):
         Rows of each class that describe it in an episode; about as many as the support will have.
     n_query : int, default=10
         Rows of each class that are to be classified in an episode.
-    n_episodes : int, default=200
-        Episodes of the training, one step each. They are chosen at random, by `random_state`.
+    n_episodes : int, default=50
+        Episodes of the training, one step each. They are chosen at random, by `random_state`. With
+        few classes on the source more would forget what these classes do not need; with dozens of
+        classes, or with a network of your own, take hundreds and a larger `lr`.
     mix_classes : bool, default=True
         Whether each class of an episode is put together from two of the source: for some columns,
         chosen anew each time, the values are those of rows of the other. A source of few classes
@@ -45,7 +47,7 @@ class PrototypicalNetworkClassifier(FewShotClassifier):
         Steps in which target rows without a label move the prototypes of the support: each
         belongs to the classes by its predicted probabilities [2]_. 0 takes the labeled rows alone.
         They must be of the classes of the support. Prototypes of the source are not refined.
-    lr : float, default=None
+    lr : float, default=0.0003
         Learning rate. None takes 0.03 with SGD, which then has a momentum of 0.9 unless
         ``optimizer__momentum`` is set, and 1e-3 with other optimizers.
     lr_schedule : {"anneal", "cosine", "constant"}, default="constant"
@@ -164,10 +166,10 @@ class PrototypicalNetworkClassifier(FewShotClassifier):
         n_way=None,
         n_shot=5,
         n_query=10,
-        n_episodes=200,
+        n_episodes=50,
         mix_classes=True,
         n_refinements=1,
-        lr=None,
+        lr=3e-4,
         lr_schedule="constant",
         optimizer=torch.optim.Adam,
         batch_norm="domain",

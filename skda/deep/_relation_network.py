@@ -17,7 +17,7 @@ _FACTOR, _OFFSET = 0.25, 4.0
 
 
 class RelationComparison(nn.Module):
-    """Logarithms of relation scores: a perceptron of a row and a class, and a sigmoid.
+    """Relation scores before the sigmoid: a perceptron of a row and a class.
 
     The first layer of the pair (row, class) is the sum of a layer of the row and one of the class,
     so that no pair of features is written out. Beside it there is the squared distance with a
@@ -40,20 +40,19 @@ class RelationComparison(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(self, features, prototypes):
-        """Return the logarithm of the score of each row and class."""
+        """Return the logit of the score of each row and class."""
         pairs = self.of_row(features)[:, None] + self.of_class(prototypes)
         distances = squared_distances(features, prototypes)
-        relation = self.rest(pairs).squeeze(2) + self.offset - self.factor * distances
-        return nn.functional.logsigmoid(relation)
+        return self.rest(pairs).squeeze(2) + self.offset - self.factor * distances
 
 
 class ScoreError(nn.Module):
     """Mean squared error of the scores: 1 for the class of a row, 0 for the others [Eq. 2]."""
 
-    def forward(self, log_scores, y):
+    def forward(self, logits, y):
         """Return the loss of the queries of an episode."""
-        classes = torch.arange(log_scores.shape[1], device=y.device)
-        return (log_scores.exp() - (y[:, None] == classes).to(log_scores.dtype)).square().mean()
+        classes = torch.arange(logits.shape[1], device=y.device)
+        return (torch.sigmoid(logits) - (y[:, None] == classes).to(logits.dtype)).square().mean()
 
 
 @dataclass(frozen=True)
@@ -84,8 +83,10 @@ class RelationNetworkClassifier(FewShotClassifier):
         Rows of each class that describe it in an episode; about as many as the support will have.
     n_query : int, default=10
         Rows of each class that are to be classified in an episode.
-    n_episodes : int, default=200
-        Episodes of the training, one step each. They are chosen at random, by `random_state`.
+    n_episodes : int, default=50
+        Episodes of the training, one step each. They are chosen at random, by `random_state`. With
+        few classes on the source more would forget what these classes do not need; with dozens of
+        classes, or with a network of your own, take hundreds and a larger `lr`.
     mix_classes : bool, default=True
         Whether each class of an episode is put together from two of the source: for some columns,
         chosen anew each time, the values are those of rows of the other. A source of few classes
@@ -96,7 +97,7 @@ class RelationNetworkClassifier(FewShotClassifier):
         They must be of the classes of the support. Prototypes of the source are not refined.
     relation_hidden : int or tuple of int, default=64
         Widths of the hidden layers of the network that compares a row with a class.
-    lr : float, default=None
+    lr : float, default=0.0003
         Learning rate. None takes 0.03 with SGD, which then has a momentum of 0.9 unless
         ``optimizer__momentum`` is set, and 1e-3 with other optimizers.
     lr_schedule : {"anneal", "cosine", "constant"}, default="constant"
@@ -171,8 +172,8 @@ class RelationNetworkClassifier(FewShotClassifier):
     the mean feature of the rows of the class (the paper adds them up, so that the scale would
     depend on their number) and g a perceptron. The distance is ours: it lets the training begin
     at the nearest class mean, while g starts at 0. All are trained together on the squared error
-    of the queries' scores, 1 for the own class and 0 for the others. Probabilities are the scores
-    over their sum.
+    of the queries' scores, 1 for the own class and 0 for the others. Probabilities are the
+    odds r/(1 - r) of the scores over their sum: those of independent scores if one class is right.
     Nothing is trained on the target: the labeled target rows of ``fit`` or
     :meth:`set_support` give the classes, which the source need not have. Without any they are
     those of the source rows. The logits of the module are ignored.
@@ -221,11 +222,11 @@ class RelationNetworkClassifier(FewShotClassifier):
         n_way=None,
         n_shot=5,
         n_query=10,
-        n_episodes=200,
+        n_episodes=50,
         mix_classes=True,
         n_refinements=1,
         relation_hidden=64,
-        lr=None,
+        lr=3e-4,
         lr_schedule="constant",
         optimizer=torch.optim.Adam,
         batch_norm="domain",

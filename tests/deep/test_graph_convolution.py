@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from scipy.special import softmax
-from sklearn.datasets import make_blobs, make_moons
+from sklearn.datasets import make_blobs
 from sklearn.linear_model import LogisticRegression
 
 torch = pytest.importorskip("torch")
@@ -16,6 +16,7 @@ from skda import (  # noqa: E402
     GraphConvolutionClassifier,
     stack_domains,
 )
+from skda.datasets import load_digits_scanners  # noqa: E402
 from skda.deep._graph_network import GraphNetwork, _Propagate  # noqa: E402
 from skda.deep._neighbor_graph import as_torch, attached, neighbor_graph, normalized  # noqa: E402
 from tests.deep.test_net import AnswersAsked  # noqa: E402
@@ -29,13 +30,6 @@ def blobs(seed=0, n=90):
     X_source, y_source = make_blobs(n, centers=centers, cluster_std=0.6, random_state=seed)
     X_target, y_target = make_blobs(n, centers=centers, cluster_std=0.6, random_state=seed + 100)
     return X_source, y_source, X_target + np.array([1.0, -0.5]), y_target
-
-
-def moons(seed, n=300, degrees=30):
-    X_source, y_source = make_moons(n, noise=0.08, random_state=seed)
-    X_target, y_target = make_moons(n, noise=0.08, random_state=seed + 100)
-    c, s = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
-    return X_source, y_source, (X_target - [0.5, 0.25]) @ np.array([[c, s], [-s, c]]), y_target
 
 
 def dense(W):
@@ -186,13 +180,18 @@ def test_the_alignment_brings_the_features_together(alignment):
     gaps = []
     for weight in (0.0, 3.0):
         net = GraphConvolutionClassifier(
-            hidden=8, input_scaling="source", alignment=alignment, alignment_weight=weight,
-            alignment_schedule="constant", random_state=0,
-        ).fit(X, y, sample_domain=d)  # fmt: skip
+            hidden=8,
+            dropout=0.0,
+            input_scaling="source",
+            alignment=alignment,
+            alignment_weight=weight,
+            alignment_schedule="constant",
+            random_state=0,
+        ).fit(X, y, sample_domain=d)
         features = net.transform(X, sample_domain=d)
         gap = features[d < 0].mean(axis=0) - features[d > 0].mean(axis=0)
         gaps.append(np.linalg.norm(gap) / features.std())
-    assert gaps[1] < 0.7 * gaps[0]
+    assert gaps[1] < 0.8 * gaps[0]
 
 
 def test_labels_of_target_rows_are_used_if_asked():
@@ -221,7 +220,7 @@ def test_dropout_and_seeds():
     X, y, d = stack_domains(*blobs()[:3])
     found = [
         GraphConvolutionClassifier(**SMALL | params).fit(X, y, sample_domain=d).predict_proba(X)
-        for params in ({}, {}, {"dropout": 0.5}, {"random_state": 1})
+        for params in ({}, {}, {"dropout": 0.1}, {"random_state": 1})
     ]
     np.testing.assert_array_equal(found[0], found[1])
     assert not np.array_equal(found[0], found[2]) and not np.array_equal(found[0], found[3])
@@ -256,25 +255,28 @@ def test_an_interrupted_fit_leaves_nothing():
 # Behavior
 
 
-def scores(seeds=range(3), **params):
+def scanned_digits(seed):
+    """Digits of one scanner, labeled, and of another one."""
+    X, y, d = load_digits_scanners()
+    rng = np.random.default_rng(seed)
+    kept = [rng.permutation(np.flatnonzero(side))[:300] for side in (d >= 0, d < 0)]
+    return X[kept[0]], y[kept[0]], X[kept[1]], y[kept[1]]
+
+
+def scores(method, **params):
     found = []
-    for seed in seeds:
-        X_source, y_source, X_target, y_target = moons(seed)
+    for seed in range(2):
+        X_source, y_source, X_target, y_target = scanned_digits(seed)
         X, y, d = stack_domains(X_source, y_source, X_target)
-        net = GraphConvolutionClassifier(random_state=seed, **params).fit(X, y, sample_domain=d)
+        net = method(random_state=seed, **params).fit(X, y, sample_domain=d)
         found.append(net.score(X_target, y_target))
     return np.mean(found)
 
 
-def test_the_graph_of_both_domains_follows_a_rotation(monkeypatch):
-    plain = []
-    for seed in range(3):
-        X_source, y_source, X_target, y_target = moons(seed)
-        X, y, d = stack_domains(X_source, y_source, X_target)
-        net = DeepSourceOnlyClassifier(max_epochs=30, random_state=seed).fit(X, y, sample_domain=d)
-        plain.append(net.score(X_target, y_target))
-    joined = scores()
-    assert joined > np.mean(plain) + 0.03
+def test_neighbors_in_both_domains_lead_to_the_classes_of_the_target(monkeypatch):
+    plain = scores(DeepSourceOnlyClassifier, max_epochs=30)
+    joined = scores(GraphConvolutionClassifier, max_iter=100)
+    assert joined > plain + 0.1
     # Without edges it is a perceptron on each row alone, with an input scale for each domain.
     empty = {
         "neighbor_graph": lambda X, n, k: neighbor_graph(X, n, k) * 0,
@@ -282,5 +284,4 @@ def test_the_graph_of_both_domains_follows_a_rotation(monkeypatch):
     }
     for name, function in empty.items():
         monkeypatch.setattr(f"skda.deep._graph_convolution.{name}", function)
-    alone = scores()
-    assert alone < joined - 0.03, (alone, joined)
+    assert scores(GraphConvolutionClassifier, max_iter=100) < joined - 0.05
