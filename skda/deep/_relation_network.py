@@ -97,7 +97,7 @@ class RelationNetworkClassifier(FewShotClassifier):
         They must be of the classes of the support. Prototypes of the source are not refined.
     relation_hidden : int or tuple of int, default=64
         Widths of the hidden layers of the network that compares a row with a class.
-    lr : float, default=0.0003
+    lr : float, default=0.0001
         Learning rate. None takes 0.03 with SGD, which then has a momentum of 0.9 unless
         ``optimizer__momentum`` is set, and 1e-3 with other optimizers.
     lr_schedule : {"anneal", "cosine", "constant"}, default="constant"
@@ -226,7 +226,7 @@ class RelationNetworkClassifier(FewShotClassifier):
         mix_classes=True,
         n_refinements=1,
         relation_hidden=64,
-        lr=3e-4,
+        lr=1e-4,
         lr_schedule="constant",
         optimizer=torch.optim.Adam,
         batch_norm="domain",
