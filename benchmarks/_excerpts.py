@@ -212,6 +212,8 @@ EXCERPTS = {
     "backbones": grid("backbones"),
     "few-shot": grid("few-shot-1", corner="1 label per class"),
     "few-shot-gains": grid("few-shot-gains", corner="labels per class"),
+    "few-shots": grid("few shots of unseen classes"),
+    "graphs": grid("graph convolution", corner="target accuracy"),
     "few-labels-mushrooms": by_learner(
         "mushrooms",
         "tapering>enlarging",

@@ -130,7 +130,7 @@ def report(shots, graphs):
         columns = list(dict.fromkeys(row["pair"] for row in graphs))
         parts.append(
             f"### graph convolution\n\nTarget accuracy in percent without target labels, at most "
-            f"{ROWS} rows of a domain, mean and standard deviation over {draws} draws.\n\n"
+            f"{ROWS} rows of a domain, mean and standard deviation over {draws} draw(s).\n\n"
             + _grid(graphs, columns, lambda row: row["pair"])
         )
     return "\n\n".join(parts)

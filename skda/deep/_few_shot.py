@@ -258,24 +258,6 @@ class FewShotClassifier(DomainClassifierMixin, BaseDeep):
         scores, data = self._scores(X, sample_domain, "predict_proba")
         return self._to_input(log_proba(scores).exp(), data)
 
-    def predict_log_proba(self, X, *, sample_domain=None):
-        """Predict the logarithm of the probability of each class of the support.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows to predict, in any order.
-        sample_domain : array-like of int of shape (n_samples,), default=None
-            Domain of each row. None: every row is a target row.
-
-        Returns
-        -------
-        log_proba : array of shape (n_samples, n_classes)
-            Columns in the order of ``classes_``.
-        """
-        scores, data = self._scores(X, sample_domain, "predict_log_proba")
-        return self._to_input(log_proba(scores), data)
-
     def _plain_state(self):
         own = ("source_classes_", "prototypes_")
         return super()._plain_state() | {name: as_plain(getattr(self, name)) for name in own}
