@@ -89,8 +89,7 @@ callable, default="rbf"
     the ``domain_columns``, W maximizes ``tr(Wᵀ K H (μI - DDᵀ + γ YYᵀ) H K W)`` subject to
     ``WᵀW = I``: the leading eigenvectors of a matrix that is never formed. Those with a negative
     eigenvalue, which depend on the domain more than they vary, are left out. ``YYᵀ`` is the label
-    kernel, zero on target rows. A domain not seen in ``fit`` gets the average of the known domains
-    of its side.
+    kernel, zero on target rows. Rows without ``sample_domain`` get the average of the targets.
 
     Assumes that what the domains differ in is an offset in the feature space of the kernel, which
     with ``domain_columns`` may drift in proportion to them.
@@ -219,9 +218,8 @@ callable, default="rbf"
         return take_columns(X, self.feature_columns_, backend), domain_features
 
     def _domain_code(self, domain):
-        """One-hot code of a domain; the average of its side for one not seen in fit."""
+        """One-hot code of a domain; the average of the targets for rows of no stated domain."""
         known = self.source_domains_ + self.target_domains_
-        # Below, a domain that was not in fit stands between those of its side.
         if domain in known:
             return np.eye(len(known))[known.index(domain)]
         side = [(i >= 0) == (domain >= 0) for i in known]
