@@ -71,7 +71,7 @@ def test_many_offset_domains_are_classified_together():
 
 def test_rows_of_no_stated_domain_get_the_average_of_the_targets():
     X, _, ids = many_domains()
-    ids = np.where((ids < 0) & (np.arange(len(X)) % 2 == 0), -9, ids)
+    ids = np.where((ids < 0) & (np.arange(len(X)) % 2 == 0), -2, ids)
     mida = MIDATransformer(2).fit(X, sample_domain=ids)
     targets = [i for i in np.unique(ids).tolist() if i < 0]
     named = [mida.transform(X, sample_domain=np.full(len(X), i)) for i in targets]
