@@ -19,6 +19,7 @@ from skorch.callbacks import EarlyStopping, LRScheduler
 from .._array._backend import float_dtype
 from .._array._config import config_for
 from .._array._devices import find_backend
+from .._core._meta_estimator import check_row_weights
 from .._core._param_checks import check_bool, check_option
 from .._core._routing import DomainRouting
 from .._core._sample_domain import check_sample_domain
@@ -46,6 +47,7 @@ from ._params import (
 )
 from ._plot import plot_losses
 from ._priors import PRIOR_CORRECTIONS, TargetPriors
+from ._row_weights import scaled_weights
 from ._saving import StoredAsPlainValues
 from ._schedules import LR_SCHEDULES, schedule_of
 from ._training import PairedNet, Rows, domain_codes, hold_out, seeded, train_on
@@ -186,7 +188,7 @@ class BaseDeep(
             return {"source": criteria["source"]}
         return criteria
 
-    def fit(self, X, y, *, sample_domain=None):
+    def fit(self, X, y, sample_weight=None, *, sample_domain=None):
         """Train the network.
 
         Parameters
@@ -195,6 +197,11 @@ class BaseDeep(
             Rows of all domains.
         y : array-like of shape (n_samples,), or (n_samples, n_targets) in regression
             Labels. Those of target rows are ignored unless the class says so.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much the label of each row counts in the supervised loss, scaled to a mean of one
+            over the source rows and over the labeled target rows that are learnt from. A label of
+            weight 0 is ignored. The features of all rows count alike in scaling, normalization and
+            alignment: leave a row out to keep it from these, too.
         sample_domain : array-like of int of shape (n_samples,), default=None
             Domain of each row: >= 0 a source, < 0 a target. None: all rows are source, the
             network is trained without alignment, and a :class:`~skda.DomainWarning` says so.
@@ -206,10 +213,10 @@ class BaseDeep(
         """
         # The first fit with warm_start builds the net like any other.
         if self.warm_start and hasattr(self, "net_"):
-            return self._go_on(X, y, sample_domain)
-        return self._fit_afresh(X, y, sample_domain)
+            return self._go_on(X, y, sample_weight, sample_domain)
+        return self._fit_afresh(X, y, sample_weight, sample_domain)
 
-    def fit_transform(self, X, y, *, sample_domain=None):
+    def fit_transform(self, X, y, sample_weight=None, *, sample_domain=None):
         """Train the network and return the learnt features: ``fit`` and then ``transform``.
 
         Parameters
@@ -218,6 +225,8 @@ class BaseDeep(
             Rows of all domains.
         y : array-like of shape (n_samples,)
             Labels, see :meth:`fit`.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row, see :meth:`fit`.
         sample_domain : array-like of int of shape (n_samples,), default=None
             Domain of each row, see :meth:`fit`.
 
@@ -226,40 +235,52 @@ class BaseDeep(
         X_new : array of shape (n_samples, n_features_out)
             Features of each row, in the same order.
         """
-        fitted = self.fit(X, y, sample_domain=sample_domain)
+        fitted = self.fit(X, y, sample_weight, sample_domain=sample_domain)
         return fitted.transform(X, sample_domain=sample_domain)
 
-    def _fit_chunk(self, X, y, sample_domain, classes=None):
+    def _fit_chunk(self, X, y, sample_weight, sample_domain, classes=None):
         """Train one epoch; the first call builds the net, ready for target rows to come."""
         if hasattr(self, "net_"):
             # The labels' meaning and the schedule are those of the first chunk.
-            return self._go_on(X, y, sample_domain, epochs=1)
-        return self._fit_afresh(X, y, sample_domain, classes=classes, epochs=1)
+            return self._go_on(X, y, sample_weight, sample_domain, epochs=1)
+        return self._fit_afresh(X, y, sample_weight, sample_domain, classes=classes, epochs=1)
 
-    def _fit_afresh(self, X, y, sample_domain, *, classes=None, epochs=None):
+    def _fit_afresh(self, X, y, sample_weight, sample_domain, *, classes=None, epochs=None):
         """Train a new net, for `epochs` only if this is the first chunk of many."""
         with fresh_fit(self):
             self._check_params()
             data = self._data(X, y, sample_domain, reset=True, chunk=epochs is not None)
-            y = self._encode(data, known=False, classes=classes)
+            weights = self._row_weights(sample_weight, data)
+            y = self._encode(data, known=False, classes=classes, weights=weights)
             self._rng = check_random_state(self.random_state)
             self.n_iter_ = 0
-            self._train_stages(data, y, fresh=True, chunk=epochs is not None)
+            self._train_stages(data, y, weights, fresh=True, chunk=epochs is not None)
         return self
 
-    def _go_on(self, X, y, sample_domain, *, epochs=None):
+    def _go_on(self, X, y, sample_weight, sample_domain, *, epochs=None):
         """Train the net of the last fit further."""
         self._check_params()
         # Before the checks of the rows, whose error does not mention warm_start.
         self._check_width(X)
         data = self._data(X, y, sample_domain, reset=False, chunk=epochs is not None)
         self._check_can_align(data)
+        weights = self._row_weights(sample_weight, data)
         # The outputs of the net stand for the classes of the first fit.
         y = self._encode(data, known=True)
         # Weights of an interrupted step are neither the old nor the new ones.
         with unfitted_on_failure(self):
-            self._train_stages(data, y, fresh=False, chunk=epochs is not None)
+            self._train_stages(data, y, weights, fresh=False, chunk=epochs is not None)
         return self
+
+    def _row_weights(self, sample_weight, data):
+        """Return how much the label of each row counts, or None where all count alike."""
+        weights = check_row_weights(sample_weight, len(data.ids))
+        if sample_weight is None:
+            return None
+        groups = {} if self._source_model() is not None else {"source rows": data.source}
+        if self._labels == "all" or self._reads_target_labels():
+            groups["labeled target rows"] = data.target[data.labeled[data.target]]
+        return scaled_weights(weights, groups)
 
     def _data(self, X, y, sample_domain, *, reset, chunk):
         """Return the checked rows; a chunk may lack target rows."""
@@ -342,7 +363,7 @@ class BaseDeep(
         """The task for the labels of the last fit."""
         return self._task_class(*(getattr(self, name) for name in self._task_class.attributes()))
 
-    def _encode(self, data, *, known=False, classes=None):
+    def _encode(self, data, *, known=False, classes=None, weights=None):
         """Return labels as the network's targets, after learning what they mean if it is new."""
         if self._source_model() is not None:
             self._start_from(self._source_model())
@@ -350,7 +371,8 @@ class BaseDeep(
         if self._labels == "ignored":
             return np.full(len(data.ids), -1, dtype=np.int64)
         if not known:
-            vars(self).update(self._task_class.learn(self, data, classes).as_attributes())
+            task = self._task_class.learn(self, data, classes, weights)
+            vars(self).update(task.as_attributes())
         return self._task.encode(self, data)
 
     def _source_model(self):
@@ -374,7 +396,7 @@ class BaseDeep(
             self.input_scaling_.pop("target", None)
         self.net_ = copy.deepcopy(source.net_)
 
-    def _train_stages(self, data, y, *, fresh, chunk=False):
+    def _train_stages(self, data, y, weights, *, fresh, chunk=False):
         """Train the net on the source and the alignment, then adapt it where the method does."""
         device = self._torch_device(data)
         X = as_tensor(data.X, device)
@@ -386,6 +408,7 @@ class BaseDeep(
             data.source,
             data.target,
             data.target[data.labeled[data.target]] if self._reads_target_labels() else (),
+            None if weights is None else torch.as_tensor(weights, device=device).float(),
         )
         # Otherwise the first stage is over: its net was taken over as it is.
         if self._source_model() is None:
@@ -489,8 +512,7 @@ class BaseDeep(
         before = len(net.history)
         corrects = hasattr(self, "prior_correction") and net.alignment is not None
         if corrects:
-            codes = rows.y[torch.as_tensor(rows.source, device=rows.y.device)].cpu().numpy()
-            priors = TargetPriors(codes, self._task.n_outputs)
+            priors = TargetPriors.of_source(rows, self._task.n_outputs)
             net.priors = priors if self.prior_correction else None
         train_on(
             net,

@@ -21,12 +21,12 @@ def information_loss(logits, y=None):
     return entropy + torch.special.xlogy(mean, mean).sum()
 
 
-class SquaredError(torch.nn.Module):
+class SquaredError(torch.nn.MSELoss):
     """Mean squared error of a column of outputs, or of several."""
 
     def forward(self, output, y):
         """Return the loss of a batch."""
-        return torch.nn.functional.mse_loss(output.squeeze(1) if y.ndim == 1 else output, y)
+        return super().forward(output.squeeze(1) if y.ndim == 1 else output, y)
 
 
 class Task:
@@ -57,7 +57,7 @@ class ClassificationTask(Task):
     validation_criteria = {"source": None, "target": information_loss}
 
     @classmethod
-    def learn(cls, estimator, data, classes=None):
+    def learn(cls, estimator, data, classes=None, weights=None):
         """Return the task for the classes of the labeled rows, or for all those named."""
         found, _ = class_labels(estimator, data)
         return cls(found if classes is None else np.unique(classes))
@@ -103,12 +103,18 @@ class RegressionTask(Task):
         return np.size(self.y_mean_)
 
     @classmethod
-    def learn(cls, estimator, data, classes=None):
+    def learn(cls, estimator, data, classes=None, weights=None):
         """Return the task for mean and scale of the source's values."""
         source = _real_values(data.y[data.source])
         # What overflows is refused below, with an error that says what to do.
         with np.errstate(over="ignore", invalid="ignore"):
-            mean, scale = source.mean(axis=0), source.std(axis=0)
+            if weights is None:
+                mean, scale = source.mean(axis=0), source.std(axis=0)
+            else:
+                # Values without weight must not show in what is learnt.
+                w = weights[data.source]
+                mean = np.average(source, axis=0, weights=w)
+                scale = np.sqrt(np.average((source - mean) ** 2, axis=0, weights=w))
         if not (np.isfinite(mean).all() and np.isfinite(scale).all()):
             raise ValueError(
                 f"y has values too large to be standardized, up to {np.abs(source).max():.3g}: "
@@ -169,7 +175,7 @@ class DeepClassifier(DomainClassifierMixin, BaseDeep):
     _task_class = ClassificationTask
 
     @available_if(_has_one_stage)
-    def partial_fit(self, X, y, classes=None, *, sample_domain=None):
+    def partial_fit(self, X, y, classes=None, sample_weight=None, *, sample_domain=None):
         """Train one epoch on these rows (methods of one stage).
 
         Parameters
@@ -180,6 +186,8 @@ class DeepClassifier(DomainClassifierMixin, BaseDeep):
             Labels, see :meth:`fit`.
         classes : array-like of shape (n_classes,), default=None
             All classes that will come; needed at the first call unless all are in `y`.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row, see :meth:`fit`; scaled for these rows alone.
         sample_domain : array-like of int of shape (n_samples,), default=None
             Domain of each row, see :meth:`fit`.
 
@@ -188,7 +196,7 @@ class DeepClassifier(DomainClassifierMixin, BaseDeep):
         self : object
             The estimator.
         """
-        return self._fit_chunk(X, y, sample_domain, classes)
+        return self._fit_chunk(X, y, sample_weight, sample_domain, classes)
 
     def predict(self, X, *, sample_domain=None):
         """Predict the class of each row.
@@ -256,7 +264,7 @@ class DeepRegressor(DomainRegressorMixin, BaseDeep):
         return tags
 
     @available_if(_has_one_stage)
-    def partial_fit(self, X, y, *, sample_domain=None):
+    def partial_fit(self, X, y, sample_weight=None, *, sample_domain=None):
         """Train one epoch on these rows (methods of one stage).
 
         Parameters
@@ -265,6 +273,8 @@ class DeepRegressor(DomainRegressorMixin, BaseDeep):
             Rows of all domains, or of sources only.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Values, see :meth:`fit`. The first call sets their mean and scale.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row, see :meth:`fit`; scaled for these rows alone.
         sample_domain : array-like of int of shape (n_samples,), default=None
             Domain of each row, see :meth:`fit`.
 
@@ -273,7 +283,7 @@ class DeepRegressor(DomainRegressorMixin, BaseDeep):
         self : object
             The estimator.
         """
-        return self._fit_chunk(X, y, sample_domain)
+        return self._fit_chunk(X, y, sample_weight, sample_domain)
 
     def predict(self, X, *, sample_domain=None):
         """Predict the value of each row.

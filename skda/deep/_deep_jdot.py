@@ -14,22 +14,25 @@ ENTROPY = (
 )
 
 
-def transport_plan(cost, marginal_reg=None):
-    """Return the plan between uniform weights, found on the host.
+def transport_plan(cost, marginal_reg=None, weights=None):
+    """Return the plan between source rows of these weights and uniform target rows, on the host.
 
     The exact one; or with `marginal_reg`, the one of least ⟨P, cost⟩ + marginal_reg (KL(P1 | a) +
-    KL(Pᵀ1 | b)) + `ENTROPY` marginal_reg KL(P | abᵀ), a and b being the uniform weights.
+    KL(Pᵀ1 | b)) + `ENTROPY` marginal_reg KL(P | abᵀ), a and b being the weights of the rows, which
+    are positive and sum to one. None are uniform weights.
     """
     n, m = cost.shape
     host = cost.detach().double().cpu().numpy()
+    a = np.full(n, 1.0 / n) if weights is None else weights
     if marginal_reg is None:
         from ot import emd
 
-        plan = emd(np.full(n, 1.0 / n), np.full(m, 1.0 / m), host, numItermax=1_000_000)
+        plan = emd(a, np.full(m, 1.0 / m), host, numItermax=1_000_000)
     else:
         plan = sinkhorn_plan(
             host,
             reg=ENTROPY * marginal_reg,
+            a=weights,
             marginal_reg=marginal_reg,
             max_iter=200,
             tol=1e-3,
@@ -69,8 +72,22 @@ class JointTransportLoss(AlignmentLoss):
 
     def forward(self, source, target):
         """Return the loss of a batch."""
+        weights = None
+        if source.weights is not None:
+            source, weights = _with_mass(source)
+            if not len(weights):  # a batch without a label that counts
+                return 0.0 * target.logits.sum()
         cost = joint_cost(source, target, self.feature_cost)
-        return (transport_plan(cost, self.marginal_reg) * cost).sum()
+        return (transport_plan(cost, self.marginal_reg, weights) * cost).sum()
+
+
+def _with_mass(source):
+    """Return the source rows whose label counts, and their masses, which sum to one."""
+    kept = torch.nonzero(source.weights).squeeze(1)
+    masses = source.weights[kept].double().cpu().numpy()
+    # Their labels go where the plan sends them, so that they are weighed as in the criterion.
+    source = source._replace(features=source.features[kept], y=source.y[kept])
+    return source, masses / masses.sum() if len(masses) else masses
 
 
 class DeepJDOTClassifier(DeepClassifier):

@@ -91,7 +91,7 @@ class TuningNet(PairedNet):
         """Return the supervised loss and the weighted distance from the starting point."""
         # The labeled target rows stand in the place of the source rows, see `adapt`.
         rows, _ = batch.by_domain(*self.module_outputs(batch, "target"))
-        supervised = self.criterion_(rows.logits, rows.y)
+        supervised = self.supervised_loss(rows.logits, rows.y, rows.weights)
         # Without the penalty its arithmetic is saved.
         if not self.alignment_weight:
             return supervised, None

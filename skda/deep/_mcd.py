@@ -49,7 +49,12 @@ class ClassifierDiscrepancyLoss(AlignmentLoss):
         with rows_of("target"):  # heads may have layers of batch normalization
             disagreement = discrepancy(self.head(features), self.other(features))
         with rows_of("source"):
-            return cross_entropy(self.other(source.features), source.y) - disagreement
+            logits = self.other(source.features)
+        if source.weights is None:
+            return cross_entropy(logits, source.y) - disagreement
+        # The second head learns from the labels, and so by their weights.
+        losses = cross_entropy(logits, source.y, reduction="none")
+        return (source.weights * losses).mean() - disagreement
 
     def weighted(self, source, target, weight):
         """Return the loss with the gradient reversed by this weight."""

@@ -52,15 +52,27 @@ class TargetPriors:
         Class index of each source row that is trained on.
     n_classes : int
         Number of classes.
+    weights : ndarray of shape (n_source,), default=None
+        How much the label of each row counts; None: all alike.
     """
 
-    def __init__(self, codes, n_classes):
+    def __init__(self, codes, n_classes, weights=None):
         self.codes = codes
         counts = np.bincount(codes, minlength=n_classes)
-        self.present = counts > 0
+        weighed = counts if weights is None else np.bincount(codes, weights, minlength=n_classes)
+        self.present = weighed > 0
         self.source = counts / counts.sum()
         self.now = self.source.copy()
+        # Drawn by some proportions, rows train the classifier for these times their mean weights.
+        self.weight = np.divide(weighed, counts, where=counts > 0, out=np.ones(n_classes))
         self._next = 0
+
+    @classmethod
+    def of_source(cls, rows, n_classes):
+        """Return the estimate that begins at the source rows that are trained on."""
+        own = torch.as_tensor(rows.source, device=rows.y.device)
+        weights = None if rows.weights is None else rows.weights[own].double().cpu().numpy()
+        return cls(rows.y[own].cpu().numpy(), n_classes, weights)
 
     def update(self, net, batches):
         """Estimate the proportions anew if it is time, and tell the batches."""
@@ -74,7 +86,7 @@ class TargetPriors:
     def estimate(self, net, X, rows):
         """Return the proportions of the classes among these rows, as the network sees them."""
         p = target_probabilities(net.module_, X, rows)
-        new = em_priors(p, np.where(self.present, self.now, 1.0))
+        new = em_priors(p, np.where(self.present, self.now * self.weight, 1.0))
         # The source has no rows of a class that it lacks.
         new = np.where(self.present, np.maximum(new, _LEAST / len(new)), 0.0)
         return new / new.sum()

@@ -294,7 +294,7 @@ class SHOTClassifier(DeepClassifier):
         # A trained source model makes all labels superfluous: the source-free case.
         return "source" if self.source_model is None else "ignored"
 
-    def fit(self, X, y=None, *, sample_domain=None):
+    def fit(self, X, y=None, sample_weight=None, *, sample_domain=None):
         """Train the source network, unless one is given, and adapt it.
 
         Parameters
@@ -303,6 +303,9 @@ class SHOTClassifier(DeepClassifier):
             Rows of all domains; of the target alone if there is a `source_model`.
         y : array-like of shape (n_samples,), default=None
             Labels of the source rows; ignored if there is a `source_model`.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much the label of each source row counts in the training of the source network,
+            scaled to a mean of one; ignored if there is a `source_model`.
         sample_domain : array-like of int of shape (n_samples,), default=None
             Domain of each row: >= 0 a source, < 0 a target. None: all rows are source, nothing is
             adapted, and a :class:`~skda.DomainWarning` says so.
@@ -312,7 +315,7 @@ class SHOTClassifier(DeepClassifier):
         self : object
             The fitted estimator.
         """
-        return super().fit(X, y, sample_domain=sample_domain)
+        return super().fit(X, y, sample_weight, sample_domain=sample_domain)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -18,6 +18,7 @@ from skorch.callbacks import Callback, EarlyStopping, EpochTimer, PrintLog
 
 from ._domain_norm import rows_of
 from ._modules import has_batch_norm
+from ._row_weights import losses_by_row
 
 _DIVERGED = (
     "training diverged. Lower lr, lower alignment_weight, or scale X, for example with "
@@ -55,6 +56,8 @@ class DomainBatch(NamedTuple):
     """Position of each row's domain among the sorted ids of its side."""
     rows: Any = None
     """Indices of these rows among the rows given to ``fit``."""
+    weights: Any = None
+    """How much the label of each source row counts, one on average; None where all are alike."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,8 @@ class Batch:
     n_source: int
     n_labeled: int = 0
     """Target rows with a label, at the end of the batch; their labels are at the end of y."""
+    weights: Any = None
+    """How much each label in y counts; None where all are alike."""
 
     def __len__(self):
         return self.X.shape[0]
@@ -81,16 +86,17 @@ class Batch:
 
     def by_domain(self, logits, features):
         """Return the module's outputs as a source and a target batch, None where there is none."""
-        n = self.n_source
+        n, weights = self.n_source, self.weights
         # Rows of one side need no split; the losses test for None.
         if n == 0:
             return None, DomainBatch(features, logits, None, self.domain, self.rows)
         if n == len(self):
-            return DomainBatch(features, logits, self.y, self.domain, self.rows), None
+            return DomainBatch(features, logits, self.y, self.domain, self.rows, weights), None
         end = len(self) - self.n_labeled
         sizes = [n, end - n, self.n_labeled]
         f, o = torch.split(features, sizes), torch.split(logits, sizes)
-        source = DomainBatch(f[0], o[0], self.y[:n], self.domain[:n], self.rows[:n])
+        weights = None if weights is None else weights[:n]
+        source = DomainBatch(f[0], o[0], self.y[:n], self.domain[:n], self.rows[:n], weights)
         return source, DomainBatch(f[1], o[1], None, self.domain[n:end], self.rows[n:end])
 
 
@@ -104,6 +110,8 @@ class Rows(NamedTuple):
     target: Any
     labeled: Any = ()
     """Target rows whose labels are learnt from, in methods of one stage."""
+    weights: Any = None
+    """How much the label of each row counts, or None."""
 
 
 class PairedBatches:
@@ -117,6 +125,8 @@ class PairedBatches:
         Rows to choose from. Either may be empty; the other then still fills its half only.
     labeled : ndarray of int
         Target rows with a label, which come once more at the end of each batch.
+    weights : tensor or None
+        How much the label of each row counts.
     batch_size : int
         Rows of a step, beside the labeled target rows.
     rng : RandomState
@@ -134,9 +144,20 @@ class PairedBatches:
     """
 
     def __init__(
-        self, X, y, domain, source, target, labeled=(), *, batch_size, rng, source_only=False
+        self,
+        X,
+        y,
+        domain,
+        source,
+        target,
+        labeled=(),
+        weights=None,
+        *,
+        batch_size,
+        rng,
+        source_only=False,
     ):
-        self.X, self.y, self.domain = X, y, domain
+        self.X, self.y, self.domain, self.weights = X, y, domain, weights
         self.sides = (source, target) + ((np.asarray(labeled),) if len(labeled) else ())
         self.source_chances = None  # of each source row, equal for all
         # A generator for each side, so that the order of source rows does not depend on the target.
@@ -179,9 +200,10 @@ class PairedBatches:
         if n_labeled:
             with_label = torch.cat([with_label, rows[:, -n_labeled:]], dim=1)
         y, domain = self.y[with_label], self.domain[rows]
-        for step_rows, step_y, step_domain in zip(rows, y, domain, strict=True):
+        weights = [None] * len(rows) if self.weights is None else self.weights[with_label]
+        for step_rows, step_y, step_domain, w in zip(rows, y, domain, weights, strict=True):
             X = self.X.index_select(0, step_rows)
-            yield Batch(X, step_y, step_domain, step_rows, n_source, n_labeled)
+            yield Batch(X, step_y, step_domain, step_rows, n_source, n_labeled, w)
 
 
 class AlignmentLoss(torch.nn.Module):
@@ -354,18 +376,27 @@ class PairedNet(NeuralNet):
         # Losses in full precision: logarithms and small differences do not bear less.
         return tuple(x.float() for x in outputs)
 
+    def supervised_loss(self, outputs, y, weights):
+        """Return the criterion of labeled rows, a mean over them by their weights."""
+        if weights is None:
+            return self.criterion_(outputs, y)
+        # Divided by the number of rows, not by the weights of the batch: batches of heavy rows
+        # are to count more than others.
+        return (weights * losses_by_row(self.criterion_, outputs, y)).mean()
+
     def losses(self, batch):
         """Return the criterion on the source rows and the weighted alignment loss, or None."""
         logits, features = self.module_outputs(batch)
         source, target = batch.by_domain(logits, features)
-        supervised = self.criterion_(source.logits, source.y)
+        supervised = self.supervised_loss(source.logits, source.y, source.weights)
         self.metrics_ = self.source_metrics(source)
         self.y_pred_ = source.logits.detach()
         if target is None:
             return supervised, None
         if batch.n_labeled:
             n = batch.n_labeled
-            of_target = self.criterion_(logits[-n:], batch.y[-n:])
+            weights = None if batch.weights is None else batch.weights[-n:]
+            of_target = self.supervised_loss(logits[-n:], batch.y[-n:], weights)
             self.metrics_["target_loss"] = of_target.detach()
             supervised = supervised + of_target
         self.alignment_.before_step(source, target)
@@ -405,8 +436,9 @@ class PairedNet(NeuralNet):
         with torch.no_grad():
             logits, _ = self.module_outputs(batch)
             self.y_pred_ = logits
-            criterion = self.validation_criterion or self.criterion_
-            return {"loss": criterion(logits, batch.y)}
+            if self.validation_criterion is None:
+                return {"loss": self.supervised_loss(logits, batch.y, batch.weights)}
+            return {"loss": self.validation_criterion(logits, batch.y)}
 
     def predict(self, X):
         """Return what a scorer of skorch compares with the labels of the batches."""
@@ -524,7 +556,8 @@ def hold_out(rows, side, sides, fraction, rng):
         )
     i = torch.as_tensor(held[side], device=rows.X.device)
     n_source = len(i) if side == "source" else 0
-    batch = Batch(rows.X[i], rows.y[i], rows.domain[i], i, n_source)
+    weights = None if rows.weights is None else rows.weights[i]
+    batch = Batch(rows.X[i], rows.y[i], rows.domain[i], i, n_source, weights=weights)
     return rows._replace(**kept), batch
 
 
