@@ -4,7 +4,7 @@
     python -m benchmarks nets --methods DANClassifier,DANNClassifier --tasks moons,digits --seeds 1
     python -m benchmarks nets --params 'DANClassifier:{"alignment_weight": 3}'
     python -m benchmarks nets --tasks label-shifted --params '...:{"prior_correction": "..."}'
-    python -m benchmarks nets --read one.json two.json
+    python -m benchmarks nets --read one.json two.json --json both.json
 
 Gains are in points of target accuracy over two references: the network of the release before
 (Adam at 1e-3, 50 epochs, no batch normalization, rows standardized over both domains), and
@@ -54,6 +54,7 @@ METHODS = (
     "AdaBNClassifier",
     "ADDAClassifier",
     "SHOTClassifier",
+    "AaDClassifier",
 )
 REFERENCE = "DeepSourceOnlyClassifier"
 FORMER = {
@@ -171,16 +172,18 @@ def run_draw(pair, seed, variants, options):
         yield {"variant": variant.name} | about | figures
 
 
+def parts_of(rows):
+    """For each kind of task its name and two tables: gains over all tasks, accuracy by task."""
+    variants = list(dict.fromkeys(row["variant"] for row in rows))
+    for title, shifted in (("Tasks", False), ("Label-shifted tasks", True)):
+        own = [row for row in rows if (row["family"] == "label-shifted") == shifted]
+        if own:
+            yield title, _tables(variants, own)
+
+
 def report(rows):
     """Tables in Markdown: gains over all tasks, and accuracy by task."""
-    variants = list(dict.fromkeys(row["variant"] for row in rows))
-    parts = [("", [r for r in rows if r["family"] != "label-shifted"])]
-    parts += [("Label-shifted", [r for r in rows if r["family"] == "label-shifted"])]
-    return "\n\n".join(
-        f"{title} tasks".strip().capitalize() + "\n\n" + _tables(variants, part)
-        for title, part in parts
-        if part
-    )
+    return "\n\n".join("\n\n".join([title, *tables]) for title, tables in parts_of(rows))
 
 
 def _tables(variants, rows):
@@ -205,7 +208,7 @@ def _tables(variants, rows):
             line += [signed(float(np.nanmean(found))), signed(float(np.nanmin(found)))]
         seconds = [mean(v, t, lambda r: r["seconds"]) for t in tasks]
         gains.append([*line, f"{np.nanmean(seconds):.1f}"])
-    return table(head, gains) + "\n\n" + table(["accuracy", *tasks], lines)
+    return table(head, gains), table(["accuracy", *tasks], lines)
 
 
 def write(path, rows, variants, options):
@@ -244,7 +247,7 @@ def main(argv=None):
     parser.add_argument("--rows", type=int, default=1000, help="most rows of source and of target")
     parser.add_argument("--data", type=Path, default=DEFAULT, help="folder of the data sets")
     parser.add_argument("--list", action="store_true", help="list the tasks")
-    parser.add_argument("--read", nargs="+", type=Path, help="JSON of earlier runs; runs nothing")
+    parser.add_argument("--read", nargs="+", type=Path, help="earlier JSON, joined; runs nothing")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--markdown", type=Path, help="write the tables to this file")
     options = parser.parse_args(argv)
@@ -254,7 +257,10 @@ def main(argv=None):
         return
     rows = []
     if options.read:
-        rows = [row for path in options.read for row in json.loads(path.read_text())["net_rows"]]
+        runs = [json.loads(path.read_text()) for path in options.read]
+        rows = [row for run in runs for row in run["net_rows"]]
+        if options.json:  # as the first of them
+            options.json.write_text(json.dumps(runs[0] | {"net_rows": rows}, indent=1))
     else:
         import torch
 

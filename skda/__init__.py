@@ -22,6 +22,7 @@ _PUBLIC = {
     "deep": [
         "ADDAClassifier",
         "AFNClassifier",
+        "AaDClassifier",
         "AdaBNClassifier",
         "AdaBNRegressor",
         "CDANClassifier",

@@ -22,6 +22,7 @@ from benchmarks import (
     defaults,
     device,
     few_shot,
+    nets,
     report,
     selection,
     speed,
@@ -184,6 +185,27 @@ def test_a_part_of_the_page_is_replaced_and_the_others_stay(tmp_path):
     again = page.read_text()
     report.main(["--update", str(page)])
     assert page.read_text() == again
+
+
+def test_runs_of_nets_are_joined_and_written_into_the_page(tmp_path, capsys):
+    where = {"date": "2026-01-01", "machine": "m", "python": "3", "versions": {}}
+    for variant, score in (("A", 72.0), ("B", 61.0)):
+        about = {"variant": variant, "family": "moons", "task": "moons: +30", "seed": 0}
+        about |= {"score": score, "former": 70.0, "present": 65.5, "seconds": 1.0}
+        shifted = about | {"family": "label-shifted", "task": "label-shifted: moons"}
+        run = {"conditions": where, "options": {"seeds": 1, "rows": 1000}}
+        (tmp_path / f"{variant}.json").write_text(json.dumps(run | {"net_rows": [about, shifted]}))
+    both = tmp_path / "both.json"
+    nets.main(["--read", *(str(tmp_path / f"{v}.json") for v in "AB"), "--json", str(both)])
+    assert "Label-shifted tasks" in capsys.readouterr().out
+    page = tmp_path / "page.md"
+    page.write_text("# Figures\n\n## Nets at their defaults\n\nold\n\n## Speed\n\nfast\n")
+    report.main([str(both), "--update", str(page)])
+    text = page.read_text()
+    assert "old" not in text and "fast" in text and "At most 1,000 rows" in text
+    for part in text.split("### nets-label-shifted\n"):
+        assert "| A | +2.0 | +2.0 | +6.5 | +6.5 | 1.0 |" in part
+        assert "| B | −9.0 | −9.0 | −4.5 | −4.5 | 1.0 |" in part
 
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"

@@ -10,6 +10,7 @@ try:
 except ModuleNotFoundError as error:
     raise _not_installed("deep", "deep", error) from error
 
+from ._aad import AaDClassifier
 from ._adabn import AdaBNClassifier, AdaBNRegressor
 from ._adda import ADDAClassifier
 from ._afn import AFNClassifier
@@ -34,6 +35,7 @@ from ._wdgrl import WDGRLClassifier, WDGRLRegressor
 __all__ = [
     "ADDAClassifier",
     "AFNClassifier",
+    "AaDClassifier",
     "AdaBNClassifier",
     "AdaBNRegressor",
     "CDANClassifier",

@@ -526,7 +526,14 @@ class BaseDeep(
         )
         self.n_iter_ += len(net.history) - before
         if corrects and len(rows.target):
-            self.target_priors_ = priors.estimate(net, rows.X, rows.target)
+            self._note_priors(priors, net, rows, done=not chunk)
+
+    def _note_priors(self, priors, net, rows, *, done):
+        """Estimate the target's class proportions, and warn if they are far from the source's."""
+        self.target_priors_ = priors.estimate(net, rows.X, rows.target)
+        # After a chunk the network is not done, and with a correction they may be far.
+        if done and not self.prior_correction:
+            priors.warn_if_far(self.target_priors_, len(rows.target), net.n_steps_)
 
     def _weight(self):
         """Return the weight of the alignment; methods without one have 0."""

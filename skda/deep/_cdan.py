@@ -25,10 +25,10 @@ class ConditionalAdversarialLoss(AdversarialLoss):
 
     unit = 1.0
 
-    def __init__(self, n_features, n_classes, hidden, *, entropy_weights, n_random, bsp_weight):
+    def __init__(self, n_features, n_classes, hidden, *, entropy_weights, n_random, **params):
         randomized = n_features * n_classes > n_random
         n_in = n_random if randomized else n_features * n_classes
-        super().__init__(n_in, hidden, bsp_weight=bsp_weight)
+        super().__init__(n_in, hidden, **params)
         self.entropy_weights = entropy_weights
         self.randomized = randomized
         if randomized:
@@ -101,6 +101,10 @@ class CDANClassifier(DeepClassifier):
         Weight of the batch spectral penalty [2]_, which shrinks the largest singular value of the
         features of each domain's rows so that the adversary cannot win by one direction; 1e-4 is
         the paper's.
+    smoothing : float, default=0.0
+        Radius of smooth domain adversarial training [3]_: the gradient of the loss on source rows
+        is taken at the worst weights within this distance, that of the adversary where the weights
+        are. Raising it prefers flat minima of the source risk, at half a step more.
     use_target_labels : bool, default=False
         Whether the labels of target rows that have one are learnt from, too: their mean loss is
         added to that of the source rows. Rows without a label have a missing value in `y`.
@@ -212,6 +216,8 @@ class CDANClassifier(DeepClassifier):
        NeurIPS 2018. arXiv:1705.10667
     .. [2] X. Chen, S. Wang, M. Long, J. Wang. "Transferability vs. Discriminability: Batch
        Spectral Penalization for Adversarial Domain Adaptation". ICML 2019.
+    .. [3] H. Rangwani, S. K. Aithal, M. Mishra, A. Jain, R. V. Babu. "A Closer Look at Smoothness
+       in Domain Adversarial Training". ICML 2022. arXiv:2206.08213
 
     Examples
     --------
@@ -239,6 +245,7 @@ class CDANClassifier(DeepClassifier):
         entropy_weights=True,
         n_random=4096,
         bsp_weight=0.0,
+        smoothing=0.0,
         use_target_labels=False,
         prior_correction=None,
         lr=None,
@@ -289,3 +296,4 @@ class CDANClassifier(DeepClassifier):
         self.entropy_weights = entropy_weights
         self.n_random = n_random
         self.bsp_weight = bsp_weight
+        self.smoothing = smoothing

@@ -42,17 +42,18 @@ class AdversarialLoss(AlignmentLoss):
 
     unit = 0.3
 
-    def __init__(self, n_in, hidden, *, bsp_weight=0.0):
+    def __init__(self, n_in, hidden, *, bsp_weight=0.0, smoothing=0.0):
         super().__init__()
         self.discriminator = mlp(n_in, hidden)
-        self.bsp_weight = bsp_weight
+        self.bsp_weight, self.smoothing = bsp_weight, smoothing
 
     @staticmethod
     def check_params(params):
-        """Return the widths of the discriminator and the weight of the spectral penalty."""
+        """Return the widths of the discriminator, the weight of the penalty and the smoothing."""
         return {
             "hidden": check_widths("discriminator_hidden", params["discriminator_hidden"]),
             "bsp_weight": check_real("bsp_weight", params["bsp_weight"], low=0),
+            "smoothing": check_real("smoothing", params["smoothing"], low=0),
         }
 
     @classmethod
@@ -113,6 +114,10 @@ class DANNClassifier(DeepClassifier):
         Weight of the batch spectral penalty [2]_, which shrinks the largest singular value of the
         features of each domain's rows so that the adversary cannot win by one direction; 1e-4 is
         the paper's.
+    smoothing : float, default=0.0
+        Radius of smooth domain adversarial training [3]_: the gradient of the loss on source rows
+        is taken at the worst weights within this distance, that of the adversary where the weights
+        are. Raising it prefers flat minima of the source risk, at half a step more.
     use_target_labels : bool, default=False
         Whether the labels of target rows that have one are learnt from, too: their mean loss is
         added to that of the source rows. Rows without a label have a missing value in `y`.
@@ -228,6 +233,8 @@ class DANNClassifier(DeepClassifier):
        arXiv:1505.07818
     .. [2] X. Chen, S. Wang, M. Long, J. Wang. "Transferability vs. Discriminability: Batch
        Spectral Penalization for Adversarial Domain Adaptation". ICML 2019.
+    .. [3] H. Rangwani, S. K. Aithal, M. Mishra, A. Jain, R. V. Babu. "A Closer Look at Smoothness
+       in Domain Adversarial Training". ICML 2022. arXiv:2206.08213
 
     Examples
     --------
@@ -253,6 +260,7 @@ class DANNClassifier(DeepClassifier):
         alignment_schedule="sigmoid",
         discriminator_hidden=64,
         bsp_weight=0.0,
+        smoothing=0.0,
         use_target_labels=False,
         prior_correction=None,
         lr=None,
@@ -301,6 +309,7 @@ class DANNClassifier(DeepClassifier):
         self.prior_correction = prior_correction
         self.discriminator_hidden = discriminator_hidden
         self.bsp_weight = bsp_weight
+        self.smoothing = smoothing
 
 
 class DANNRegressor(DeepRegressor):
@@ -330,6 +339,10 @@ class DANNRegressor(DeepRegressor):
         Weight of the batch spectral penalty [2]_, which shrinks the largest singular value of the
         features of each domain's rows so that the adversary cannot win by one direction; 1e-4 is
         the paper's.
+    smoothing : float, default=0.0
+        Radius of smooth domain adversarial training [3]_: the gradient of the loss on source rows
+        is taken at the worst weights within this distance, that of the adversary where the weights
+        are. Raising it prefers flat minima of the source risk, at half a step more.
     use_target_labels : bool, default=False
         Whether the labels of target rows that have one are learnt from, too: their mean loss is
         added to that of the source rows. Rows without a label have a missing value in `y`.
@@ -428,6 +441,8 @@ class DANNRegressor(DeepRegressor):
        arXiv:1505.07818
     .. [2] X. Chen, S. Wang, M. Long, J. Wang. "Transferability vs. Discriminability: Batch
        Spectral Penalization for Adversarial Domain Adaptation". ICML 2019.
+    .. [3] H. Rangwani, S. K. Aithal, M. Mishra, A. Jain, R. V. Babu. "A Closer Look at Smoothness
+       in Domain Adversarial Training". ICML 2022. arXiv:2206.08213
 
     Examples
     --------
@@ -452,6 +467,7 @@ class DANNRegressor(DeepRegressor):
         alignment_schedule="sigmoid",
         discriminator_hidden=64,
         bsp_weight=0.0,
+        smoothing=0.0,
         use_target_labels=False,
         lr=None,
         lr_schedule="anneal",
@@ -498,3 +514,4 @@ class DANNRegressor(DeepRegressor):
         self.use_target_labels = use_target_labels
         self.discriminator_hidden = discriminator_hidden
         self.bsp_weight = bsp_weight
+        self.smoothing = smoothing

@@ -19,6 +19,7 @@ from skorch.callbacks import Callback, EarlyStopping, EpochTimer, PrintLog
 from ._domain_norm import rows_of
 from ._modules import has_batch_norm
 from ._row_weights import losses_by_row
+from ._smoothing import add_smoothed_gradient
 
 _DIVERGED = (
     "training diverged. Lower lr, lower alignment_weight, or scale X, for example with "
@@ -83,6 +84,12 @@ class Batch:
     def __iter__(self):
         n = self.n_source or len(self.y)  # held-out target rows have labels that nobody uses
         return iter((self.X[:n], self.y[:n]))
+
+    def source_part(self):
+        """Return the source rows alone."""
+        n = self.n_source
+        weights = None if self.weights is None else self.weights[:n]
+        return Batch(self.X[:n], self.y[:n], self.domain[:n], self.rows[:n], n, weights=weights)
 
     def by_domain(self, logits, features):
         """Return the module's outputs as a source and a target batch, None where there is none."""
@@ -214,11 +221,12 @@ class AlignmentLoss(torch.nn.Module):
 
     ``unit`` is the factor of the loss at ``alignment_weight=1``: losses have scales of their own,
     and 1 is to be a sensible weight of each. ``metrics`` are figures of the last step for the
-    history.
+    history. ``smoothing`` is the radius of a sharpness-aware step on the source risk.
     """
 
     unit = 1.0
     metrics = {}
+    smoothing = 0.0
 
     @staticmethod
     def check_params(params):
@@ -366,13 +374,14 @@ class PairedNet(NeuralNet):
             for group, rate in zip(groups, self.first_rates_, strict=True):
                 group["lr"] = rate * factor
 
-    def module_outputs(self, batch, side=None):
+    def module_outputs(self, batch, side=None, module=None):
         """Return logits and features of a batch; `side` if its rows are not split as it says."""
+        module = self.module_ if module is None else module
         with rows_of(batch.n_source if side is None else side):
             if self.autocast is None:
-                return self.module_(batch.X)
+                return module(batch.X)
             with torch.autocast(batch.X.device.type, self.autocast):
-                outputs = self.module_(batch.X)
+                outputs = module(batch.X)
         # Losses in full precision: logarithms and small differences do not bear less.
         return tuple(x.float() for x in outputs)
 
@@ -393,6 +402,9 @@ class PairedNet(NeuralNet):
         self.y_pred_ = source.logits.detach()
         if target is None:
             return supervised, None
+        if self.alignment_.smoothing:
+            add_smoothed_gradient(self, supervised, batch.source_part(), self.alignment_.smoothing)
+            supervised = supervised.detach()  # its gradient has been taken elsewhere
         if batch.n_labeled:
             n = batch.n_labeled
             weights = None if batch.weights is None else batch.weights[-n:]

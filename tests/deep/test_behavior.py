@@ -29,6 +29,9 @@ from skda import (  # noqa: E402
 )
 from skda.deep._training import AlignmentLoss  # noqa: E402
 
+# Networks without what adapts beside the losses may see other proportions than there are.
+pytestmark = pytest.mark.filterwarnings("ignore:The class proportions that the network finds")
+
 SEEDS = range(5)
 # Without what adapts beside the losses: statistics and scales of each side.
 PLAIN = {"batch_norm": False, "input_scaling": None}
@@ -120,12 +123,14 @@ CASES = [
     ("DANNClassifier", "moons", 0.05, {"max_epochs": 60, "lr": 0.01} | ONE),
     ("DANNClassifier", "moons", 0.05, {"max_epochs": 60, "lr": 0.01, "bsp_weight": 1e-4} | ONE),
     ("CDANClassifier", "blobs", 0.05, ONE),
+    ("CDANClassifier", "blobs", 0.05, {"smoothing": 0.05} | ONE),
     ("MCCClassifier", "blobs", 0.05, ONE),
     ("MDDClassifier", "moons", 0.04, {"max_epochs": 60, "lr": 0.01} | MDD),
     ("MCDClassifier", "mixed more", 0.02, ONE),
     ("WDGRLClassifier", "blobs", 0.05, ONE),
     ("DeepJDOTClassifier", "blobs", 0.05, ONE),
     ("SHOTClassifier", "blobs", 0.03, {"adaptation_epochs": 20}),
+    ("AaDClassifier", "blobs", 0.05, {"adaptation_epochs": 20}),
     ("ADDAClassifier", "blobs", 0.04, {}),
     ("AdaBNClassifier", "blobs", 0.05, JOINT),
     ("AFNClassifier", "moons", 0.04, {"alignment_weight": 0.3} | JOINT),

@@ -7,9 +7,11 @@ pytest.importorskip("torch")
 pytest.importorskip("skorch")
 
 from skda import (
+    AaDClassifier,
     ADDAClassifier,
     CDANClassifier,
     DANNClassifier,
+    DANNRegressor,
     DeepJDOTClassifier,
     FineTuningClassifier,
     MCCClassifier,
@@ -31,10 +33,15 @@ SMALL = {"module__hidden": 8, "max_epochs": 3, "lr": 0.03, "random_state": 0}
         (CDANClassifier, {"discriminator_hidden": (4, 4)}),
         (CDANClassifier, {"entropy_weights": False}),
         (CDANClassifier, {"n_random": 5}),
+        (CDANClassifier, {"smoothing": 0.05}),
+        (DANNClassifier, {"smoothing": 0.05}),
+        (DANNRegressor, {"smoothing": 0.05}),
         (DeepJDOTClassifier, {"feature_cost": 1.0}),
         (MCCClassifier, {"temperature": 0.5}),
         (MDDClassifier, {"classifier_hidden": (4, 4)}),
         (SHOTClassifier, {"pseudo_label_weight": 3.0}),
+        (AaDClassifier, {"n_neighbors": 2}),
+        (AaDClassifier, {"dispersion_decay": 0.0}),
         (WDGRLClassifier, {"critic_hidden": (4, 4)}),
         (WDGRLClassifier, {"n_critic": 1}),
         (WDGRLClassifier, {"critic_lr": 0.3}),
@@ -49,7 +56,7 @@ def test_a_parameter_changes_what_is_learnt(method, params, domains):
     assert params.items() - method().get_params().items(), "not the default"
     plain = method(**SMALL).fit(X, y, sample_domain=d)
     other = method(**SMALL, **params).fit(X, y, sample_domain=d)
-    answer = "predict" if method is WDGRLRegressor else "predict_proba"
+    answer = "predict" if method.__name__.endswith("Regressor") else "predict_proba"
     found, usual = (getattr(net, answer)(X, sample_domain=d) for net in (other, plain))
     assert abs(found - usual).max() > 1e-6
 

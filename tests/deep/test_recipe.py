@@ -20,6 +20,7 @@ from skda import (  # noqa: E402
     DeepCORALClassifier,
     DeepSourceOnlyClassifier,
     DeepSourceOnlyRegressor,
+    DomainWarning,
     FineTuningRegressor,
     MCCClassifier,
     SHOTClassifier,
@@ -443,6 +444,7 @@ def test_chances_give_the_classes_their_proportions():
     np.testing.assert_allclose(priors.chances(), [0.2 / 3] * 3 + [0.5, 0.3])
 
 
+@pytest.mark.filterwarnings("ignore:The class proportions that the network finds")
 @pytest.mark.parametrize("method", [DANClassifier, DANNClassifier, CDANClassifier])
 def test_drawing_by_the_target_s_proportions_bears_a_label_shift(method):
     scores = []
@@ -457,6 +459,53 @@ def test_drawing_by_the_target_s_proportions_bears_a_label_shift(method):
         assert found.argmax() == 0 and found[0] > 0.6
     plain, ours = np.mean(scores, axis=0)
     assert ours > plain + 0.1
+
+
+@pytest.mark.filterwarnings("ignore:The class proportions that the network finds")
+def test_a_target_of_half_of_the_classes_wants_joint_statistics():
+    angles = np.arange(6) * np.pi / 3
+    centers = 4.0 * np.c_[np.cos(angles), np.sin(angles)]
+    parts = [make_blobs(300, centers=centers, cluster_std=0.6, random_state=i) for i in (0, 9)]
+    (X_source, y_source), (X_target, y_target) = parts
+    few = y_target < 3
+    X_target, y_target = X_target[few] + [1.5, 1.3], y_target[few]
+    X, y, d = stack_domains(X_source, y_source, X_target)
+    joint = {"batch_norm": "joint", "input_scaling": "source", "min_steps": 300}
+    source = DeepSourceOnlyClassifier(random_state=0, **joint).fit(X, y, sample_domain=d)
+    corrected = DANNClassifier(prior_correction="resample", random_state=0, **joint)
+    usual = DANNClassifier(random_state=0, min_steps=300).fit(X, y, sample_domain=d)
+    found = corrected.fit(X, y, sample_domain=d).score(X_target, y_target)
+    assert found > source.score(X_target, y_target) + 0.03
+    assert found > usual.score(X_target, y_target) + 0.3
+    assert corrected.target_priors_[3:].sum() < 0.1
+
+
+def test_other_proportions_on_the_target_are_warned_of():
+    X_source, y_source, X_target, _ = blobs(target=[200, 15, 15])
+    X, y, d = stack_domains(X_source, y_source, X_target)
+    joint = {"batch_norm": "joint", "input_scaling": "source"}
+    net = MCCClassifier(random_state=0, min_steps=200, **joint)
+    with pytest.warns(DomainWarning, match="differ by 0.*prior_correction='resample'"):
+        net.fit(X, y, sample_domain=d)
+    # Warnings are errors in these tests.
+    clone(net).set_params(prior_correction="resample").fit(X, y, sample_domain=d)
+    clone(net).set_params(max_epochs=1).partial_fit(X, y, sample_domain=d)
+    clone(net).set_params(alignment_weight=0.0).fit(X, y, sample_domain=d)
+    X_source, y_source, X_target, _ = blobs()
+    X, y, d = stack_domains(X_source, y_source, X_target)
+    clone(net).fit(X, y, sample_domain=d)
+
+
+def test_a_gap_of_few_rows_or_steps_may_be_chance():
+    priors = TargetPriors(np.repeat([0, 1], 50), 2)
+    priors.warn_if_far(np.array([0.7, 0.3]), 40, 600)
+    priors.warn_if_far(np.array([0.7, 0.3]), 400, 20)
+    for n_rows, found in ((400, [0.75, 0.25]), (40, [0.8, 0.2])):
+        with pytest.warns(DomainWarning, match="class proportions"):
+            priors.warn_if_far(np.array(found), n_rows, 600)
+    # A classifier trained by weights believes in the weighted proportions.
+    weighted = TargetPriors(np.repeat([0, 1], 50), 2, np.repeat([1.5, 0.5], 50))
+    weighted.warn_if_far(np.array([0.75, 0.25]), 400, 600)
 
 
 def test_proportions_are_left_alone_where_nothing_is_estimated(domains, monkeypatch):
