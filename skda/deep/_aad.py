@@ -6,10 +6,10 @@ import torch
 from torch.nn.functional import normalize
 
 from .._core._param_checks import check_integer, check_real
+from ._base_tasks import DeepClassifier
 from ._base_two_stage import Adaptation
 from ._domain_norm import renew_statistics, rows_of
 from ._modules import has_batch_norm
-from ._shot import SourceFreeClassifier
 from ._training import AlignmentLoss
 
 
@@ -101,7 +101,7 @@ class NeighborhoodAdaptation(Adaptation):
         return adapted
 
 
-class AaDClassifier(SourceFreeClassifier):
+class AaDClassifier(DeepClassifier):
     """Adapt a source network to target rows alone: neighbors alike, other rows unlike.
 
     Source rows are needed for the source network only; with a fitted `source_model` none are
@@ -312,3 +312,36 @@ class AaDClassifier(SourceFreeClassifier):
         self.adaptation_lr = adaptation_lr
         self.n_neighbors = n_neighbors
         self.dispersion_decay = dispersion_decay
+
+    @property
+    def _labels(self):
+        # A trained source model makes all labels superfluous: the source-free case.
+        return "source" if self.source_model is None else "ignored"
+
+    def fit(self, X, y=None, sample_weight=None, *, sample_domain=None):
+        """Train the source network, unless one is given, and adapt it.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of all domains; of the target alone if there is a `source_model`.
+        y : array-like of shape (n_samples,), default=None
+            Labels of the source rows; ignored if there is a `source_model`.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much the label of each source row counts in the training of the source network,
+            scaled to a mean of one; ignored if there is a `source_model`.
+        sample_domain : array-like of int of shape (n_samples,), default=None
+            Domain of each row: >= 0 a source, < 0 a target. None: all rows are source, nothing is
+            adapted, and a :class:`~skda.DomainWarning` says so.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+        """
+        return super().fit(X, y, sample_weight, sample_domain=sample_domain)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = self.source_model is None
+        return tags

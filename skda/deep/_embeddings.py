@@ -21,7 +21,8 @@ _NUMBER_WIDTH = 4
 _N_FUNCTIONS = 16
 
 # Wider tables are vectors rather than columns with a meaning each. An embedding of each column
-# would cost 16 times their memory, and on the 64 pixels of digits it cost 0.9 points of accuracy.
+# would cost 16 times their memory, and on the 64 pixels of digits it cost 0.9 points of accuracy
+# (two splits, so that this is a hint, and memory is the reason).
 MAX_EMBEDDED = 32
 
 # Standard deviation of the initial frequencies: at first a period covers all values.

@@ -89,44 +89,7 @@ class SourceFreeAdaptation(Adaptation):
         return train(module, loss, source=rows.source[:0], target=rows.target)
 
 
-class SourceFreeClassifier(DeepClassifier):
-    """Base class of classifiers that need no source row once there is a `source_model`."""
-
-    @property
-    def _labels(self):
-        # A trained source model makes all labels superfluous: the source-free case.
-        return "source" if self.source_model is None else "ignored"
-
-    def fit(self, X, y=None, sample_weight=None, *, sample_domain=None):
-        """Train the source network, unless one is given, and adapt it.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows of all domains; of the target alone if there is a `source_model`.
-        y : array-like of shape (n_samples,), default=None
-            Labels of the source rows; ignored if there is a `source_model`.
-        sample_weight : array-like of shape (n_samples,), default=None
-            How much the label of each source row counts in the training of the source network,
-            scaled to a mean of one; ignored if there is a `source_model`.
-        sample_domain : array-like of int of shape (n_samples,), default=None
-            Domain of each row: >= 0 a source, < 0 a target. None: all rows are source, nothing is
-            adapted, and a :class:`~skda.DomainWarning` says so.
-
-        Returns
-        -------
-        self : object
-            The fitted estimator.
-        """
-        return super().fit(X, y, sample_weight, sample_domain=sample_domain)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = self.source_model is None
-        return tags
-
-
-class SHOTClassifier(SourceFreeClassifier):
+class SHOTClassifier(DeepClassifier):
     """Adapt a source network to target rows alone: confident, diverse, near the class centroids.
 
     Source rows are needed for the source network only; with a fitted `source_model` none are
@@ -325,3 +288,36 @@ class SHOTClassifier(SourceFreeClassifier):
         self.adaptation_epochs = adaptation_epochs
         self.adaptation_lr = adaptation_lr
         self.pseudo_label_weight = pseudo_label_weight
+
+    @property
+    def _labels(self):
+        # A trained source model makes all labels superfluous: the source-free case.
+        return "source" if self.source_model is None else "ignored"
+
+    def fit(self, X, y=None, sample_weight=None, *, sample_domain=None):
+        """Train the source network, unless one is given, and adapt it.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of all domains; of the target alone if there is a `source_model`.
+        y : array-like of shape (n_samples,), default=None
+            Labels of the source rows; ignored if there is a `source_model`.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much the label of each source row counts in the training of the source network,
+            scaled to a mean of one; ignored if there is a `source_model`.
+        sample_domain : array-like of int of shape (n_samples,), default=None
+            Domain of each row: >= 0 a source, < 0 a target. None: all rows are source, nothing is
+            adapted, and a :class:`~skda.DomainWarning` says so.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+        """
+        return super().fit(X, y, sample_weight, sample_domain=sample_domain)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = self.source_model is None
+        return tags
