@@ -13,6 +13,7 @@ TOOLS = (
     "few_shot",
     "guarded",
     "later_sites",
+    "model_based",
     "nets",
     "report",
     "selection",

@@ -24,6 +24,7 @@ from . import (
     episodes,
     few_shot,
     later_sites,
+    model_based,
     nets,
     selection,
 )
@@ -243,6 +244,20 @@ def episodes_part(run):
     return episodes.report(**run["episode_rows"])
 
 
+def model_based_part(run):
+    """What methods that start from a source model gain over the target labels alone."""
+    labels, rows = run["labels"], run["model_based_rows"]
+    return f"""\
+### {model_based.title(labels)}
+
+Gains over the linear model of the labeled target rows alone, in points of accuracy or of R² x 100
+not below -100, by data set; *mean* is over data sets. *rank*: mean over pairs and draws, 0 the best
+of all methods and 1 the last. Scores are on target rows without a label. Self-training and gradual
+self-training use no target label.
+
+{model_based.report(rows, labels)}"""
+
+
 PARTS = (
     ("Accuracy", "protocols", accuracy_part),
     ("Defaults", "default_rows", defaults_part),
@@ -251,6 +266,7 @@ PARTS = (
     ("Not choosing", "consensus_rows", consensus_part),
     ("Later sites", "site_rows", later_sites_part),
     ("Few labels per class", "shot_rows", few_shot_part),
+    ("Model-based methods", "model_based_rows", model_based_part),
     ("Networks for tables", "backbone_rows", backbones_part),
     ("Few shots and graphs", "episode_rows", episodes_part),
     ("Speed", "rows", speed_part),

@@ -64,6 +64,7 @@ EXAMPLES = {
         ImportanceWeightedEstimator(
             LogisticRegression(), None, use_target_labels=True, target_share=0.5
         ),
+        ImportanceWeightedEstimator(LogisticRegression(), GaussianWeighter(), resample=True),
     ],
     "TrainOnSource": [
         TrainOnSource(LogisticRegression()),
@@ -165,6 +166,10 @@ EXAMPLES = {
         skda.SelfTrainingTransferClassifier(),
         skda.SelfTrainingTransferClassifier(keep_source=False, n_rounds=3),
     ],
+    "GradualSelfTrainingClassifier": [
+        skda.GradualSelfTrainingClassifier(),
+        skda.GradualSelfTrainingClassifier(n_intermediate=0),
+    ],
     "StackedTransferClassifier": [
         skda.StackedTransferClassifier(),
         skda.StackedTransferClassifier(method="feature"),
@@ -184,10 +189,14 @@ EXAMPLES = {
         skda.DomainExpertsClassifier(),
         skda.DomainExpertsClassifier(weighting="uniform"),
         skda.DomainExpertsClassifier(weighting="labels"),
+        skda.DomainExpertsClassifier(weighting="mmd"),
+        skda.DomainExpertsClassifier(weighting="consensus"),
     ],
     "DomainExpertsRegressor": [
         skda.DomainExpertsRegressor(),
         skda.DomainExpertsRegressor(weighting="labels"),
+        skda.DomainExpertsRegressor(weighting="mmd"),
+        skda.DomainExpertsRegressor(weighting="consensus"),
     ],
     "GraphLabelPropagationClassifier": [
         skda.GraphLabelPropagationClassifier(),
@@ -222,6 +231,11 @@ EXPECTED_FAILURES = {
         ),
     },
 }
+RESAMPLING_FAILURES = {
+    "check_sample_weight_equivalence_on_dense_data": (
+        "rows are drawn by weight, so that weights equal repeated rows in the mean only"
+    ),
+}
 
 
 def all_estimators():
@@ -251,6 +265,8 @@ def _example(estimator_class):
 
 def expected_failures(estimator):
     """Return scikit-learn's checks that this estimator may fail, with reasons."""
+    if estimator.get_params().get("resample"):
+        return RESAMPLING_FAILURES
     subpackage = ".".join(type(estimator).__module__.split(".")[:2])
     return EXPECTED_FAILURES.get(subpackage, {})
 

@@ -22,6 +22,7 @@ from benchmarks import (
     defaults,
     device,
     few_shot,
+    model_based,
     nets,
     report,
     selection,
@@ -536,3 +537,64 @@ def test_few_shots_are_measured_and_reported(tmp_path, capsys):
     text = page.read_text()
     assert "## Few labels per class" in text
     assert "| pooled |" in text and "excerpt few-shot-gains" in text
+
+
+def model_based_row(scores, *, pair="a>b", seed=0, family="wine"):
+    about = {"family": family, "kind": "regression", "pair": pair, "seed": seed, "n_labels": 9}
+    return about | {"scores": scores, "seconds": dict.fromkeys(scores, 0.1)}
+
+
+def test_model_based_methods_are_ranked_and_families_count_alike():
+    alone = model_based.TARGET_ONLY
+    rows = [
+        model_based_row({alone: 50.0, "good": 60.0, "bad": 40.0}),
+        model_based_row({alone: 50.0, "good": 54.0, "bad": 52.0}, pair="b>a"),
+        model_based_row({alone: 10.0, "good": 5.0, "bad": 0.0}, family="schools"),
+    ]
+    ranks = model_based.mean_ranks(rows)
+    assert ranks == pytest.approx({alone: 0.5, "good": 1 / 6, "bad": 5 / 6})
+    table = model_based.gain_table(rows).splitlines()
+    assert [line.split("|")[1].strip() for line in table[2:]] == ["good", alone, "bad"]
+    assert "| good | 0.17 | +1.0 | +7.0 | −5.0 | −5.0 schools a>b | 0.1 |" in table
+
+
+def test_runs_of_the_model_based_study_are_joined_and_written_into_the_page(tmp_path, capsys):
+    where = {"date": "2026-01-01", "machine": "m", "python": "3", "versions": {}}
+    files = []
+    for seed in (0, 1):
+        row = model_based_row({model_based.TARGET_ONLY: 1.0, "good": 2.0 + seed}, seed=seed)
+        run = {"conditions": where, "labels": None, "model_based_rows": [row]}
+        files.append(tmp_path / f"{seed}.json")
+        files[-1].write_text(json.dumps(run))
+    both = tmp_path / "both.json"
+    model_based.main(["--read", *map(str, files), "--json", str(both)])
+    assert "5 % of the target rows have a label (9), 1 pairs, 2 draws" in capsys.readouterr().out
+    page = tmp_path / "page.md"
+    report.main([str(both), "--output", str(page)])
+    assert "### model-based-few" in page.read_text()
+    assert "| good | 0.00 | +1.5 | +1.5 |" in page.read_text()
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(json.loads(both.read_text()) | {"labels": 100}))
+    with pytest.raises(SystemExit, match="a file each"):
+        model_based.main(["--read", str(both), str(other), "--json", str(page)])
+
+
+def test_a_draw_of_the_model_based_study_gives_few_labels_and_scores_the_others(monkeypatch):
+    rng = np.random.default_rng(0)
+    X, ids = rng.normal(size=(240, 3)), np.repeat([1, -2], 120)
+    pair = _pairs.Pair("toy", "a>b", "regression", None, lambda data: (X, X[:, 0], ids))
+    known = []
+
+    def prediction(learner, X, y, X_new):
+        known.append((len(X), len(X_new)))
+        return np.zeros(len(X_new))
+
+    monkeypatch.setattr(model_based, "plain_prediction", prediction)
+    monkeypatch.setattr(model_based, "methods", lambda kind: [])
+    how = argparse.Namespace(data=None, rows=100, labels=None)
+    row = model_based.run_draw(pair, 0, how)
+    # Four fifths of a small domain are drawn: 96 rows.
+    assert row["n_labels"] == 5 and known[:3] == [(96, 91), (5, 91), (101, 91)]
+    assert model_based.TARGET_ONLY in row["scores"]
+    how.labels = 60
+    assert model_based.run_draw(pair, 0, how) is None

@@ -280,6 +280,8 @@ class ImportanceWeightedEstimator(DelegatingEstimator):
         if sample_weight is not None:
             weights = check_row_weights(sample_weight, _num_rows(X))
             if self.resample:
+                # What is no array yet cannot be indexed.
+                X, y = (rows if hasattr(rows, "shape") else np.asarray(rows) for rows in (X, y))
                 rows = self._resampled(weights)
                 params = slice_params(params, rows, len(weights))
                 X, y = take_rows(X, rows), take_rows(y, rows)

@@ -17,6 +17,7 @@ from ._structure import (
     ClassClusterScorer,
     SoftNeighborhoodDensityScorer,
 )
+from ._transfer_gain import transfer_gain
 from ._transferability import h_score, leep, logme
 from ._two_sample import classifier_two_sample_test, proxy_a_distance
 from ._weighted import DEVScorer, ImportanceWeightedScorer
@@ -44,5 +45,6 @@ __all__ = [
     "proxy_a_distance",
     "rank_sources",
     "sliced_wasserstein_distance",
+    "transfer_gain",
     "wasserstein_distance",
 ]

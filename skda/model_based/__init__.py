@@ -2,11 +2,15 @@
 
 from ._domain_experts import DomainExpertsClassifier, DomainExpertsRegressor
 from ._forest_transfer import ForestTransferClassifier, ForestTransferRegressor
+from ._gradual_self_training import GradualSelfTrainingClassifier
 from ._regularized_transfer_classifier import RegularizedTransferClassifier
 from ._regularized_transfer_regressor import RegularizedTransferRegressor
 from ._self_training import SelfTrainingTransferClassifier
 from ._stacked_transfer_classifier import StackedTransferClassifier
 from ._stacked_transfer_regressor import StackedTransferRegressor
+from ._transfer_gaussian_process_classifier import TransferGaussianProcessClassifier
+from ._transfer_gaussian_process_regressor import TransferGaussianProcessRegressor
+from ._transfer_kernel import TransferKernel
 from ._tree_transfer import TreeTransferClassifier
 
 __all__ = [
@@ -14,10 +18,14 @@ __all__ = [
     "DomainExpertsRegressor",
     "ForestTransferClassifier",
     "ForestTransferRegressor",
+    "GradualSelfTrainingClassifier",
     "RegularizedTransferClassifier",
     "RegularizedTransferRegressor",
     "SelfTrainingTransferClassifier",
     "StackedTransferClassifier",
     "StackedTransferRegressor",
+    "TransferGaussianProcessClassifier",
+    "TransferGaussianProcessRegressor",
+    "TransferKernel",
     "TreeTransferClassifier",
 ]

@@ -6,14 +6,12 @@ from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import get_tags
+from sklearn.utils import check_array, get_tags
 
 from .._array._rows import n_rows, take_rows
-from .._array._warnings import warn_user
 from .._core._labels import take_labels
 from .._core._param_checks import check_option
 from .._core._routing import DomainRouting
-from .._core._sample_domain import DomainWarning
 from .._core._validation import (
     class_labels,
     data_for_inner_fit,
@@ -21,12 +19,20 @@ from .._core._validation import (
     fresh_fit,
     one_class_explained,
 )
-from ._base_source_model import check_is_estimator, on_host
+from .._numerics._kernels import kernel_mean, resolve_gamma
+from ._base_source_model import check_is_estimator, on_host, warn_without_labels
 
-WEIGHTINGS = ("similarity", "uniform", "labels")
+WEIGHTINGS = ("similarity", "uniform", "labels", "mmd", "consensus")
 
 # How much more the sum of the weights counts than all predictions together.
 _SUM_TO_ONE = 1e4
+# Part of the largest eigenvalue of the sources' inner products below which it is rounding.
+_LEAST_EIGENVALUE = 1e-10
+_SEED = 0  # draws rows for the median distance of many; the weights hardly depend on it
+# The consensus stands still after a few rounds.
+_CONSENSUS_ROUNDS, _CONSENSUS_TOL = 100, 1e-9
+# Part of all distances below which an expert is the consensus itself.
+_LEAST_DISTANCE = 1e-6
 
 
 def stacking_weights(predictions, wanted):
@@ -42,6 +48,60 @@ def stacking_weights(predictions, wanted):
     rows = np.vstack([predictions.T, np.full(len(predictions), heavy)])
     weights, _ = nnls(rows, np.r_[wanted, heavy])
     return weights / weights.sum()
+
+
+def mixture_weights(X_sources, X_target):
+    """Return the non-negative weights, of sum 1, with which a mixture of the sources is the target.
+
+    They minimize the squared maximum mean discrepancy ``‖Σ_k w_k μ_k − μ_t‖²``, where μ is the mean
+    of the rows in the feature space of a Gaussian kernel of the median width.
+
+    Parameters
+    ----------
+    X_sources : list of ndarray of shape (n_k, d)
+    X_target : ndarray of shape (m, d)
+    """
+    gamma = resolve_gamma("median", np.vstack([*X_sources, X_target]), random_state=_SEED)
+
+    def inner(X, Y):
+        return kernel_mean(X, Y, gamma=gamma)
+
+    gram = np.array([[inner(X, Y) for Y in X_sources] for X in X_sources])
+    # Rows R with RᵀR = gram, so that the discrepancy is a sum of squares.
+    values, vectors = np.linalg.eigh(gram)
+    # Sources that are alike have no direction of their own, but for rounding.
+    kept = values > _LEAST_EIGENVALUE * values[-1]
+    rows = np.sqrt(values[kept])[:, None] * vectors[:, kept].T
+    wanted = [inner(X, X_target) for X in X_sources]
+    wanted = vectors[:, kept].T @ wanted / np.sqrt(values[kept])
+    return stacking_weights(rows.T, wanted)
+
+
+def consensus_weights(predictions):
+    """Return weights, of sum 1, the larger the nearer an expert is to the weighted mean of all.
+
+    Parameters
+    ----------
+    predictions : ndarray of shape (n_experts, n_values)
+
+    Notes
+    -----
+    In turns with the mean, the weights are ``-log(d_k / Σ_j d_j)`` for the mean squared distances
+    d_k to it, as in CRH (Li et al. 2014). The logarithm keeps the expert that is nearest from
+    getting all the weight and thereby the consensus.
+    """
+    weights = np.full(len(predictions), 1.0 / len(predictions))
+    for _ in range(_CONSENSUS_ROUNDS):
+        apart = np.mean((predictions - weights @ predictions) ** 2, axis=1)
+        # Experts that all agree need no weights.
+        if apart.sum() == 0:
+            return weights
+        part = np.maximum(apart / apart.sum(), _LEAST_DISTANCE)
+        before, weights = weights, -np.log(part)
+        weights = weights / weights.sum()
+        if np.abs(weights - before).max() < _CONSENSUS_TOL:
+            break
+    return weights
 
 
 class DomainExperts(DomainRouting, BaseEstimator):
@@ -115,6 +175,9 @@ class DomainExperts(DomainRouting, BaseEstimator):
         n_experts = len(self.estimators_)
         self.expert_weights_ = np.full(n_experts, 1.0 / n_experts)
         self.domain_estimator_ = None
+        if self.weighting == "mmd":
+            # Also where no weight is learnt, so that the same rows pass every fit.
+            check_array(data.X, dtype=np.float64)
         # One expert needs no weights.
         if n_experts == 1:
             return
@@ -125,17 +188,19 @@ class DomainExperts(DomainRouting, BaseEstimator):
             self.expert_weights_ = on_host(weights).mean(axis=0)
         elif self.weighting == "labels":
             self._stack(data)
+        elif self.weighting == "mmd" and data.adapts:
+            X = [check_array(part, dtype=np.float64) for part in map(data.X_of, self.sources_)]
+            target = check_array(data.X_target, dtype=np.float64)
+            self.expert_weights_ = mixture_weights(X, target)
+        elif self.weighting == "consensus" and data.adapts:
+            found = [self._expert_values(expert, data.X_target) for expert in self.estimators_]
+            self.expert_weights_ = consensus_weights(np.stack(found).reshape(n_experts, -1))
 
     def _stack(self, data):
         """Choose the weights with which the experts are right on the labeled target rows."""
         rows = np.flatnonzero(data.labeled & (data.ids < 0))
         if not len(rows):
-            warn_user(
-                f"{type(self).__name__} found no label on {len(data.target)} target rows: all "
-                "experts weigh the same. A target row counts as labeled when its y is not NaN, "
-                "not None or NA and, among integers, not -1.",
-                DomainWarning,
-            )
+            warn_without_labels(self, len(data.target), "all experts weigh the same")
             return
         X, wanted = take_rows(data.X, rows), self._wanted(take_labels(data.y, rows))
         found = [np.ravel(self._expert_values(expert, X)) for expert in self.estimators_]
@@ -161,4 +226,7 @@ class DomainExperts(DomainRouting, BaseEstimator):
             # The rows go to both models, so that both have to take them.
             tags.input_tags.allow_nan &= taken.allow_nan
             tags.input_tags.sparse &= taken.sparse
+        if self.weighting == "mmd":
+            # The kernel is one of dense rows.
+            tags.input_tags.allow_nan = tags.input_tags.sparse = False
         return tags

@@ -27,8 +27,6 @@ from .._core._validation import (
     one_class_explained,
 )
 
-# Folds of the cross-validations over the few labeled target rows.
-
 
 def is_fitted(estimator):
     """Return whether an estimator has been fitted (a FrozenEstimator says so of what it holds)."""
@@ -87,6 +85,16 @@ def all_classes(source_classes, labels):
     return np.unique(join_labels([np.asarray(source_classes), target_classes]))
 
 
+def warn_without_labels(estimator, n_target, consequence):
+    """Warn that no target row has a label, and say what is done instead."""
+    warn_user(
+        f"{type(estimator).__name__} found no label on {n_target} target rows: {consequence}. A "
+        "target row counts as labeled when its y is not NaN, not None or NA and, among integers, "
+        "not -1.",
+        DomainWarning,
+    )
+
+
 class BaseModelTransfer(DomainRouting, BaseEstimator):
     """A source model adapted to labeled target rows.
 
@@ -128,7 +136,7 @@ class BaseModelTransfer(DomainRouting, BaseEstimator):
             if len(rows):
                 self._adapt(take_rows(data.X, rows), labels)
             elif data.adapts or self._source_is_given():
-                self._warn_without_labels(len(data.target))
+                warn_without_labels(self, len(data.target), "the source model is used as it is")
         return self
 
     def _source(self):
@@ -175,14 +183,6 @@ class BaseModelTransfer(DomainRouting, BaseEstimator):
             self.classes_ = all_classes(known, labels) if len(labels) else known
         else:
             self.classes_ = class_labels(self, data)[0]
-
-    def _warn_without_labels(self, n_target):
-        warn_user(
-            f"{type(self).__name__} found no label on {n_target} target rows: the source model is "
-            "used as it is. A target row counts as labeled when its y is not NaN, not None or NA "
-            "and, among integers, not -1.",
-            DomainWarning,
-        )
 
     def _rows_to_predict(self, X, sample_domain):
         return data_for_inner_predict(self, X, sample_domain)

@@ -21,10 +21,13 @@ class DomainExpertsClassifier(DomainClassifierMixin, DomainExperts):
     estimator : classifier, default=None
         A clone is fitted to each source. Its predicted classes stand for probabilities if it has
         none. None: ``LogisticRegression(max_iter=1000)``.
-    weighting : {"similarity", "uniform", "labels"}, default="similarity"
+    weighting : {"similarity", "uniform", "labels", "mmd", "consensus"}, default="similarity"
         Weight of an expert: the probability that the row is one of its source, by a classifier
-        that tells the sources apart; the same for all; or constant weights with which the experts
-        together have the smallest squared error on the target rows that have a label (stacking).
+        that tells the sources apart; or constant weights: the same for all; those with which the
+        experts together have the smallest squared error on the target rows that have a label
+        (stacking); those with which a mixture of the sources is nearest to the target, by maximum
+        mean discrepancy; or the larger, the nearer an expert's predictions for the target rows
+        are to those of all experts together.
     domain_estimator : classifier, default=None
         Tells the sources apart, with "similarity"; needs ``predict_proba``. None: a standardized
         logistic regression in which all sources count alike.
@@ -58,6 +61,12 @@ class DomainExpertsClassifier(DomainClassifierMixin, DomainExperts):
     its error is no larger than that of the experts at home. The densities enter through their
     ratios only, which the classifier of the sources gives; all :math:`\lambda_k` are equal.
 
+    "mmd" has a Gaussian kernel of the median width; scale the features. It tells which sources the
+    target is made of, but not which of its rows are whose; rows must be dense numbers. "consensus"
+    suits three experts or more, most of which are right: an expert that contradicts the others
+    gets little weight :math:`-\log(d_k / \sum_j d_j)`, for squared distances to the weighted mean,
+    in turns with it [2]_.
+
     With "labels" a target row is labeled unless its y is NaN, None or NA or, among integers, -1;
     without any labeled one all experts weigh the same, with a :class:`~skda.DomainWarning`.
     Several targets are pooled. One source, or rows without ``sample_domain``, make it the plain
@@ -68,6 +77,9 @@ class DomainExpertsClassifier(DomainClassifierMixin, DomainExperts):
     ----------
     .. [1] Y. Mansour, M. Mohri, A. Rostamizadeh (2009). Domain adaptation with multiple sources.
        NeurIPS 21.
+    .. [2] Q. Li, Y. Li, J. Gao, B. Zhao, W. Fan, J. Han (2014). Resolving conflicts in
+       heterogeneous data by truth discovery and source reliability estimation. SIGMOD.
+       doi:10.1145/2588555.2610509
 
     Examples
     --------
@@ -152,10 +164,13 @@ class DomainExpertsRegressor(DomainRegressorMixin, DomainExperts):
     ----------
     estimator : regressor, default=None
         A clone is fitted to each source. None: ``Ridge()``.
-    weighting : {"similarity", "uniform", "labels"}, default="similarity"
+    weighting : {"similarity", "uniform", "labels", "mmd", "consensus"}, default="similarity"
         Weight of an expert: the probability that the row is one of its source, by a classifier
-        that tells the sources apart; the same for all; or constant weights with which the experts
-        together have the smallest squared error on the target rows that have a label (stacking).
+        that tells the sources apart; or constant weights: the same for all; those with which the
+        experts together have the smallest squared error on the target rows that have a label
+        (stacking); those with which a mixture of the sources is nearest to the target, by maximum
+        mean discrepancy; or the larger, the nearer an expert's predictions for the target rows
+        are to those of all experts together.
     domain_estimator : classifier, default=None
         Tells the sources apart, with "similarity"; needs ``predict_proba``. None: a standardized
         logistic regression in which all sources count alike.
@@ -186,6 +201,12 @@ class DomainExpertsRegressor(DomainRegressorMixin, DomainExperts):
     its error is no larger than that of the experts at home. The densities enter through their
     ratios only, which the classifier of the sources gives; all :math:`\lambda_k` are equal.
 
+    "mmd" has a Gaussian kernel of the median width; scale the features. It tells which sources the
+    target is made of, but not which of its rows are whose; rows must be dense numbers. "consensus"
+    suits three experts or more, most of which are right: an expert that contradicts the others
+    gets little weight :math:`-\log(d_k / \sum_j d_j)`, for squared distances to the weighted mean,
+    in turns with it [2]_.
+
     With "labels" a target row is labeled unless its y is NaN, None or NA or, among integers, -1;
     without any labeled one all experts weigh the same, with a :class:`~skda.DomainWarning`.
     Several targets are pooled. One source, or rows without ``sample_domain``, make it the plain
@@ -196,6 +217,9 @@ class DomainExpertsRegressor(DomainRegressorMixin, DomainExperts):
     ----------
     .. [1] Y. Mansour, M. Mohri, A. Rostamizadeh (2009). Domain adaptation with multiple sources.
        NeurIPS 21.
+    .. [2] Q. Li, Y. Li, J. Gao, B. Zhao, W. Fan, J. Han (2014). Resolving conflicts in
+       heterogeneous data by truth discovery and source reliability estimation. SIGMOD.
+       doi:10.1145/2588555.2610509
 
     Examples
     --------

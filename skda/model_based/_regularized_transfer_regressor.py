@@ -4,7 +4,11 @@ The source model predicts; the target rows say by how much its coefficients have
 moves is penalized, so that the target rows change only what they give evidence for.
 """
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
+from scipy.linalg import eigh
 from sklearn.linear_model import Lasso, LassoCV, Ridge
 from sklearn.model_selection import PredefinedSplit
 from sklearn.utils import check_random_state
@@ -16,13 +20,72 @@ from ._base_linear_transfer import LinearTransfer, with_constant
 # Penalties to choose from, relative to the sum of the squared singular values: from one that leaves
 # the source's coefficients as they are to next to none.
 _RELATIVE_REGS = np.logspace(6, -7, 131)
-# From this penalty on, relative to the sum of squares, the normal equations lose no digits that
-# count; they cost a tenth of a singular value decomposition.
+# Above this penalty, relative to the sum of squares, products of the columns lose no digits that
+# count; their eigenvalues cost a tenth of a singular value decomposition of the rows.
 _WELL_CONDITIONED = 1e-8
 # For absolute differences, relative to the smallest penalty at which all are zero.
 _RELATIVE_ALPHAS = np.logspace(0, -3, 50)
 # Coordinate descent is cheap on few rows, so it may go on until the coefficients stand still.
 _SOLVER = {"max_iter": 100_000, "tol": 1e-6}
+
+
+class Directions(NamedTuple):
+    """Rows and residuals, in the directions in which the rows vary."""
+
+    squares: np.ndarray
+    """Squared singular values of the rows."""
+    along: np.ndarray
+    """Squared length of the residual along each left singular vector."""
+    outside: float
+    """Squared length of the residual outside of all of them."""
+    differences: Callable
+    """Returns the δ that minimizes ``‖residual − Xδ‖² + reg ‖δ‖²`` for a penalty."""
+
+
+def directions(X, residual, smallest_reg):
+    """Return what the penalties and the differences are computed from.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+    residual : ndarray of shape (n,)
+    smallest_reg : float
+        No smaller penalty is asked about.
+    """
+    total = residual @ residual
+    if smallest_reg <= _WELL_CONDITIONED * np.vdot(X, X):
+        U, s, Vt = np.linalg.svd(X, full_matrices=False)
+        # Directions that the rows do not have get no difference, also without a penalty.
+        present = s > s.max(initial=0.0) * max(X.shape) * np.finfo(np.float64).eps
+        U, s, Vt = U[:, present], s[present], Vt[present]
+        along = U.T @ residual
+
+        def differences(reg):
+            return Vt.T @ (s / (s**2 + reg) * along)
+
+        return Directions(s**2, along**2, max(total - along @ along, 0.0), differences)
+    wide = X.shape[1] > len(X)
+    squares, vectors = eigh(X @ X.T if wide else X.T @ X)
+    # Rounding may leave a little less than nothing.
+    squares = np.maximum(squares, 0.0)
+    if wide:
+        along = vectors.T @ residual
+
+        def differences(reg):
+            return X.T @ (vectors @ (along / (squares + reg)))
+
+        return Directions(squares, along**2, max(total - along @ along, 0.0), differences)
+    # Of directions that the rows hardly have, the residual along them counts as outside: under
+    # these penalties neither is shrunk.
+    present = squares > np.finfo(np.float64).eps * len(squares) * squares.max(initial=0.0)
+    squares, vectors = squares[present], vectors[:, present]
+    moments = vectors.T @ (X.T @ residual)
+    along = moments**2 / squares
+
+    def differences(reg):
+        return vectors @ (moments / (squares + reg))
+
+    return Directions(squares, along, max(total - along.sum(), 0.0), differences)
 
 
 def ridge_differences(X, residual, reg):
@@ -35,26 +98,21 @@ def ridge_differences(X, residual, reg):
     reg : float
         0 gives the shortest of the least-squares solutions.
     """
-    if reg > _WELL_CONDITIONED * np.sum(X**2):
-        return Ridge(reg, fit_intercept=False).fit(X, residual).coef_
-    U, s, Vt = np.linalg.svd(X, full_matrices=False)
-    # Directions that the rows do not have get no difference, also without a penalty.
-    present = s > s.max(initial=0.0) * max(X.shape) * np.finfo(np.float64).eps
-    U, s, Vt = U[:, present], s[present], Vt[present]
-    return Vt.T @ (s / (s**2 + reg) * (U.T @ residual))
+    return directions(X, residual, reg).differences(reg)
 
 
-def generalized_cross_validation(X, residual, regs, n_free=0):
+def generalized_cross_validation(parts, regs, n_rows, n_free=0):
     """Return the generalized cross-validation error of each penalty.
 
     Parameters
     ----------
-    X : ndarray of shape (n, d)
-    residual : ndarray of shape (n,)
+    parts : Directions
     regs : ndarray of shape (n_regs,)
         Positive penalties.
+    n_rows : int
+        Number n of rows.
     n_free : int, default=0
-        Degrees of freedom beside those of `X`: 1 for an intercept that was centered away.
+        Degrees of freedom beside those of the rows: 1 for an intercept that was centered away.
 
     Returns
     -------
@@ -62,23 +120,20 @@ def generalized_cross_validation(X, residual, regs, n_free=0):
         ``n ‖r − Hr‖² / (n − n_free − tr H)²`` for the residual r; infinite where no degree of
         freedom is left.
     """
-    U, s, _ = np.linalg.svd(X, full_matrices=False)
-    along = U.T @ residual
-    outside = max(residual @ residual - along @ along, 0.0)
-    shrunk = regs[:, None] / (s**2 + regs[:, None])
-    squares = (shrunk**2) @ along**2 + outside
-    left = len(X) - n_free - (1.0 - shrunk).sum(axis=1)
+    shrunk = regs[:, None] / (parts.squares + regs[:, None])
+    squares = (shrunk**2) @ parts.along + parts.outside
+    left = n_rows - n_free - (1.0 - shrunk).sum(axis=1)
     # No row is left to say how well the others predict it; rounding leaves about 1e-12.
-    exhausted = left < 1e-9 * len(X)
-    return np.where(exhausted, np.inf, len(X) * squares / np.where(exhausted, 1.0, left) ** 2)
+    exhausted = left < 1e-9 * n_rows
+    return np.where(exhausted, np.inf, n_rows * squares / np.where(exhausted, 1.0, left) ** 2)
 
 
-def negative_log_evidence(X, residual, regs, n_free=0):
+def negative_log_evidence(parts, regs, n_rows, n_free=0):
     """Return how improbable the residuals are under each penalty, but for a constant.
 
     Parameters
     ----------
-    X, residual, regs, n_free
+    parts, regs, n_rows, n_free
         As in :func:`generalized_cross_validation`.
 
     Returns
@@ -86,13 +141,10 @@ def negative_log_evidence(X, residual, regs, n_free=0):
     surprise : ndarray of shape (n_regs,)
         −2 log N(residual; 0, σ²(I + XXᵀ/reg)) with the most probable σ².
     """
-    U, s, _ = np.linalg.svd(X, full_matrices=False)
-    along = U.T @ residual
-    outside = max(residual @ residual - along @ along, 0.0)
-    squares = (regs[:, None] / (s**2 + regs[:, None])) @ along**2 + outside
+    shrunk = regs[:, None] / (parts.squares + regs[:, None])
     # Residuals of zero are as probable as can be under any penalty.
-    squares = np.maximum(squares, np.finfo(np.float64).tiny)
-    return (len(X) - n_free) * np.log(squares) + np.log1p(s**2 / regs[:, None]).sum(axis=1)
+    squares = np.maximum(shrunk @ parts.along + parts.outside, np.finfo(np.float64).tiny)
+    return (n_rows - n_free) * np.log(squares) + np.log1p(parts.squares / regs[:, None]).sum(axis=1)
 
 
 CRITERIA = {"auto": negative_log_evidence, "gcv": generalized_cross_validation}
@@ -173,9 +225,8 @@ class RegularizedTransferRegressor(DomainRegressorMixin, LinearTransfer):
     :class:`~skda.DomainWarning`. Several sources, and several targets, are pooled. One model
     predicts rows of all domains.
 
-    Costs a ridge regression of the n labeled target rows, and one singular value decomposition of
-    them, O(n d min(n, d)), to choose the penalty. Array
-    level (b): NumPy on the host; rows of other libraries are moved to the host.
+    Costs one decomposition of the n labeled target rows, O(n d min(n, d)), as a ridge regression of
+    them does. Array level (b): NumPy on the host; rows of other libraries are moved to the host.
 
     References
     ----------
@@ -238,9 +289,11 @@ class RegularizedTransferRegressor(DomainRegressorMixin, LinearTransfer):
         residual = y - X @ start
         # An intercept without penalty makes both mean zero.
         n_free = 0 if self.penalize_intercept else 1
-        center = X.mean(axis=0) if n_free else np.zeros(X.shape[1])
-        shift = residual.mean() if n_free else 0.0
-        differences = self._differences(X - center, residual - shift, n_free)
+        center, shift = np.zeros(X.shape[1]), 0.0
+        if n_free:
+            center, shift = X.mean(axis=0), residual.mean()
+            X, residual = X - center, residual - shift
+        differences = self._differences(X, residual, n_free)
         moved = start + differences
         if self.penalize_intercept:
             self.coef_, self.intercept_ = moved[:-1], float(moved[-1])
@@ -251,14 +304,15 @@ class RegularizedTransferRegressor(DomainRegressorMixin, LinearTransfer):
         """Return the differences from the source's coefficients, and store the penalty."""
         if self.penalty == "l1":
             return self._sparse_differences(X, residual)
-        self.reg_ = self.reg
-        if isinstance(self.reg, str):
-            regs = _RELATIVE_REGS * (np.sum(X**2) or 1.0)
-            # The first of equal errors is the largest penalty: the source, if all are equal.
-            criterion = CRITERIA[self.reg]
-            errors = criterion(X, residual, regs, n_free)
-            self.reg_ = float(regs[np.argmin(errors)])
-        return ridge_differences(X, residual, self.reg_)
+        if not isinstance(self.reg, str):
+            self.reg_ = self.reg
+            return ridge_differences(X, residual, self.reg)
+        regs = _RELATIVE_REGS * (float(np.vdot(X, X)) or 1.0)
+        parts = directions(X, residual, regs.min())
+        # The first of equal errors is the largest penalty: the source, if all are equal.
+        errors = CRITERIA[self.reg](parts, regs, len(X), n_free)
+        self.reg_ = float(regs[np.argmin(errors)])
+        return parts.differences(self.reg_)
 
     def _sparse_differences(self, X, residual):
         """Return the differences under an absolute penalty, by coordinate descent."""

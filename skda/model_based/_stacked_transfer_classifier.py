@@ -12,6 +12,7 @@ from .._core._param_checks import check_integer, check_real
 from .._core._sample_domain import DomainWarning
 from .._core._score import DomainClassifierMixin
 from .._numerics._folds import dealt_folds
+from ._base_boosting_margins import ContinuedBooster, continued_booster, margin_argument
 from ._base_source_model import (
     class_codes,
     fitted_classifier,
@@ -76,7 +77,8 @@ class StackedTransferClassifier(DomainClassifierMixin, StackedTransfer):
         FrozenEstimator. Otherwise a clone is fitted on the source rows. Its predicted classes
         stand for probabilities if it has none. None: ``LogisticRegression(max_iter=1000)``.
     target_estimator : estimator, default=None
-        Model of the labeled target rows: a classifier, or with ``method="residual"`` a regressor.
+        Model of the labeled target rows: a classifier, or with ``method="residual"`` a regressor,
+        or ``XGBClassifier`` or ``LGBMClassifier``, whose trees go on from the source model.
         None: ``LogisticRegression(max_iter=1000)``, or ``Ridge()``.
     method : {"interpolation", "feature", "residual"}, default="interpolation"
         How the two are combined: α · source + (1 − α) · target of the probabilities, where α in
@@ -88,7 +90,7 @@ class StackedTransferClassifier(DomainClassifierMixin, StackedTransfer):
         Most rounds of boosting with "residual"; the number with the smallest log loss in a
         five-fold cross-validation is used, also none.
     learning_rate : float, default=0.5
-        Factor of each round's step with "residual".
+        Factor of each round's step with "residual"; XGBoost and LightGBM have their own.
     random_state : int, RandomState instance or None, default=None
         Deals the labeled target rows out to folds.
 
@@ -98,9 +100,10 @@ class StackedTransferClassifier(DomainClassifierMixin, StackedTransfer):
         Classes of the source model and of the labeled target rows.
     source_estimator_ : classifier
         The source model: the one that was given, or the fitted clone.
-    target_estimator_ : classifier, list of lists of regressors or None
+    target_estimator_ : classifier, list of lists of regressors, tuple or None
         The fitted target model; with "residual" the regressors of each round, one per class (one
-        for two classes). None if the source model is used alone.
+        for two classes), or a tuple of the fitted booster of another library and the classes that
+        it knows. None if the source model is used alone.
     source_weight_ : float
         The weight α of the source model with "interpolation"; else 1.
     n_features_in_ : int
@@ -121,7 +124,10 @@ class StackedTransferClassifier(DomainClassifierMixin, StackedTransfer):
     -----
     "feature" and "interpolation" are the baselines PRED and LININT of [1]_, which many methods do
     not beat. "interpolation" cannot be much worse than the better of the two models; "residual"
-    adds to the source's log-odds an offset that the target rows explain.
+    adds to the source's log-odds an offset that the target rows explain. XGBoost and LightGBM get
+    the source's log-odds as ``base_margin`` and ``init_score``; classes that no labeled target row
+    has keep the source's probability then. Give them small trees: LightGBM does not split fewer
+    than 40 rows unless ``min_child_samples`` is lowered.
 
     A target row is labeled unless its y is NaN, None or NA or, among integers, -1; unlabeled ones
     are not used. If none has a label, or all labels are of one class, the source model is used as
@@ -173,10 +179,12 @@ class StackedTransferClassifier(DomainClassifierMixin, StackedTransfer):
         super()._check_params()
         check_integer("n_estimators", self.n_estimators, low=1)
         check_real("learning_rate", self.learning_rate, low=0, closed="neither")
-        if self.method == "residual" and not is_regressor(self._target()):
+        target = self._target()
+        if self.method == "residual" and not (is_regressor(target) or margin_argument(target)):
             raise ValueError(
                 "target_estimator must be a regressor with method='residual', because it learns "
-                f"what is missing from the log-odds; got {type(self._target()).__name__}."
+                "what is missing from the log-odds, or a classifier of XGBoost or LightGBM, which "
+                f"can go on from them; got {type(target).__name__}."
             )
 
     def _default_source(self):
@@ -224,21 +232,37 @@ class StackedTransferClassifier(DomainClassifierMixin, StackedTransfer):
 
     def _boost(self, X, codes):
         """Boost from the source's log-probabilities, for the number of rounds that is best."""
-        scores, model = self._source_scores(X), self._target()
+        scores = self._source_scores(X)
         folds = dealt_folds(codes, check_random_state(self.random_state))
         losses = np.zeros(self.n_estimators + 1)
-        settings = {"n_estimators": self.n_estimators, "learning_rate": self.learning_rate}
         for fold in range(folds.max() + 1):
             held, kept = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
-            X_held, found = take_rows(X, held), scores[held]
-            losses[0] += log_loss(found, codes[held])
-            steps = boosted_steps(model, take_rows(X, kept), codes[kept], scores[kept], **settings)
-            for i, (step, _) in enumerate(steps):
-                found = found + self.learning_rate * step_scores(step, X_held)
-                losses[i + 1] += log_loss(found, codes[held])
-        settings["n_estimators"] = int(np.argmin(losses))
-        steps = boosted_steps(model, X, codes, scores, **settings)
-        self.target_estimator_ = [step for step, _ in steps]
+            parts = take_rows(X, kept), codes[kept], scores[kept], take_rows(X, held), scores[held]
+            for i, found in enumerate(self._held_scores(*parts)):
+                losses[i] += log_loss(found, codes[held])
+        self.target_estimator_ = self._boosted(X, codes, scores, int(np.argmin(losses)))
+
+    def _held_scores(self, X, codes, scores, X_held, held_scores):
+        """Yield the scores of rows that were left out, before the first round and after each."""
+        if margin_argument(self._target()):
+            booster = self._boosted(X, codes, scores, self.n_estimators)
+            for i in range(self.n_estimators + 1):
+                yield booster.scores(X_held, held_scores, i)
+            return
+        yield held_scores
+        settings = {"n_estimators": self.n_estimators, "learning_rate": self.learning_rate}
+        for step, _ in boosted_steps(self._target(), X, codes, scores, **settings):
+            held_scores = held_scores + self.learning_rate * step_scores(step, X_held)
+            yield held_scores
+
+    def _boosted(self, X, codes, scores, n_rounds):
+        """Return the fitted rounds; None if a booster of another library is to do none."""
+        model = self._target()
+        if margin_argument(model):
+            model = clone(model).set_params(n_estimators=n_rounds)
+            return continued_booster(model, X, codes, scores) if n_rounds else None
+        settings = {"n_estimators": n_rounds, "learning_rate": self.learning_rate}
+        return [step for step, _ in boosted_steps(model, X, codes, scores, **settings)]
 
     def predict(self, X, *, sample_domain=None):
         """Predict the class of each row with both models.
@@ -282,10 +306,17 @@ class StackedTransferClassifier(DomainClassifierMixin, StackedTransfer):
         if target is None:
             return self._source_values(X)
         if self.method == "residual":
-            steps = sum((step_scores(step, X) for step in target), 0.0)
-            return softmax(self._source_scores(X) + self.learning_rate * steps, axis=1)
+            return softmax(self._residual_scores(X), axis=1)
         if self.method == "feature":
             return probabilities(target, self._with_source_column(X), self.classes_)
         weight = self.source_weight_
         found = probabilities(target, X, self.classes_)
         return weight * self._source_values(X) + (1.0 - weight) * found
+
+    def _residual_scores(self, X):
+        """Return the source's log-probabilities with what the rounds add."""
+        scores, target = self._source_scores(X), self.target_estimator_
+        if isinstance(target, ContinuedBooster):
+            return target.scores(X, scores)
+        steps = sum((step_scores(step, X) for step in target), 0.0)
+        return scores + self.learning_rate * steps

@@ -59,7 +59,8 @@ class StackedTransferRegressor(DomainRegressorMixin, StackedTransfer):
     not beat. "interpolation" cannot be much worse than the better of the two models; "residual"
     assumes that the source's error is simpler than the function itself: with
     ``target_estimator=HistGradientBoostingRegressor()`` boosting goes on where the source model
-    ends.
+    ends. For squared errors this is what ``base_margin`` of XGBoost and ``init_score`` of LightGBM
+    do, so that ``XGBRegressor()`` and ``LGBMRegressor()`` go on as well.
 
     A target row is labeled unless its y is NaN, None or NA or, among integers, -1; unlabeled ones
     are not used. Without any labeled one the source model is used as it is, with a

@@ -63,6 +63,10 @@ class TreeTransferClassifier(TreesClassifier):
     source's in Jensen-Shannon divergence; the children are swapped if they suit better so. Unlike
     in the paper impurity is Gini's, and a branch that no labeled target row reaches is kept by SER.
 
+    One tree predicts less well than most models: on five data sets, with 100 labels, accuracy is 9
+    points above that of a logistic regression of the source, but 2 below that of one of the target
+    labels alone. ForestTransferClassifier is 1 above it.
+
     A target row is labeled unless its y is NaN, None or NA or, among integers, -1; unlabeled ones
     are not used. Without any labeled one the source model is used as it is, with a
     :class:`~skda.DomainWarning`. Several sources, and several targets, are pooled. One model

@@ -25,6 +25,7 @@ from skda import (
 from skda._numerics._folds import dealt_folds
 from skda.model_based._regularized_transfer_classifier import logistic_loss
 from skda.model_based._regularized_transfer_regressor import (
+    directions,
     generalized_cross_validation,
     negative_log_evidence,
     ridge_differences,
@@ -118,7 +119,7 @@ def test_generalized_cross_validation_by_the_hat_matrix():
     for shape in ((12, 4), (4, 12)):
         X, r = rng.normal(size=shape), rng.normal(size=shape[0])
         regs = np.array([0.1, 1.0, 30.0])
-        found = generalized_cross_validation(X, r, regs, n_free=1)
+        found = generalized_cross_validation(directions(X, r, regs.min()), regs, shape[0], n_free=1)
         for reg, error in zip(regs, found, strict=True):
             hat = X @ np.linalg.solve(X.T @ X + reg * np.eye(shape[1]), X.T)
             left = shape[0] - 1 - np.trace(hat)
@@ -137,8 +138,25 @@ def test_evidence_is_that_of_a_normal_distribution(shape):
         covariance = np.eye(shape[0]) + X @ X.T / reg
         variance = r @ np.linalg.solve(covariance, r) / shape[0]
         wanted.append(-2 * multivariate_normal.logpdf(r, cov=variance * covariance))
-    found = negative_log_evidence(X, r, regs)
+    found = negative_log_evidence(directions(X, r, regs.min()), regs, shape[0])
     np.testing.assert_allclose(np.diff(found), np.diff(wanted), rtol=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(40, 6), (6, 40), (10, 10)])
+@pytest.mark.parametrize("rank", [3, 6])
+def test_products_of_columns_give_what_a_singular_value_decomposition_does(shape, rank):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(shape[0], rank)) @ rng.normal(size=(rank, shape[1]))
+    X = X * np.logspace(0, -3, shape[1])
+    r = rng.normal(size=shape[0])
+    regs = np.sum(X**2) * np.logspace(6, -7, 14)
+    fast, exact = directions(X, r, regs.min()), directions(X, r, 0.0)
+    for criterion in (generalized_cross_validation, negative_log_evidence):
+        found, wanted = (criterion(parts, regs, shape[0], n_free=1) for parts in (fast, exact))
+        np.testing.assert_allclose(found, wanted, rtol=1e-6)
+    for reg in regs:
+        found, wanted = fast.differences(reg), exact.differences(reg)
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-7 * np.abs(wanted).max())
 
 
 def test_a_perfect_source_model_is_kept():

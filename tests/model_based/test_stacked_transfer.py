@@ -3,9 +3,14 @@
 import numpy as np
 import pytest
 from scipy.optimize import minimize
+from scipy.special import log_softmax
 from sklearn.base import clone
 from sklearn.datasets import load_iris
-from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
+from sklearn.ensemble import (
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import PredefinedSplit, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
@@ -14,6 +19,11 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from skda import DomainWarning, StackedTransferClassifier, StackedTransferRegressor
 from skda._numerics._folds import dealt_folds
+from skda.model_based._base_boosting_margins import (
+    as_margins,
+    continued_booster,
+    margin_argument,
+)
 from skda.model_based._base_stacked import best_source_weight
 from skda.model_based._stacked_transfer_classifier import boosted_steps
 from tests.model_based.few_labels import FewLabels, few
@@ -203,6 +213,150 @@ def test_boosting_goes_on_from_the_source_model():
     rest = np.flatnonzero(d < 0)[200:]
     alone = HistGradientBoostingRegressor(max_iter=30).fit(X[d < 0][:200], y[d < 0][:200])
     assert model.score(X[rest], y[rest]) > alone.score(X[rest], y[rest])
+
+
+# Boosters of other libraries
+
+SMALL_TREES = {"n_estimators": 20, "max_depth": 2, "learning_rate": 0.3, "n_jobs": 1}
+
+
+def booster(library, kind="Classifier", **params):
+    """A small booster; skip where the library is not installed."""
+    params = SMALL_TREES | params
+    if library == "xgboost":
+        module = pytest.importorskip("xgboost")
+        return getattr(module, "XGB" + kind)(min_child_weight=0, **params)
+    module = pytest.importorskip("lightgbm")
+    params |= {"min_child_samples": 3, "verbose": -1, "num_leaves": 4}
+    return getattr(module, "LGBM" + kind)(**params)
+
+
+@pytest.mark.parametrize("library", ["xgboost", "lightgbm"])
+def test_boosters_gain_on_another_trend(library):
+    X, y, d = other_trend(0, classes=True)
+    Xt, yt = X[d < 0][:100], y[d < 0][:100]
+    source = RandomForestClassifier(50, random_state=0).fit(X[d > 0], y[d > 0])
+    model = StackedTransferClassifier(
+        source, booster(library), method="residual", random_state=0
+    ).fit(Xt, yt)
+    alone = booster(library).fit(Xt, yt)
+    rest = X[d < 0][100:], y[d < 0][100:]
+    assert model.score(*rest) > max(source.score(*rest) + 0.1, alone.score(*rest) - 0.02)
+
+
+def noisy_codes(n_classes):
+    """Features, classes, and scores that do not know them."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(90, 2))
+    codes = np.digitize(X[:, 0] + 0.5 * rng.normal(size=90), [0.0, 1.0][: n_classes - 1])
+    return X, codes, log_softmax(rng.normal(size=(90, n_classes)), axis=1)
+
+
+@pytest.mark.parametrize("library", ["xgboost", "lightgbm"])
+def test_the_first_round_of_a_booster_is_a_newton_step_from_the_source(library):
+    X, codes, scores = noisy_codes(2)
+    model = booster(library, n_estimators=1, max_depth=1, reg_lambda=0.0)
+    found = continued_booster(model, X, codes, scores).scores(X, scores)
+    # One stump: what it adds is one value on each side, the sum of the gradients over that of the
+    # curvatures there, times the learning rate.
+    added, proba = as_margins(found) - as_margins(scores), np.exp(scores)
+    assert len(np.unique(added.round(5))) == 2
+    for value in np.unique(added.round(5)):
+        side = np.isclose(added, value, atol=1e-4)
+        residual = (codes == 1)[side] - proba[side, 1]
+        curvature = (proba[:, 0] * proba[:, 1])[side]
+        assert value == pytest.approx(0.3 * residual.sum() / curvature.sum(), rel=1e-3)
+
+
+@pytest.mark.parametrize("library", ["xgboost", "lightgbm"])
+def test_scores_of_three_classes_are_those_of_the_library(library):
+    X, codes, scores = noisy_codes(3)
+    found = continued_booster(booster(library), X, codes, scores)
+    if library == "xgboost":
+        plain = booster(library).fit(X, codes, base_margin=scores)
+        wanted = plain.predict_proba(X, base_margin=scores)
+    else:
+        plain = booster(library).fit(X, codes, init_score=scores)
+        wanted = np.exp(log_softmax(scores + plain.predict(X, raw_score=True), axis=1))
+    np.testing.assert_allclose(np.exp(found.scores(X, scores)), wanted, rtol=1e-4)
+    losses = [-found.scores(X, scores, n)[np.arange(90), codes].sum() for n in (0, 1, 5, 20)]
+    assert losses == sorted(losses, reverse=True)
+    np.testing.assert_array_equal(found.scores(X, scores, 0), scores)
+
+
+@pytest.mark.parametrize("library", ["xgboost", "lightgbm"])
+def test_a_booster_leaves_classes_alone_that_it_does_not_know(library):
+    X, y = load_iris(return_X_y=True)
+    source = LogisticRegression(max_iter=1000).fit(X, y)
+    few = np.flatnonzero(y > 0)[::3]
+    model = StackedTransferClassifier(
+        source, booster(library), method="residual", random_state=0
+    ).fit(X[few], np.where(X[few, 3] > 1.5, 2, 1))
+    assert model.target_estimator_.present.tolist() == [1, 2]
+    before, after = source.predict_proba(X), model.predict_proba(X)
+    before = np.clip(before, 1e-3, None) / np.clip(before, 1e-3, None).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(after[:, 0], before[:, 0])
+    assert np.abs(after - before).max() > 0.05
+
+
+@pytest.mark.parametrize("library", ["xgboost", "lightgbm"])
+def test_the_number_of_rounds_has_the_smallest_loss_in_cross_validation(library):
+    X, y, d = other_trend(1, classes=True)
+    Xt, yt = X[d < 0][:60], y[d < 0][:60]
+    source = LogisticRegression().fit(X[d > 0], y[d > 0])
+    target = booster(library)
+    model = StackedTransferClassifier(
+        source, target, method="residual", n_estimators=15, random_state=0
+    ).fit(Xt, yt)
+    folds, scores = dealt_folds(yt, np.random.RandomState(0)), source.predict_log_proba(Xt)
+    losses = []
+    for n_rounds in range(1, 16):
+        losses.append(0.0)
+        for fold in range(folds.max() + 1):
+            kept, held = folds != fold, folds == fold
+            fitted = continued_booster(
+                clone(target).set_params(n_estimators=n_rounds), Xt[kept], yt[kept], scores[kept]
+            )
+            found = fitted.scores(Xt[held], scores[held])
+            losses[-1] -= found[np.arange(held.sum()), yt[held]].sum()
+    assert model.target_estimator_.model.n_estimators == 1 + np.argmin(losses)
+
+
+@pytest.mark.parametrize("library", ["xgboost", "lightgbm"])
+def test_no_round_of_a_booster_where_the_source_model_is_right(library):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(500, 5))
+    y = (X[:, 0] + 0.7 * rng.normal(size=500) > 0).astype(int)
+    source = LogisticRegression().fit(X[:400], y[:400])
+    model = StackedTransferClassifier(
+        source, booster(library, learning_rate=2.0), method="residual", random_state=0
+    ).fit(X[400:430], y[400:430])
+    assert model.target_estimator_ is None
+    np.testing.assert_allclose(model.predict_proba(X), source.predict_proba(X), atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("library", "argument"), [("xgboost", "base_margin"), ("lightgbm", "init_score")]
+)
+def test_residuals_of_numbers_are_what_boosters_do_with_a_start(library, argument):
+    X, y, d = other_trend(0)
+    Xt, yt = X[d < 0][:60], y[d < 0][:60]
+    source = RandomForestRegressor(20, random_state=0).fit(X[d > 0], y[d > 0])
+    # What is estimated from the labels, the mean, is so from the residuals as well.
+    target = booster(library, "Regressor")
+    target.set_params(
+        **({"base_score": 0.0} if library == "xgboost" else {"boost_from_average": False})
+    )
+    model = StackedTransferRegressor(source, target, method="residual").fit(Xt, yt)
+    start = source.predict(Xt)
+    assert margin_argument(target) == argument
+    plain = clone(target).fit(Xt, yt, **{argument: start})
+    new = X[d < 0][60:]
+    if library == "xgboost":
+        wanted = plain.predict(new, base_margin=source.predict(new))
+    else:
+        wanted = source.predict(new) + plain.predict(new)
+    np.testing.assert_allclose(model.predict(new), wanted, rtol=1e-4, atol=1e-4)
 
 
 # Bad and meager input
