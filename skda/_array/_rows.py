@@ -23,7 +23,7 @@ def take_rows(X, rows):
         return None
     if hasattr(X, "iloc"):  # pandas
         return X.iloc[rows]
-    if _is_polars(X):
+    if is_polars(X):
         return X[rows.tolist()]
     if sparse.issparse(X):
         # Some sparse formats cannot be indexed by row.
@@ -69,7 +69,7 @@ def as_slice(rows):
     return rows
 
 
-def _is_polars(X):
+def is_polars(X):
     return type(X).__module__.partition(".")[0] == "polars"
 
 
@@ -80,7 +80,7 @@ def concatenate_rows(pieces):
         import pandas
 
         return pandas.concat(pieces)
-    if _is_polars(first):
+    if is_polars(first):
         import polars
 
         return polars.concat(pieces)
@@ -88,6 +88,21 @@ def concatenate_rows(pieces):
         return sparse.vstack(pieces, format="csr")
     xp = namespace(*pieces)
     return xp.concat(pieces, axis=0)
+
+
+def concatenate_columns(frames, names):
+    """Stack data frames under these columns; what a frame lacks is missing on its rows."""
+    if is_polars(frames[0]):
+        import polars
+
+        frames = [frame.select([n for n in names if n in frame.columns]) for frame in frames]
+        # Relaxed: integers in one frame and floats in another become floats.
+        return polars.concat(frames, how="diagonal_relaxed").select(names)
+    import pandas
+
+    # Columns that a frame lacks are left to concat, so that the others decide on their type.
+    frames = [frame[[n for n in names if n in frame.columns]] for frame in frames]
+    return pandas.concat(frames, join="outer", sort=False)[names]
 
 
 def row_tiles(n_rows, row_bytes, *, tile_bytes=_TILE_BYTES, least=256):

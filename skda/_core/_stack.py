@@ -1,10 +1,13 @@
 """Public helpers that build ``X, y, sample_domain``: stacking domains and naming them."""
 
+from numbers import Number
+
 import numpy as np
 from scipy import sparse
 
-from .._array._rows import concatenate_rows, n_rows
+from .._array._rows import concatenate_columns, concatenate_rows, n_rows
 from ._labels import as_labels, is_missing, join_labels, missing_like, take_labels
+from ._param_checks import check_option
 
 
 def _is_several(X):
@@ -62,14 +65,18 @@ def _container(X):
     return f"{root} {type(X).__name__}"
 
 
-def _check_alike(Xs):
-    """Raise unless all domains are containers of one kind with the same columns."""
+def _check_one_container(Xs):
+    """Raise unless all domains are containers of one kind."""
     kinds = sorted({_container(X) for X in Xs})
     if len({kind.replace("matrix", "array") for kind in kinds}) > 1:
         raise ValueError(
             f"All domains must be of one kind of container; got {kinds}. Convert them first, for "
             "example with .to_numpy()."
         )
+
+
+def _check_alike(Xs):
+    """Raise unless all domains have the same columns."""
     if hasattr(Xs[0], "columns"):
         names = list(Xs[0].columns)
         for X in Xs[1:]:
@@ -78,7 +85,8 @@ def _check_alike(Xs):
                 raise ValueError(
                     "All domains must have the same columns in the same order; "
                     + (f"not shared: {odd[:10]}." if odd else "the order differs.")
-                    + " Select them first, for example X_target[X_source.columns]."
+                    + " Select them first, for example X_target[X_source.columns], or pass "
+                    "join='inner' (the shared columns) or join='outer' (all columns)."
                 )
     widths = [X.shape[1] for X in Xs]
     if len(set(widths)) > 1:
@@ -88,7 +96,56 @@ def _check_alike(Xs):
         )
 
 
-def stack_domains(X_source, y_source, X_target, y_target=None):
+def _joined_columns(Xs, join):
+    """Return the names of the columns to keep, in the order in which they are met."""
+    if not hasattr(Xs[0], "columns"):
+        raise ValueError(
+            f"join={join!r} needs data frames, whose columns have names; got {_container(Xs[0])}. "
+            "Name the columns, for example pandas.DataFrame(X, columns=[...])."
+        )
+    everywhere = [list(X.columns) for X in Xs]
+    for number, names in enumerate(everywhere, start=1):
+        repeated = sorted({str(name) for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(
+                f"Columns must have names of their own to be joined; domain {number} repeats "
+                f"{repeated[:10]}. Rename them."
+            )
+    names = list(dict.fromkeys(name for own in everywhere for name in own))
+    if join == "inner":
+        names = [name for name in names if all(name in own for own in everywhere)]
+        if not names:
+            raise ValueError(
+                "join='inner' keeps the columns that all domains have, and there are none. Check "
+                "the names, or pass join='outer'."
+            )
+    return names
+
+
+def _check_same_types(Xs, names):
+    """Raise if a column holds numbers in one domain and text in another."""
+    for name in names:
+        kinds = {_kind_of_column(X[name]) for X in Xs if name in X.columns} - {None}
+        if len(kinds) > 1:
+            raise ValueError(
+                f"Column {name!r} must be of one type in all domains; got {sorted(kinds)}. Convert "
+                "it, for example with .astype(str) in pandas or .cast(polars.String) in polars."
+            )
+
+
+def _kind_of_column(column):
+    """Return whether a column of a frame holds numbers or something else; None if it is empty."""
+    values = as_labels(column)
+    if values.dtype.kind in "biuf":
+        return None if values.dtype.kind == "f" and np.isnan(values).all() else "numbers"
+    if values.dtype == object:
+        values = np.array([v for v in values if not is_missing(v)], dtype=object)
+        if all(isinstance(v, Number) for v in values):
+            return "numbers" if len(values) else None
+    return "text"
+
+
+def stack_domains(X_source, y_source, X_target, y_target=None, *, join=None):
     """Stack source and target rows into one `X`, one `y` and one `sample_domain`.
 
     Parameters
@@ -106,6 +163,11 @@ def stack_domains(X_source, y_source, X_target, y_target=None):
         missing value that plain scikit-learn estimators refuse: NaN for numbers, so that integers
         become floats (estimators of skda that are fitted on them have integers in ``classes_``
         and predict integers), and None in an object array for strings, bools and objects.
+    join : {None, "inner", "outer"}, default=None
+        What happens when data frames (pandas, polars) have other columns. None: that is an error.
+        "inner": the columns that all domains have are kept. "outer": all columns are kept, and
+        what a domain lacks is missing on its rows: NaN or None in pandas, null in polars.
+        Columns stand in the order in which they are met, those of the first source first.
 
     Returns
     -------
@@ -120,12 +182,13 @@ def stack_domains(X_source, y_source, X_target, y_target=None):
     Raises
     ------
     ValueError
-        If the domains differ in their columns or in their kind of container, or if there are
-        not as many labels as rows.
+        If the domains differ in their kind of container, in their columns (without `join`) or in
+        the type of a column, or if there are not as many labels as rows.
 
     See Also
     --------
     encode_domains : Turn a column of domain names into `sample_domain`.
+    ColumnBridgeTransformer : Predicts the columns that a domain lacks.
 
     Examples
     --------
@@ -138,12 +201,31 @@ def stack_domains(X_source, y_source, X_target, y_target=None):
     array(['no', 'yes', None], dtype=object)
     >>> sample_domain
     array([ 1,  1, -2])
+
+    Two hospitals that measure other things:
+
+    >>> import pandas as pd
+    >>> here = pd.DataFrame({"age": [61, 48], "ferritin": [80, 35]})
+    >>> there = pd.DataFrame({"age": [55], "lactate": [1.2]})
+    >>> X, y, sample_domain = stack_domains(here, [1, 0], there, join="outer")
+    >>> print(X)
+       age  ferritin  lactate
+    0   61      80.0      NaN
+    1   48      35.0      NaN
+    2   55       NaN      1.2
     """
     sources, y_sources = _as_domains(X_source, y_source, "source")
     targets, y_targets = _as_domains(X_target, y_target, "target")
     Xs, ys = sources + targets, y_sources + y_targets
-    _check_alike(Xs)
-    X = concatenate_rows(Xs)
+    check_option("join", join, (None, "inner", "outer"))
+    _check_one_container(Xs)
+    if join is None:
+        _check_alike(Xs)
+        X = concatenate_rows(Xs)
+    else:
+        names = _joined_columns(Xs, join)
+        _check_same_types(Xs, names)
+        X = concatenate_columns(Xs, names)
     if hasattr(X, "iloc"):
         # Each domain had its own index; together their labels would repeat.
         X = X.reset_index(drop=True)

@@ -394,3 +394,56 @@ def test_encode_names_what_does_not_fit(names, target, words):
 def test_text_in_sample_domain_is_quoted_as_it_was_written():
     with pytest.raises(ValueError, match="got values like 'Bonn'"):
         CORALTransformer().fit(np.eye(2), sample_domain=np.array(["Bonn", "Lyon"]))
+
+
+# Domains with other columns.
+
+
+def frames_of(library):
+    here = {"age": [61, 48], "sex": ["f", "m"], "ferritin": [80, 35]}
+    there = {"lactate": [1.2], "age": [55.5]}
+    return library.DataFrame(here), library.DataFrame(there)
+
+
+@pytest.mark.parametrize("library", [pd, pl])
+def test_outer_join_keeps_all_columns_and_leaves_missing_what_a_domain_lacks(library):
+    X, y, d = stack_domains(*frames_of(library)[:1], [1, 0], frames_of(library)[1], join="outer")
+    assert list(X.columns) == ["age", "sex", "ferritin", "lactate"]
+    assert d.tolist() == [1, 1, -2] and np.isnan(y[2])
+    np.testing.assert_array_equal(np.asarray(X["age"], dtype=float), [61, 48, 55.5])
+    np.testing.assert_array_equal(np.asarray(X["ferritin"], dtype=float), [80, 35, np.nan])
+    np.testing.assert_array_equal(np.asarray(X["lactate"], dtype=float), [np.nan, np.nan, 1.2])
+    sex = X["sex"].to_list()
+    assert sex[:2] == ["f", "m"] and (sex[2] is None or sex[2] != sex[2])
+
+
+@pytest.mark.parametrize("library", [pd, pl])
+def test_inner_join_keeps_the_shared_columns(library):
+    here, there = frames_of(library)
+    X, _, _ = stack_domains([here, here], None, there, join="inner")
+    assert list(X.columns) == ["age"] and X.shape == (5, 1)
+
+
+def test_joining_frames_of_equal_columns_is_stacking_them():
+    here, _ = frames_of(pd)
+    plain = stack_domains(here, [1, 0], here)[0]
+    for join in ("inner", "outer"):
+        pd.testing.assert_frame_equal(stack_domains(here, [1, 0], here, join=join)[0], plain)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "join", "words"),
+    [
+        (np.eye(2), np.eye(2), "outer", "needs data frames"),
+        (*frames_of(pd), "left", r"join must be one of \[None, 'inner', 'outer'\]"),
+        (*frames_of(pd), None, "join='outer'"),
+        (frames_of(pd)[0], pd.DataFrame({"z": [1]}), "inner", "there are none"),
+        (frames_of(pd)[0], pd.DataFrame({"age": ["old"]}), "outer", "'age' must be of one type"),
+        (frames_of(pl)[0], pl.DataFrame({"age": ["old"]}), "outer", "'age' must be of one type"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), frames_of(pd)[1], "outer", "repeats"),
+        (frames_of(pd)[0], frames_of(pl)[1], "outer", "one kind of container"),
+    ],
+)
+def test_columns_that_cannot_be_joined_are_named(source, target, join, words):
+    with pytest.raises(ValueError, match=words):
+        stack_domains(source, None, target, join=join)
