@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from scipy import sparse
+from sklearn.utils.validation import check_is_fitted
 
 from .._core._param_checks import check_bool, check_integer, check_option, check_real
 from ._base_tasks import DeepClassifier
@@ -94,6 +95,8 @@ class GraphConvolutionClassifier(DeepClassifier):
         Classes of the source, in their own type.
     graph_ : csr_matrix of shape (n_samples, n_samples)
         1 where two rows are joined. Source rows come first, each side in the order of ``fit``.
+    edge_columns_, edge_starts_ : ndarray of int
+        The same as the ``indices`` and ``indptr`` of that matrix.
     graph_rows_ : ndarray of shape (n_samples, n_features)
         The scaled rows of the graph in that order.
     net_ : skorch.NeuralNet
@@ -263,8 +266,10 @@ class GraphConvolutionClassifier(DeepClassifier):
         X, n_source = rows.X[index], len(rows.source)
         self.graph_rows_ = X.cpu().numpy()
         self._n_source = n_source
-        self.graph_ = neighbor_graph(self.graph_rows_, n_source, self.n_neighbors)
-        S = as_torch(normalized(self.graph_), X.device, X.dtype)
+        W = neighbor_graph(self.graph_rows_, n_source, self.n_neighbors)
+        # As plain arrays, which skops can store; a sparse matrix is none of its types.
+        self.edge_columns_, self.edge_starts_ = W.indices, W.indptr
+        S = as_torch(normalized(W), X.device, X.dtype)
         labeled = np.flatnonzero(np.isin(order, rows.labeled))
         batch = GraphBatch(
             X=net.module_.start(X, S),
@@ -278,6 +283,14 @@ class GraphConvolutionClassifier(DeepClassifier):
         batches = GraphBatches(batch, n_steps=self.max_iter, rng=self._rng)
         train_batches(net, batches, max_epochs=batches.n_portions)
         self.n_iter_ = self.max_iter
+
+    @property
+    def graph_(self):
+        """Edges between the rows of ``fit``."""
+        check_is_fitted(self)
+        columns, starts = self.edge_columns_, self.edge_starts_
+        n = len(starts) - 1
+        return sparse.csr_matrix((np.ones(len(columns)), columns, starts), shape=(n, n))
 
     def _outputs(self, X, sample_domain, method):
         """Return logits and features of all rows, and the rows as they were checked."""
@@ -299,8 +312,8 @@ class GraphConvolutionClassifier(DeepClassifier):
 
     def _plain_state(self):
         """Return the fitted attributes beside the networks, the graph as tensors."""
-        W = self.graph_
-        graph = {"rows": self.graph_rows_, "columns": W.indices, "starts": W.indptr}
+        columns, starts = self.edge_columns_, self.edge_starts_
+        graph = {"rows": self.graph_rows_, "columns": columns, "starts": starts}
         graph = {name: torch.from_numpy(array) for name, array in graph.items()}
         return super()._plain_state() | {"_saved_graph": graph | {"n_source": self._n_source}}
 
@@ -308,8 +321,7 @@ class GraphConvolutionClassifier(DeepClassifier):
         """Rebuild the network, and the graph where it comes as tensors."""
         saved = vars(self).pop("_saved_graph", None)
         if saved is not None:
-            columns, starts = saved["columns"].numpy(), saved["starts"].numpy()
-            n = len(starts) - 1
-            self.graph_ = sparse.csr_matrix((np.ones(len(columns)), columns, starts), shape=(n, n))
+            self.edge_columns_ = saved["columns"].numpy()
+            self.edge_starts_ = saved["starts"].numpy()
             self.graph_rows_, self._n_source = saved["rows"].numpy(), saved["n_source"]
         super()._rebuild(modules)

@@ -305,7 +305,10 @@ def layers(net):
 
 def test_freezing_by_depth_and_by_name():
     (X, y, d), *_ = few_labels(0)
-    base = FineTuningClassifier(max_epochs=2, adaptation_epochs=2, module__hidden=(4, 4))
+    # With other seeds all four units of a layer may be 0 for all rows, and nothing moves.
+    base = FineTuningClassifier(
+        max_epochs=2, adaptation_epochs=2, module__hidden=(4, 4), random_state=0
+    )
     for freeze in (2, -1, "extractor", ["extractor.0", "extractor.2"]):
         moved = layers(base.set_params(freeze=freeze).fit(X, y, sample_domain=d))
         assert [name for name, yes in moved.items() if yes] == ["head.weight", "head.bias"]

@@ -26,6 +26,9 @@ def small(method, **params):
     options = SMALL | params
     if "adaptation_epochs" not in method._get_param_names():
         del options["adaptation_epochs"]
+    # Graph convolution has a network of its own.
+    if "hidden" in method._get_param_names():
+        options["hidden"] = options.pop("module__hidden")
     return method(**options)
 
 
