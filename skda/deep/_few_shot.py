@@ -78,7 +78,27 @@ class FewShotClassifier(DomainClassifierMixin, BaseDeep):
         """
         return super().fit(X, y, sample_domain=sample_domain)
 
-    def _encode(self, data, *, known=False, classes=None):
+    def fit_transform(self, X, y, *, sample_domain=None):
+        """Train the network and return the features of the same rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of all domains.
+        y : array-like of shape (n_samples,)
+            Labels, see :meth:`fit`.
+        sample_domain : array-like of int of shape (n_samples,), default=None
+            Domain of each row, see :meth:`fit`.
+
+        Returns
+        -------
+        features : array of shape (n_samples, n_features_out)
+            What the last layer before the output sees.
+        """
+        self.fit(X, y, sample_domain=sample_domain)
+        return self.transform(X, sample_domain=sample_domain)
+
+    def _encode(self, data, *, known=False, classes=None, weights=None):
         """Return the class index of each source row, -1 on target rows; they are support only."""
         found, codes = class_labels(self, data)
         own, position = np.unique(codes[data.source], return_inverse=True)

@@ -279,6 +279,7 @@ class GraphConvolutionClassifier(DeepClassifier):
             n_source=n_source,
             S=S,
             labeled=torch.as_tensor(labeled, device=X.device) if len(labeled) else None,
+            weights=None if rows.weights is None else rows.weights[index],
         )
         batches = GraphBatches(batch, n_steps=self.max_iter, rng=self._rng)
         train_batches(net, batches, max_epochs=batches.n_portions)

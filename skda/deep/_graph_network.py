@@ -152,12 +152,15 @@ class GraphNet(PairedNet):
         """Return the criterion on the rows with a label and the weighted alignment loss."""
         logits, features = self.module_outputs(batch)
         n = batch.n_source
-        source = DomainBatch(features[:n], logits[:n], batch.y[:n])
-        supervised = self.criterion_(source.logits, source.y)
+        weights = None if batch.weights is None else batch.weights[:n]
+        source = DomainBatch(features[:n], logits[:n], batch.y[:n], weights=weights)
+        supervised = self.supervised_loss(source.logits, source.y, weights)
         self.metrics_ = self.source_metrics(source)
         self.y_pred_ = source.logits.detach()
         if batch.labeled is not None:
-            of_target = self.criterion_(logits[batch.labeled], batch.y[batch.labeled])
+            chosen = batch.labeled
+            weights = None if batch.weights is None else batch.weights[chosen]
+            of_target = self.supervised_loss(logits[chosen], batch.y[chosen], weights)
             self.metrics_["target_loss"] = of_target.detach()
             supervised = supervised + of_target
         if self.alignment is None:
