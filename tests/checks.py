@@ -176,7 +176,7 @@ EXAMPLES = {
     ],
     "RelationNetworkClassifier": [
         skda.RelationNetworkClassifier(
-            n_shot=1, n_query=1, n_episodes=200, lr=0.01, module__hidden=8, random_state=0
+            n_shot=1, n_query=1, n_episodes=100, lr=0.001, module__hidden=8, random_state=0
         ),
     ],
     "RegularizedTransferClassifier": [

@@ -156,5 +156,7 @@ def test_clones_per_domain_go_on_where_they_can(sites):
     axes = fitted(PerDomain(PCA(1)), sites).partial_fit(rows, sample_domain=ids)
     with pytest.raises(ValueError, match="PCA has no partial_fit"):
         axes.partial_fit(rows, sample_domain=ids)
-    with pytest.raises(ValueError, match="needs sample_domain"):
+    with pytest.raises(ValueError, match="in all calls or in none"):
         axes.partial_fit(rows)
+    begun = PerDomain(StandardScaler()).partial_fit(rows, sample_domain=np.where(ids < 0, 1, 1))
+    np.testing.assert_allclose(begun.transformers_[1].mean_, rows.mean(0))

@@ -4,7 +4,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin
-from sklearn.utils.validation import check_is_fitted
 
 from .._array._arithmetic import safe_divide
 from .._array._backend import as_like, backend_of, device_of, namespace, to_numpy
@@ -19,7 +18,7 @@ from .._core._param_checks import (
     column_positions,
 )
 from .._core._validation import data_for_fit
-from ._direction import add_domains, check_forgetting_factor, has_reference
+from ._direction import add_domains, check_forgetting_factor, check_knows_reference, has_reference
 from ._domain_scaler import feature_moments, merge_feature_moments
 
 
@@ -332,20 +331,20 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         Notes
         -----
         What all sites share, the grand mean, the effects of the covariates and the noise, is that
-        of ``fit``.
+        of ``fit``, which the first call is.
         """
+        if not hasattr(self, "site_moments_"):
+            return self.fit(X, sample_domain=sample_domain)
         self._check_params()
-        check_is_fitted(self)
         name = type(self).__name__
-        if not self.site_moments_:
-            raise ValueError(
-                f"partial_fit of {name} goes on from a fit with sample_domain, which learns what "
-                "the sites have in common. Call fit with rows of several domains first."
-            )
+        if sample_domain is not None:
+            check_knows_reference(self, self.site_moments_ or self.reference == "target")
         earlier = self._fit_domains
         data = data_for_fit(self, X, None, sample_domain, one_sided=True, reset=False)
         # Known only when its effects are.
         self._fit_domains = earlier
+        if sample_domain is None:
+            return self  # nothing to adapt to, which has been warned of
         new = {}
         for domain in data.domains:
             if domain < 0 and self.reference == "target":

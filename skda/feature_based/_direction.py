@@ -1,7 +1,5 @@
 """Which rows a map moves, and where to: the parameter ``direction``."""
 
-from sklearn.utils.validation import check_is_fitted
-
 from .._core._param_checks import check_option, check_real
 from .._core._sample_domain import note_domains
 from .._core._validation import data_for_fit
@@ -67,17 +65,15 @@ def rows_of_moved_domains(estimator, X, sample_domain, kept):
     data : DomainData
     rows : dict
     """
-    check_is_fitted(estimator)
     name, known = type(estimator).__name__, getattr(estimator, kept)
-    if not (known or has_later_targets(estimator)):
-        raise ValueError(
-            f"partial_fit of {name} goes on from a fit with sample_domain, which learns what rows "
-            "are mapped to. Call fit with rows of sources and targets first."
-        )
+    if sample_domain is not None:
+        check_knows_reference(estimator, known or has_later_targets(estimator))
     earlier = estimator._fit_domains
     data = data_for_fit(estimator, X, None, sample_domain, one_sided=True, reset=False)
     # Known only when their maps are: a batch that fails or is interrupted counts as not seen.
     estimator._fit_domains = earlier
+    if sample_domain is None:
+        return data, {}  # nothing to adapt to, which has been warned of
     fixed = [i for i in data.domains if not is_moved(i, estimator.direction)]
     if fixed:
         raise ValueError(
@@ -90,6 +86,16 @@ def rows_of_moved_domains(estimator, X, sample_domain, kept):
         i: data.xp.concat([data.backend.asarray(known[i], x.dtype), x]) if i in known else x
         for i, x in rows.items()
     }
+
+
+def check_knows_reference(estimator, knows):
+    """Raise if a fit has not learnt what rows of later domains are to be mapped to."""
+    if not knows:
+        raise ValueError(
+            f"partial_fit of {type(estimator).__name__} goes on from a fit with sample_domain, "
+            "which learns what rows are mapped to. Call fit with the sample_domain of its rows "
+            "first."
+        )
 
 
 def add_domains(estimator, data, *, named=True):

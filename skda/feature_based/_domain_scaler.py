@@ -218,23 +218,14 @@ class DomainScaler(OneToOneFeatureMixin, BaseDomainTransformer):
         Notes
         -----
         With ``forgetting_factor=1`` the statistics are those of ``fit`` on all rows. Medians
-        cannot be merged, so that with `robust` a domain is learnt from one batch.
+        cannot be merged: with `robust` those of the last batch take the place of the domain's.
         """
         self._check_params()
         started = hasattr(self, "locations_")
-        earlier = getattr(self, "_fit_domains", None)
         data = data_for_fit(self, X, None, sample_domain, one_sided=True, reset=not started)
         if not started:
             self._start()
             self.source_domains_, self.target_domains_ = [], []
-        again = [i for i in data.domains if i in self.locations_]
-        if self.robust and again:
-            # Domains that were not learnt must not count as known.
-            self._fit_domains = earlier
-            raise ValueError(
-                f"partial_fit with robust=True cannot go on with domains {again}: medians cannot "
-                "be merged. Leave their rows out, call fit on all rows, or set robust=False."
-            )
         for domain in data.domains:
             self._learn(domain, data)
         add_domains(self, data, named=sample_domain is not None)

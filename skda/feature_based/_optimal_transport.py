@@ -303,8 +303,8 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         X : array-like of shape (n_samples, n_features)
             Rows of targets with ``direction="to_source"``. With "to_target" of sources, which the
             penalty of classes cannot take, because labels are not learnt here.
-        y : Ignored
-            Not used.
+        y : array-like of shape (n_samples,), default=None
+            Used in the first call only, which is :meth:`fit`.
         sample_domain : array-like of int of shape (n_samples,), default=None
             Domain of each row, see :meth:`fit`.
 
@@ -317,12 +317,16 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         -----
         Earlier rows of a domain are kept and join the new ones in a new plan.
         """
+        if not hasattr(self, "rows_"):
+            return self.fit(X, y, sample_domain=sample_domain)
         if self.class_reg and self.direction == TO_TARGET:
             raise ValueError(
                 f"partial_fit cannot learn the class of new source rows, which class_reg="
                 f"{self.class_reg!r} needs. Call fit on all rows, or set class_reg=0."
             )
         data, rows = rows_of_moved_domains(self, X, sample_domain, "rows_")
+        if not rows:
+            return self
         reference = data.backend.asarray(self.reference_rows_)
         for domain, X_all in rows.items():
             self._set_map(domain, X_all, reference, None, data.to_input)

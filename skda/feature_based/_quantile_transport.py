@@ -226,7 +226,8 @@ class QuantileTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         ----------
         X : array-like of shape (n_samples, n_features)
             Rows of domains that are mapped: of targets with ``direction="to_source"``, of sources
-            with "to_target", of any with "to_common". What they are mapped to is that of ``fit``.
+            with "to_target", of any with "to_common". What they are mapped to is that of ``fit``,
+            which the first call is.
         y : Ignored
             Not used.
         sample_domain : array-like of int of shape (n_samples,), default=None
@@ -237,7 +238,11 @@ class QuantileTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         self : object
             The transformer.
         """
+        if not hasattr(self, "knots_"):
+            return self.fit(X, y, sample_domain=sample_domain)
         data, rows = rows_of_moved_domains(self, X, sample_domain, "knots_")
+        if not rows:
+            return self
         reference = data.backend.asarray(self.reference_values_)
         for domain, values in rows.items():
             self._set_map(domain, data.xp.sort(values, axis=0), reference, data.to_input)

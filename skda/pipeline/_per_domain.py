@@ -119,22 +119,23 @@ class PerDomain(DomainRouting, MetaEstimatorMixin, BaseEstimator):
             Rows of known or new domains; rows of one side only are fine.
         y : Ignored
             Not passed on.
-        sample_domain : array-like of int of shape (n_samples,)
-            Domain of each row.
+        sample_domain : array-like of int of shape (n_samples,), default=None
+            Domain of each row, in all calls or in none. The first call is :meth:`fit`.
 
         Returns
         -------
         self : object
             The transformer.
         """
+        if not hasattr(self, "transformers_"):
+            return self.fit(X, sample_domain=sample_domain)
         check_no_masked_entries("X", X)
-        if sample_domain is None:
+        fitted, known = dict(self.transformers_), self._fit_domains
+        if (sample_domain is None) != (known is None):
             raise ValueError(
-                "partial_fit of PerDomain needs sample_domain, because each domain has its own "
-                "clone. Pass sample_domain."
+                "partial_fit of PerDomain goes on as it began: sample_domain must be given in all "
+                "calls or in none. Call fit to begin anew."
             )
-        fitted = dict(vars(self).get("transformers_", {}))
-        known = getattr(self, "_fit_domains", None)
         ids = domains_for_fit(sample_domain, n_rows(X), estimator=self, one_sided=True)
         # Known only when their clones are fitted.
         self._fit_domains = known
@@ -153,7 +154,8 @@ class PerDomain(DomainRouting, MetaEstimatorMixin, BaseEstimator):
             else:
                 fitted[domain] = clone(self.transformer).fit(rows)
         self.transformers_ = dict(sorted(fitted.items()))
-        note_domains(self, ids)
+        if sample_domain is not None:
+            note_domains(self, ids)
         self.source_domains_ = [domain for domain in self.transformers_ if domain >= 0]
         self.target_domains_ = [domain for domain in self.transformers_ if domain < 0]
         return self

@@ -79,6 +79,7 @@ OWN_WORDS = {
     "n_iter_": OTHER_TRAINING,
     "alignment_weight": {"GraphConvolutionClassifier"},
     "**net_params": {"GraphConvolutionClassifier"},
+    "n_neighbors": {"GraphConvolutionClassifier"},
 }
 
 

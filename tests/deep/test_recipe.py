@@ -40,6 +40,9 @@ from skda.deep._schedules import annealed, cosine  # noqa: E402
 from skda.deep._training import DomainBatch  # noqa: E402
 from skda.model_selection import DomainStratifiedKFold  # noqa: E402
 
+# Small sets and few steps: what a net takes for the proportions is often off.
+pytestmark = pytest.mark.filterwarnings("ignore:The class proportions that the network finds")
+
 SMALL = {"module__hidden": 8, "max_epochs": 3, "random_state": 0}
 CENTERS = [[0, 0], [4, 0], [0, 4]]
 

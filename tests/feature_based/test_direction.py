@@ -10,6 +10,7 @@ from skda import (
     ComBatTransformer,
     CORALTransformer,
     DomainScaler,
+    DomainWarning,
     LinearTransportTransformer,
     OptimalTransportTransformer,
     QuantileTransportTransformer,
@@ -275,3 +276,24 @@ def test_a_model_that_is_never_refitted_serves_later_sites(method):
     # A plan that leaves out mass that travels far moves these rows part of the way only.
     least = 0.02 if isinstance(method, OptimalTransportTransformer) else 0.3
     assert gain > least
+
+
+@pytest.mark.parametrize("method", FROZEN, ids=NAMES)
+def test_the_first_batch_is_a_fit(method):
+    X, d = four_domains()
+    wanted = clone(method).fit(X, sample_domain=d).transform(X, sample_domain=d)
+    found = clone(method).partial_fit(X, sample_domain=d).transform(X, sample_domain=d)
+    np.testing.assert_allclose(found, wanted, atol=1e-9)
+    with pytest.warns(DomainWarning):
+        plain = clone(method).partial_fit(X)
+    if not hasattr(plain, "moments_"):
+        with pytest.raises(ValueError, match="goes on from a fit with sample_domain"):
+            plain.partial_fit(X, sample_domain=d)
+
+
+def test_with_robust_statistics_the_last_batch_counts():
+    X, d = four_domains()
+    X_new, d_new = new_domain()
+    robust = DomainScaler(robust=True).fit(X, sample_domain=d)
+    robust.partial_fit(X_new + 9.0, sample_domain=d_new).partial_fit(X_new, sample_domain=d_new)
+    np.testing.assert_allclose(robust.locations_[-7], np.median(X_new, axis=0))
