@@ -319,14 +319,14 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         """
         if not hasattr(self, "rows_"):
             return self.fit(X, y, sample_domain=sample_domain)
+        data, rows = rows_of_moved_domains(self, X, sample_domain, "rows_")
+        if not rows:
+            return self
         if self.class_reg and self.direction == TO_TARGET:
             raise ValueError(
                 f"partial_fit cannot learn the class of new source rows, which class_reg="
                 f"{self.class_reg!r} needs. Call fit on all rows, or set class_reg=0."
             )
-        data, rows = rows_of_moved_domains(self, X, sample_domain, "rows_")
-        if not rows:
-            return self
         reference = data.backend.asarray(self.reference_rows_)
         for domain, X_all in rows.items():
             self._set_map(domain, X_all, reference, None, data.to_input)
