@@ -19,7 +19,7 @@ from .._core._param_checks import (
     column_positions,
 )
 from .._core._sample_domain import check_target_is_stated
-from .._core._validation import data_for_predict
+from .._core._validation import data_for_predict, fresh_fit
 
 # A domain that has no more than this share of a column's values lacks the column: a model of the
 # few that are there would rest on the rows that somebody had a reason to measure.
@@ -150,6 +150,16 @@ class ColumnBridgeTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         By domain id, the list of fitted bridges.
     indicated_ : list of int
         Positions of the columns that have an indicator.
+    categories_ : dict
+        Of each column of text, by name, its sorted categories; their positions are its codes.
+    levels_ : dict
+        Of each column of categories, by position, the codes that it takes.
+    centers_ : ndarray of shape (n_features_in_,)
+        Mean or most frequent category of each column, for gaps in columns that had none in
+        ``fit``.
+    predictors_ : object
+        A function of rows and columns that returns the inputs of the models: columns standardized
+        or as indicators, without gaps.
     source_domains_, target_domains_ : list of int
         Ids seen in ``fit``.
     n_features_in_ : int
@@ -249,7 +259,7 @@ class ColumnBridgeTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
             Rows without gaps in the same order; a data frame if X has columns of text.
         """
         check_is_fitted(self)
-        numbers = as_number_frame(X, self._categories) if self._is_text(X) else X
+        numbers = as_number_frame(X, self.categories_) if self._is_text(X) else X
         data = data_for_predict(self, numbers, sample_domain)
         check_target_is_stated(self, named=sample_domain is not None)
         return self._like_given(self._map_all(data), X)
@@ -274,28 +284,37 @@ class ColumnBridgeTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         return self.fit(X, y, sample_domain=sample_domain).transform(X, sample_domain=sample_domain)
 
     def _fit_data(self, X, y, sample_domain):
-        self._categories = text_categories(X)
-        # By position, since names that are no text are none to scikit-learn.
-        self._text_columns = []
-        if self._categories:
-            self._text_columns = [j for j, n in enumerate(X.columns) if n in self._categories]
-            X = as_number_frame(X, self._categories)
-        return super()._fit_data(X, y, sample_domain)
+        with fresh_fit(self):
+            categories, text_columns = text_categories(X), []
+            if categories:
+                # By position, since names that are no text are none to scikit-learn.
+                text_columns = [j for j, name in enumerate(X.columns) if name in categories]
+                X = as_number_frame(X, categories)
+            # The base class hands on the numbers only; what was text comes along here.
+            self._given_text = categories, text_columns
+            try:
+                return super()._fit_data(X, y, sample_domain)
+            finally:
+                del self._given_text
 
     def _is_text(self, X):
-        return bool(self._categories) and hasattr(X, "columns")
+        return bool(self.categories_) and hasattr(X, "columns")
 
     def _like_given(self, filled, X):
         if not self._is_text(X):
             return filled
         names = [*X.columns, *self.get_feature_names_out()[self.n_features_in_ :]]
-        return fill_frame(X, to_numpy(filled), self._categories, names)
+        return fill_frame(X, to_numpy(filled), self.categories_, names)
 
     def _fit(self, data):
         self._check_params()
         values = np.asarray(to_numpy(data.X), dtype=np.float64)
-        self._levels = self._levels_of(values)
-        self._predictors = Predictors(values, self._levels)
+        self.categories_, text_columns = self._given_text
+        self.levels_ = self._levels_of(values, text_columns)
+        self.centers_ = np.array(
+            [_center(x[~np.isnan(x)], j in self.levels_) for j, x in enumerate(values.T)]
+        )
+        self.predictors_ = Predictors(values, self.levels_)
         seen = ~np.isnan(values)
         has = {domain: seen[data.rows(domain)].mean(axis=0) > _LACKING for domain in data.domains}
         names = getattr(self, "feature_names_in_", np.arange(values.shape[1])).tolist()
@@ -335,7 +354,7 @@ class ColumnBridgeTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
             # Without a prediction the column is constant in that source: it says nothing.
             trust = self._trust_of_target(learnt.score) if known else 0.0
         strength = float(self.strength)
-        if column in self._levels:
+        if column in self.levels_:
             # Categories have no middle: they are followed or not.
             strength, trust = float(strength >= _HALF), float(trust > 0)
         return Bridge(
@@ -363,7 +382,7 @@ class ColumnBridgeTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
             if len(rows):
                 filled[rows, bridge.column] = self._value(bridge, values[rows], folds[rows])
         # Gaps that there were none of in fit.
-        filled = np.where(np.isnan(filled), self._centers, filled)
+        filled = np.where(np.isnan(filled), self.centers_, filled)
         if self._indicates:
             replaced = missing.copy()
             for bridge in self.bridges_[domain]:
@@ -375,7 +394,7 @@ class ColumnBridgeTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         """Return what rows get in the column of a bridge."""
         measured = values[:, bridge.column]
         found = self._predicted(bridge, values, folds)
-        if bridge.column in self._levels:
+        if bridge.column in self.levels_:
             return np.where(np.isnan(measured) | (bridge.trust == 0), found, measured)
         more = np.where(np.isnan(measured), 0.0, measured - found)
         return bridge.center + bridge.strength * (found + bridge.trust * more - bridge.center)
@@ -384,7 +403,7 @@ class ColumnBridgeTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         found = np.full(len(values), bridge.center)
         if bridge.models is None:
             return found
-        inputs = self._predictors(values, bridge.predictors)
+        inputs = self.predictors_(values, bridge.predictors)
         # A row with a value may be one that the model of all rows was fitted on.
         which = np.where(np.isnan(values[:, bridge.column]), self.n_folds, folds)
         for number in np.unique(which).tolist():
@@ -396,15 +415,11 @@ class ColumnBridgeTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     def _indicates(self):
         return self.uncertainty in ("indicator", "both")
 
-    def _levels_of(self, values):
+    def _levels_of(self, values, text_columns):
         """Return the codes of each column of categories, by position."""
         columns = column_positions("categorical", self.categorical, self, values.shape[1])
-        columns = sorted({*columns, *self._text_columns})
-        levels = {j: np.unique(values[~np.isnan(values[:, j]), j]) for j in columns}
-        self._centers = np.array(
-            [_center(own[~np.isnan(own)], j in levels) for j, own in enumerate(values.T)]
-        )
-        return levels
+        columns = sorted({*columns, *text_columns})
+        return {j: np.unique(values[~np.isnan(values[:, j]), j]) for j in columns}
 
     def _check_params(self):
         check_strength(self.strength)
@@ -503,11 +518,11 @@ class _ColumnLearner:
 
     def _fit(self, column, predictors, rows):
         y = self.values[rows, column]
-        is_category = column in self.owner._levels
+        is_category = column in self.owner.levels_
         center = _center(y, is_category)
         if len(rows) < _LEAST_ROWS or not predictors or (y == y[0]).all():
             return ColumnModel(None, center, 0.0)
-        inputs = self.owner._predictors(self.values[rows], predictors)
+        inputs = self.owner.predictors_(self.values[rows], predictors)
         folds, models, predicted = self.folds[rows], [], np.full(len(rows), center)
         for fold in range(self.owner.n_folds):
             held_out = folds == fold

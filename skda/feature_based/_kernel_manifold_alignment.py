@@ -83,7 +83,11 @@ class KernelManifoldAlignmentTransformer(ClassNamePrefixFeaturesOutMixin, BaseDo
     classes_ : ndarray of shape (n_classes,)
         Classes among the labels.
     projections_ : list of ndarray
-        Of each domain, coefficients of its fitted rows, of shape (n_rows, n_components).
+        Of each source and, last, of the pooled target, coefficients of its fitted rows, of shape
+        (n_rows, n_components).
+    views_ : list of dict
+        In the same order, what the kernel is computed from: the fitted rows, the positions of
+        their columns, the mean or the kernel width, and what gaps are filled with.
     source_domains_, target_domains_ : list of int
         Ids seen in ``fit``.
     n_features_in_ : int
@@ -167,7 +171,7 @@ class KernelManifoldAlignmentTransformer(ClassNamePrefixFeaturesOutMixin, BaseDo
         groups = [(i, data.rows(i), f"source {i}") for i in data.source_domains]
         if data.adapts:
             groups.append((-1, data.target, "target"))
-        self._views, self.projections_ = [], []
+        self.views_ = []
         n = len(values)
         K, geometry = np.zeros((n, n)), np.zeros((n, n))
         for _, rows, name in groups:
@@ -176,7 +180,7 @@ class KernelManifoldAlignmentTransformer(ClassNamePrefixFeaturesOutMixin, BaseDo
             columns = own_columns(values[rows], name) if data.adapts else np.arange(len(fill))
             own = _filled(values[rows][:, columns], fill)
             view = {**self._view_of(own), "columns": columns, "fill": fill}
-            self._views.append(view)
+            self.views_.append(view)
             block = np.ix_(rows, rows)
             K[block] = self._kernel(view, own)
             geometry[block] = _neighbors(own, self.n_neighbors)
@@ -187,7 +191,10 @@ class KernelManifoldAlignmentTransformer(ClassNamePrefixFeaturesOutMixin, BaseDo
         spread = (K @ V).std(axis=0)
         V = V / np.where(spread > 0, spread, 1.0)
         self.projections_ = [V[rows] for _, rows, _ in groups]
-        self._n_features_out = V.shape[1]
+
+    @property
+    def _n_features_out(self):
+        return self.projections_[0].shape[1]
 
     def _check_labels(self, data, codes):
         if len(self.classes_) < 2:
@@ -216,8 +223,8 @@ class KernelManifoldAlignmentTransformer(ClassNamePrefixFeaturesOutMixin, BaseDo
 
     def _map(self, X, domain, backend):
         # Rows of no stated domain are target rows; after a fit without domains, the only ones.
-        which = self.source_domains_.index(domain) if domain >= 0 else len(self._views) - 1
-        view = self._views[which]
+        which = self.source_domains_.index(domain) if domain >= 0 else len(self.views_) - 1
+        view = self.views_[which]
         values = np.asarray(to_numpy(X), dtype=np.float64)[:, view["columns"]]
         values = _filled(values, view["fill"])
         if np.isnan(values).any():

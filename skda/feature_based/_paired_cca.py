@@ -85,6 +85,9 @@ class PairedCCATransformer(ClassNamePrefixFeaturesOutMixin, BasePairedTransforme
         Correlation of the pairs' scores, by component.
     source_coef_, target_coef_ : ndarray of shape (n_features or n_pairs, n_components)
         Directions of each side; with a kernel, coefficients of its paired rows.
+    views_ : list of dict
+        Of source and target, what the inputs of the directions are computed from: the mean of the
+        paired rows; with a kernel these rows, its width, and its means for centering.
     n_pairs_ : int
         Number of pairs found.
     source_domains_, target_domains_ : list of int
@@ -165,12 +168,15 @@ class PairedCCATransformer(ClassNamePrefixFeaturesOutMixin, BasePairedTransforme
             A, B = values[pairs[:, 0]], values[pairs[:, 1]]
         else:
             A = B = values  # the components of the rows themselves
-        self._views = [self._view_of(A), self._view_of(B)]
-        inputs = [self._inputs(view, rows) for view, rows in zip(self._views, (A, B), strict=True)]
+        self.views_ = [self._view_of(A), self._view_of(B)]
+        inputs = [self._inputs(view, rows) for view, rows in zip(self.views_, (A, B), strict=True)]
         self.source_coef_, self.target_coef_, self.correlations_ = canonical_directions(
             *inputs, self.n_components, reg=self.reg
         )
-        self._n_features_out = self.source_coef_.shape[1]
+
+    @property
+    def _n_features_out(self):
+        return self.source_coef_.shape[1]
 
     def _view_of(self, rows):
         """Return what the inputs of one side are computed from."""
@@ -192,7 +198,7 @@ class PairedCCATransformer(ClassNamePrefixFeaturesOutMixin, BasePairedTransforme
         side = int(domain < 0)
         coef = (self.source_coef_, self.target_coef_)[side]
         values = np.asarray(to_numpy(X), dtype=np.float64)
-        return backend.asarray(self._inputs(self._views[side], values) @ coef, X.dtype)
+        return backend.asarray(self._inputs(self.views_[side], values) @ coef, X.dtype)
 
 
 def _median_gamma(rows):

@@ -74,10 +74,17 @@ NUMBER = [
 ]
 
 
+def model_of(cls, **params):
+    # Row k of both domains is the same sample to the methods that learn from pairs.
+    if "pairing" in inspect.signature(cls).parameters:
+        params = {"pairing": "order"} | params
+    return cls(**params)
+
+
 def fit(cls, **params):
     X, y, ids = rows_of_two_domains()
     y = y.astype(float) if is_regressor(cls()) else y
-    return cls(**params).fit(X, y, sample_domain=ids)
+    return model_of(cls, **params).fit(X, y, sample_domain=ids)
 
 
 @pytest.mark.parametrize("value", ["no", 1, None, np.nan, [True]])
@@ -126,12 +133,15 @@ def test_cost_scale_is_one_of_its_rules(cls, value):
         fit(cls, cost_scale=value)
 
 
+PRIVATE = {"_fit_backend", "_fit_domains", "_carried_config"}
+
+
 @pytest.mark.parametrize("cls", CLASSES)
 def test_fitted_state_is_public_and_its_dictionaries_have_plain_keys(cls):
     model = fit(cls)
     params = set(model.get_params(deep=False))
     private = {name for name in vars(model) if name.startswith("_")}
-    assert private <= {"_fit_backend", "_fit_domains", "_carried_config"}, private
+    assert private <= PRIVATE, private
     for name, value in vars(model).items():
         assert name in params or name in private or name.endswith("_"), name
         if isinstance(value, dict):
@@ -147,17 +157,29 @@ def interrupt(*args, sample_weight=None, **kwargs):
     raise KeyboardInterrupt
 
 
+def then_interrupt(function):
+    def interrupted(*args, **kwargs):
+        function(*args, **kwargs)
+        raise KeyboardInterrupt
+
+    return interrupted
+
+
 @pytest.mark.parametrize("cls", CLASSES)
-def test_an_interrupted_fit_is_no_fit(cls, monkeypatch):
+@pytest.mark.parametrize("early", [True, False])
+def test_an_interrupted_fit_is_no_fit(cls, early, monkeypatch):
     X, y, ids = rows_of_two_domains()
-    # Interrupted where the fitted arrays are about to be stored, after an earlier fit and without.
-    for model in (fit(cls), cls()):
+    for model in (fit(cls), model_of(cls)):  # after an earlier fit and without
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr("skda._core._validation.DomainData.to_input", interrupt)
-            patch.setattr("sklearn.linear_model.LogisticRegression.fit", interrupt)
-            patch.setattr("sklearn.linear_model.Ridge.fit", interrupt)
-            patch.setattr(skda.FeatureAugmentationTransformer, "_fit", interrupt)
+            # At the latest where all that is learnt is stored already.
+            patch.setattr(cls, "_fit", then_interrupt(cls._fit))
+            if early:
+                # Where the fitted arrays are about to be stored, or an inner model is fitted.
+                patch.setattr("skda._core._validation.DomainData.to_input", interrupt)
+                patch.setattr("sklearn.linear_model.LogisticRegression.fit", interrupt)
+                patch.setattr("sklearn.linear_model.Ridge.fit", interrupt)
             model.fit(X, y.astype(float) if is_regressor(model) else y, sample_domain=ids)
+        assert vars(model).keys() - model.get_params(deep=False) <= PRIVATE
         with pytest.raises(NotFittedError):
             (model.predict if hasattr(model, "predict") else model.transform)(X)
 
@@ -188,8 +210,8 @@ def test_a_plain_refit_forgets_the_domains(cls):
     X, y, ids = rows_of_two_domains()
     y = y.astype(float) if is_regressor(cls()) else y
     with pytest.warns(skda.DomainWarning):
-        plain = cls().fit(X, y)
-    again = cls().fit(X, y, sample_domain=ids)
+        plain = model_of(cls).fit(X, y)
+    again = model_of(cls).fit(X, y, sample_domain=ids)
     with pytest.warns(skda.DomainWarning):
         again.fit(X, y)
     assert vars(again).keys() == vars(plain).keys()
