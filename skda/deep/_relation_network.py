@@ -168,7 +168,7 @@ class RelationNetworkClassifier(FewShotClassifier):
 
     Notes
     -----
-    The score of a row x and a class k is sigmoid(g(f(x), c_k) + b - a |f(x) - c_k|^2), with c_k
+    The score of a row x and a class k is ``sigmoid(g(f(x), c_k) + b - a‖f(x) - c_k‖²)``, with c_k
     the mean feature of the rows of the class (the paper adds them up, so that the scale would
     depend on their number) and g a perceptron. The distance is ours: it lets the training begin
     at the nearest class mean, while g starts at 0. All are trained together on the squared error
