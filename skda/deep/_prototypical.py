@@ -118,8 +118,8 @@ class PrototypicalNetworkClassifier(FewShotClassifier):
 
     Notes
     -----
-    In an episode of n_way classes, p(y = k | x) is the softmax over ``-‖f(x) - c_k‖²``, where c_k is
-    the mean feature of the n_shot rows of class k; the loss is the cross-entropy of the queries.
+    In an episode of n_way classes, p(y = k | x) is the softmax over ``-‖f(x) - c_k‖²``, where c_k
+    is the mean feature of the n_shot rows of class k; the loss is the cross-entropy of the queries.
     Nothing is trained on the target: the labeled target rows of ``fit`` or
     :meth:`set_support` give the prototypes, and so the classes, which the source need not have.
     Without any the prototypes are those of the source rows. The logits of the module are ignored.
