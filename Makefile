@@ -3,6 +3,7 @@
 #   make demo         adapt a model to a second scanner, on real images (minutes the first time)
 #   make test         the tests                    make lint   style and format
 #   make docs         the site, docs/_build/html   make clean  remove whatever was built
+#   make test-slow    the tests that run whole lessons (a minute or two)
 #   make test-portable  the tests of printed figures, as on other CPUs and numbers of threads
 #   make test-install   pip install of the extras into empty environments
 #   make test-oldest    the tests on the oldest versions that pyproject.toml allows
@@ -25,7 +26,7 @@ TAKE_TURNS := $(if $(shell command -v flock),flock .make.lock)
 
 CHECK_PYTHON := $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("skda needs Python 3.11 or later, and $(PYTHON) is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12 ...")'
 
-.PHONY: .venv demo test test-portable test-install test-oldest lint docs docs-fast clean
+.PHONY: .venv demo test test-slow test-portable test-install test-oldest lint docs docs-fast clean
 
 # Everything a developer needs. The demo is content with less of the same environment.
 .venv: $(DEV_READY)
@@ -56,7 +57,10 @@ demo: $(DEMO_READY)
 	$(BIN)/python examples/plot_01_first_adaptation.py
 
 test: $(DEV_READY)
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+
+test-slow: $(DEV_READY)
+	$(BIN)/python -m pytest -n $(WORKERS) -m slow tests
 
 test-portable: $(DEV_READY)
 	$(BIN)/python tests/portable.py --workers $(WORKERS) $(PORTABLE)

@@ -7,6 +7,9 @@ import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
+# Whole lessons: `make test-slow`.
+pytestmark = pytest.mark.slow
+
 
 def test_scorers_choose_as_the_text_says(tmp_path, monkeypatch):
     for package in ("matplotlib", "pandas"):

@@ -9,6 +9,9 @@ import sklearn
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
+# Whole lessons: `make test-slow`.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):

@@ -8,6 +8,9 @@ import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
+# Whole lessons: `make test-slow`.
+pytestmark = pytest.mark.slow
+
 
 def test_adaptation_wins_by_the_margins_in_the_text(tmp_path, monkeypatch, capsys):
     pytest.importorskip("matplotlib").use("Agg")

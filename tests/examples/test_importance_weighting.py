@@ -8,6 +8,9 @@ import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
+# Whole lessons: `make test-slow`.
+pytestmark = pytest.mark.slow
+
 
 def test_weights_win_on_the_other_clinic(tmp_path, monkeypatch):
     pytest.importorskip("matplotlib").use("Agg")

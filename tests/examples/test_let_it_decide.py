@@ -8,6 +8,9 @@ import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
+# Whole lessons: `make test-slow`.
+pytestmark = pytest.mark.slow
+
 
 def test_the_consensus_is_among_the_best_and_the_source_model_is_kept(tmp_path, monkeypatch):
     pytest.importorskip("matplotlib").use("Agg")

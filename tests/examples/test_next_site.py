@@ -8,6 +8,9 @@ import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
+# Whole lessons: `make test-slow`.
+pytestmark = pytest.mark.slow
+
 
 def test_a_model_that_is_never_refitted_is_good_in_each_clinic(tmp_path, monkeypatch):
     pytest.importorskip("matplotlib").use("Agg")

@@ -7,6 +7,9 @@ import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
+# Whole lessons: `make test-slow`.
+pytestmark = pytest.mark.slow
+
 
 def test_alignments_win_when_classes_are_balanced_and_lose_when_not(monkeypatch):
     plt = pytest.importorskip("matplotlib.pyplot")
