@@ -31,8 +31,14 @@ def bilinear_map(X, Y, S, *, reg, attribute_reg):
     V : array of shape (d, n_attributes)
         ``x V s`` is the score of a class with attributes s.
     """
-    left = spd_solve(_plus_ridge(X.T @ X, reg), X.T @ (Y @ S))
-    return spd_solve(_plus_ridge(S.T @ S, attribute_reg), left.T).T
+    return ridge_solution(S, ridge_solution(X, Y, reg).T, attribute_reg).T
+
+
+def ridge_solution(A, B, reg):
+    """Return ``(AᵀA + reg I)⁻¹ Aᵀ B``, which is ``Aᵀ (AAᵀ + reg I)⁻¹ B``, by the smaller matrix."""
+    if A.shape[1] > A.shape[0]:
+        return A.T @ spd_solve(_plus_ridge(A @ A.T, reg), B)
+    return spd_solve(_plus_ridge(A.T @ A, reg), A.T @ B)
 
 
 def _plus_ridge(C, reg):
@@ -165,7 +171,7 @@ class AttributeZeroShotClassifier(ClassScoresClassifier):
     targets. In a search the penalties, and `calibration`, are chosen by classes that are left out,
     since labeled classes say nothing about the others.
 
-    Cost: O(n d² + d³) once. Array level (a): wholly on the device of the rows.
+    Cost: O(n d min(n, d)) once. Array level (a): wholly on the device of the rows.
 
     References
     ----------

@@ -79,6 +79,14 @@ def test_the_map_solves_the_normal_equations():
     np.testing.assert_allclose(V, wanted)
 
 
+@pytest.mark.parametrize("shape", [(30, 4), (4, 30), (5, 5)])
+def test_both_forms_of_the_ridge_solution_agree(shape):
+    rng = np.random.default_rng(0)
+    A, B = rng.normal(size=shape), rng.normal(size=(shape[0], 2))
+    wanted = np.linalg.solve(A.T @ A + 0.3 * np.eye(shape[1]), A.T @ B)
+    np.testing.assert_allclose(ridge_solution(A, B, 0.3), wanted, atol=1e-10)
+
+
 def test_the_map_minimizes_the_objective():
     X, Y, S = small_problem()
     V = bilinear_map(X, Y, S, reg=0.7, attribute_reg=2.0)
