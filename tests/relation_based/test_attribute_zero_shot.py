@@ -9,7 +9,11 @@ from sklearn.model_selection import GridSearchCV
 
 from skda import AttributeZeroShotClassifier, DomainWarning, stack_domains
 from skda.model_selection import DomainStratifiedKFold
-from skda.relation_based._attribute_zero_shot import attribute_table, bilinear_map
+from skda.relation_based._attribute_zero_shot import (
+    attribute_table,
+    bilinear_map,
+    ridge_solution,
+)
 from tests.templates import PredictorTemplate
 
 # Four binary attributes; all sixteen combinations are classes.
