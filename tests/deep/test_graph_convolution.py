@@ -131,7 +131,7 @@ def test_sgc_is_logistic_regression_on_propagated_rows():
     ).fit(X, y, sample_domain=d)
     S = dense(net.graph_.toarray())
     rows = np.linalg.matrix_power(S, 3) @ net.graph_rows_
-    model = LogisticRegression(C=np.inf, tol=1e-8, max_iter=5000).fit(rows[:90], y_source)
+    model = LogisticRegression(C=1e12, tol=1e-8, max_iter=5000).fit(rows[:90], y_source)
     layer = net.net_.module_.layers[0]
     logits = rows @ layer.weight.detach().numpy().T + layer.bias.detach().numpy()
     np.testing.assert_allclose(softmax(logits, axis=1), model.predict_proba(rows), atol=0.01)
