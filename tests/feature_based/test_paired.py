@@ -300,15 +300,17 @@ def test_the_ridge_is_that_of_the_generalized_eigenproblem():
 
 
 def test_more_features_than_pairs_need_the_ridge_and_get_it():
-    a, b, common = views(n=60)
-    rng = np.random.default_rng(1)
-    a, b = (np.hstack([rows, rng.normal(size=(60, 80))]) for rows in (a, b))
-
-    def found(reg):
+    def found(reg, seed):
+        a, b, common = views(n=60)
+        rng = np.random.default_rng(seed)
+        a, b = (np.hstack([rows, rng.normal(size=(60, 80))]) for rows in (a, b))
         scores = PairedCCATransformer(2, reg=reg).fit_pairs(a[:30], b[:30]).transform(b[30:])
         return LinearRegression().fit(scores, common[30:]).score(scores, common[30:])
 
-    assert found(0.1) > found(0.0) + 0.05
+    # Without a ridge all correlations are 1, and which scores come first is left to rounding: one
+    # draw says nothing.
+    gains = [found(0.1, seed) - found(0.0, seed) for seed in range(20)]
+    assert np.mean(gains) > 0.05
 
 
 def test_a_kernel_finds_what_no_line_does():
