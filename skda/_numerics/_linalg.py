@@ -325,6 +325,11 @@ def _orthonormal(V, Q, draw):
     return V
 
 
+def plus_ridge(C, reg):
+    """Return ``C + reg I``."""
+    return C + namespace(C).eye(C.shape[0], dtype=C.dtype, device=device_of(C)) * float(reg)
+
+
 def spd_solve(A, B):
     """Solve ``A X = B`` for a positive definite A, which may be overwritten, and a matrix B.
 

@@ -2,9 +2,9 @@
 
 from typing import Any, NamedTuple
 
-from .._array._backend import device_of, namespace
+from .._array._backend import namespace
 from .._numerics._covariance import Moments, covariance, covariance_from_moments
-from .._numerics._linalg import spd_eigen
+from .._numerics._linalg import plus_ridge, spd_eigen
 from ._base_moment_map import MomentMapTransformer
 
 # The fixed point is reached in about ten steps where covariances are well conditioned.
@@ -89,11 +89,6 @@ def low_rank_transport_map(X_source, X_target, *, reg=0.0):
 def ridged(X, reg):
     """Return the covariance of the rows plus ``reg I``."""
     return plus_ridge(covariance(X), reg)
-
-
-def plus_ridge(C, reg):
-    """Return ``C + reg I``."""
-    return C + namespace(C).eye(C.shape[0], dtype=C.dtype, device=device_of(C)) * float(reg)
 
 
 class LinearTransportTransformer(MomentMapTransformer):

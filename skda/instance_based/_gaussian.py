@@ -3,10 +3,10 @@
 import math
 from typing import Any, NamedTuple
 
-from .._array._backend import device_of, namespace
+from .._array._backend import namespace
 from .._core._param_checks import check_option, check_real
 from .._numerics._covariance import SHRINKAGE_RULES, covariance, gram_sums
-from .._numerics._linalg import spd_eigen
+from .._numerics._linalg import plus_ridge, spd_eigen
 from ._base_weighter import FunctionWeighter, safe_unit, within_range
 
 
@@ -48,7 +48,7 @@ def _fit_tall(X, reg):
     by_rule = isinstance(reg, str)
     C = covariance(X, shrinkage=reg if by_rule else None)
     if not by_rule:
-        C = C + reg * xp.eye(C.shape[0], dtype=C.dtype, device=device_of(C))
+        C = plus_ridge(C, reg)
     values, vectors = spd_eigen(C)
     # Without a regularization a direction of no variance has an infinite density.
     if not bool(xp.all(values > 0)):

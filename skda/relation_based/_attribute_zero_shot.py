@@ -3,13 +3,13 @@
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 
-from .._array._backend import as_like, device_of, namespace, to_numpy
+from .._array._backend import as_like, namespace, to_numpy
 from .._array._rows import take_rows
 from .._core._class_scores import ClassScoresClassifier
 from .._core._labels import take_labels
 from .._core._param_checks import check_option, check_real
 from .._core._validation import data_for_fit, fresh_fit
-from .._numerics._linalg import spd_solve
+from .._numerics._linalg import plus_ridge, spd_solve
 
 
 def bilinear_map(X, Y, S, *, reg, attribute_reg):
@@ -37,13 +37,8 @@ def bilinear_map(X, Y, S, *, reg, attribute_reg):
 def ridge_solution(A, B, reg):
     """Return ``(AᵀA + reg I)⁻¹ Aᵀ B``, which is ``Aᵀ (AAᵀ + reg I)⁻¹ B``, by the smaller matrix."""
     if A.shape[1] > A.shape[0]:
-        return A.T @ spd_solve(_plus_ridge(A @ A.T, reg), B)
-    return spd_solve(_plus_ridge(A.T @ A, reg), A.T @ B)
-
-
-def _plus_ridge(C, reg):
-    xp = namespace(C)
-    return C + reg * xp.eye(C.shape[0], dtype=C.dtype, device=device_of(C))
+        return A.T @ spd_solve(plus_ridge(A @ A.T, reg), B)
+    return spd_solve(plus_ridge(A.T @ A, reg), A.T @ B)
 
 
 def attribute_table(class_attributes):
