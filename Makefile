@@ -3,7 +3,7 @@
 #   make demo         adapt a model to a second scanner, on real images (minutes the first time)
 #   make test         the tests                    make lint   style and format
 #   make docs         the site, docs/_build/html   make clean  remove whatever was built
-#   make test-slow    the tests that run whole lessons (a minute or two)
+#   make test-slow    the long tests: whole lessons, training of nets (minutes)
 #   make test-portable  the tests of printed figures, as on other CPUs and numbers of threads
 #   make test-install   pip install of the extras into empty environments
 #   make test-oldest    the tests on the oldest versions that pyproject.toml allows

@@ -134,17 +134,22 @@ EXAMPLES = {
     ],
     "DomainScaler": [skda.DomainScaler(), skda.DomainScaler(robust=True)],
     "GraphConvolutionClassifier": [
-        skda.GraphConvolutionClassifier(hidden=8, max_iter=100, random_state=0),
+        skda.GraphConvolutionClassifier(hidden=8, max_iter=30, lr=0.02, random_state=0),
         skda.GraphConvolutionClassifier(
-            propagation="sgc", alignment="mmd", max_iter=100, lr=0.1, random_state=0
+            propagation="sgc", alignment="mmd", max_iter=30, lr=0.3, random_state=0
         ),
         skda.GraphConvolutionClassifier(
-            propagation="appnp", hidden=8, alignment="adversarial", max_iter=100, random_state=0
+            propagation="appnp",
+            hidden=8,
+            alignment="adversarial",
+            max_iter=30,
+            lr=0.02,
+            random_state=0,
         ),
     ],
     "GromovWassersteinTransformer": [
         skda.GromovWassersteinTransformer(),
-        skda.GromovWassersteinTransformer(reg=0.05, use_target_labels=True),
+        skda.GromovWassersteinTransformer(reg=0.05, use_target_labels=True, max_iter=30),
     ],
     "JDOTClassifier": [skda.JDOTClassifier(), skda.JDOTClassifier(reg=0.1)],
     "JDOTRegressor": [skda.JDOTRegressor(), skda.JDOTRegressor(reg=0.1)],
@@ -176,7 +181,7 @@ EXAMPLES = {
     ],
     "RelationNetworkClassifier": [
         skda.RelationNetworkClassifier(
-            n_shot=1, n_query=1, n_episodes=100, lr=0.001, module__hidden=8, random_state=0
+            n_shot=1, n_query=1, n_episodes=30, lr=0.003, module__hidden=8, random_state=0
         ),
     ],
     "RegularizedTransferClassifier": [

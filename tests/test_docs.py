@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "user_guide").glob("*.md"))]
+# Pages that take ten seconds or more: `make test-slow`.
+SLOW = ("deep", "let_it_decide")
+PAGES = [
+    pytest.param(page, id=page.stem, marks=[pytest.mark.slow] if page.stem in SLOW else [])
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs" / "user_guide").glob("*.md"))]
+]
 FENCE = re.compile(r"^```python\n(.*?)^```\n(?:\n?```text\n(.*?)^```)?", re.DOTALL | re.MULTILINE)
 
 
@@ -17,7 +22,7 @@ def without_layout(text):
     return text.split()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES)
 def test_code_on_the_page_runs_and_prints_what_it_says(page, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     namespace = {"__name__": "__main__"}

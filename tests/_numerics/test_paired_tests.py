@@ -167,6 +167,7 @@ def test_exact_interval_is_that_of_the_binomial():
     assert_allclose(gain_interval(9, 2), 2 * np.array(wanted) - 1)
 
 
+@pytest.mark.slow
 def test_anytime_interval_covers_at_all_times():
     rng = np.random.default_rng(5)
     missed = 0
@@ -260,6 +261,7 @@ def worlds(n_rows=240):
     yield np.array([harmful, apart[1], apart[2]]), reference, np.where(thirds == 0, 0, half)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("looks", [(25,), (4, 8, 12, 16, 20, 25)])
 def test_joint_test_keeps_its_level_whatever_the_candidates_have_in_common(looks):
     rng, n_draws = np.random.default_rng(7), 60

@@ -137,6 +137,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, shift, margin, params", CASES, ids=[f"{c[0]}-{len(c[3])}" for c in CASES]
 )
@@ -146,6 +147,7 @@ def test_adaptation_beats_the_source_only_network(name, shift, margin, params):
     assert adapted > plain + margin
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, shift, margin, params", CASES, ids=[f"{c[0]}-{len(c[3])}" for c in CASES]
 )
@@ -173,6 +175,7 @@ def test_without_its_loss_it_is_the_source_only_network(name, shift, margin, par
     np.testing.assert_allclose(found, wanted, atol=0.005)  # sums over other rows round differently
 
 
+@pytest.mark.slow
 def test_soft_marginals_bear_other_shares_of_the_classes():
     """The target has five of its eight rows in a class that is a third of the source."""
     found = []
@@ -253,11 +256,13 @@ REGRESSORS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method, weight", REGRESSORS)
 def test_regression_survives_a_nuisance_that_moves(method, weight):
     assert error_ratio(method, regression, **in_units(method, {"alignment_weight": weight})) < 0.7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method, weight", REGRESSORS)
 def test_regression_without_the_loss_is_the_source_only_network(method, weight):
     X_source, y_source, X_target, _ = regression(0)
@@ -270,6 +275,7 @@ def test_regression_without_the_loss_is_the_source_only_network(method, weight):
     assert not np.array_equal(adapting.predict(X_target), predicted[0])
 
 
+@pytest.mark.slow
 def test_regression_is_adapted_to_drifting_sensors_by_batch_statistics(monkeypatch):
     assert error_ratio(AdaBNRegressor, drifting_sensors, JOINT, **JOINT) < 0.4
     monkeypatch.setattr("skda.deep._adabn.renew_statistics", lambda module, X: module)

@@ -148,6 +148,7 @@ def test_batch_norm_says_which_layers_there_are(batch_norm, domains):
     assert not np.allclose(by_side[0][d > 0], by_side[1][d > 0])
 
 
+@pytest.mark.slow
 def test_the_recipe_alone_adapts_to_drifting_sensors_and_the_former_one_does_not():
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, 600)
@@ -447,6 +448,7 @@ def test_chances_give_the_classes_their_proportions():
     np.testing.assert_allclose(priors.chances(), [0.2 / 3] * 3 + [0.5, 0.3])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The class proportions that the network finds")
 @pytest.mark.parametrize("method", [DANClassifier, DANNClassifier, CDANClassifier])
 def test_drawing_by_the_target_s_proportions_bears_a_label_shift(method):

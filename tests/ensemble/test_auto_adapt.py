@@ -66,6 +66,7 @@ def digits():
 # Without labels
 
 
+@pytest.mark.slow
 def test_it_adapts_where_the_source_model_is_lost(digits):
     X, y, d = digits
     model = AutoAdaptClassifier().fit(X, labels_for(y, d, 0), sample_domain=d)
@@ -126,6 +127,7 @@ def decisions(source, others, n_labels, n_draws=200):
     return np.mean(adapts), np.array(intervals)
 
 
+@pytest.mark.slow
 def test_it_adapts_without_a_reason_no_more_often_than_alpha():
     rate, _ = decisions(0.8, 0.8, 40)
     assert rate <= 0.1 + 2 * np.sqrt(0.1 * 0.9 / 200)

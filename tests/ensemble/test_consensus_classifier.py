@@ -198,6 +198,7 @@ def test_candidates_made_for_target_labels_get_them_only_when_asked(digits):
 # Whether it is needed
 
 
+@pytest.mark.slow
 def test_as_it_comes_it_helps_on_digits(digits):
     X, y, d = digits
     hidden = np.where(d < 0, -1, y)
@@ -208,6 +209,7 @@ def test_as_it_comes_it_helps_on_digits(digits):
     assert target_score(model, X, y, d) > source_only + 0.3
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::skda.DomainWarning")
 def test_as_it_comes_it_does_no_harm_under_label_shift():
     gains, unchecked = [], []
