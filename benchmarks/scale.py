@@ -211,9 +211,7 @@ def main(arguments=None):
         if options.rows == list(ROWS) and name in MOMENTS:
             sizes = [*sizes, MANY_ROWS]
         for n in sorted(sizes):
-            row = measure(
-                name, n, dtype=options.dtype, memory=options.memory, limit=options.limit
-            )
+            row = measure(name, n, dtype=options.dtype, memory=options.memory, limit=options.limit)
             rows.append(row)
             print(f"{name:<36}{n:>9,}  {_cell(row)}  {row.get('error', '')[:300]}", flush=True)
             if "error" in row:  # more rows do not help

@@ -157,7 +157,10 @@ EXAMPLES = {
         skda.LinearTransportTransformer(reg="oas", strength=0.5),
         skda.LinearTransportTransformer(direction="to_common"),
     ],
-    "MIDATransformer": [skda.MIDATransformer(), skda.MIDATransformer(domain_columns=[0])],
+    "MIDATransformer": [
+        skda.MIDATransformer(),
+        skda.MIDATransformer(domain_columns=[0], solver="nystroem", n_basis=50, random_state=0),
+    ],
     "OTLabelPropagationClassifier": [
         skda.OTLabelPropagationClassifier(),
         skda.OTLabelPropagationClassifier(reg=0.1, label_kind="hard"),
