@@ -135,14 +135,14 @@ def test_bad_parameters_raise(params):
         JDATransformer(**params).fit(X, y, sample_domain=ids)
 
 
-@pytest.mark.parametrize("solver, rtol", [("nystroem", 1e-6), ("fourier", 0.3)])
-def test_explicit_features_approach_the_exact_components(solver, rtol):
+@pytest.mark.parametrize("solver, n_basis, rtol", [("nystroem", 240, 1e-6), ("fourier", 1000, 0.3)])
+def test_explicit_features_approach_the_exact_components(solver, n_basis, rtol):
     X, y, ids = shifted_blobs(0, d=2)
     exact = JDATransformer(2, gamma=0.02).fit(X, y, sample_domain=ids)
-    near = JDATransformer(2, gamma=0.02, solver=solver, n_basis=240, random_state=0)
+    near = JDATransformer(2, gamma=0.02, solver=solver, n_basis=n_basis, random_state=0)
     near.fit(X, y, sample_domain=ids)
     np.testing.assert_allclose(near.eigenvalues_, exact.eigenvalues_, rtol=rtol)
-    assert np.mean(near.pseudo_labels_ == exact.pseudo_labels_) > 0.95
+    assert np.mean(near.pseudo_labels_ == exact.pseudo_labels_) > 0.9
     assert near.transform(X).shape == (240, 2)
     assert near._order_dependent == (solver == "nystroem")
 
