@@ -167,7 +167,7 @@ EXAMPLES = {
     ],
     "OptimalTransportTransformer": [
         skda.OptimalTransportTransformer(),
-        skda.OptimalTransportTransformer(direction="to_source"),
+        skda.OptimalTransportTransformer(direction="to_source", batch_size=20, random_state=0),
         skda.OptimalTransportTransformer(reg=0.1, class_reg=0.2),
         skda.OptimalTransportTransformer(reg=0.1, class_reg=0.2, class_penalty="l1l2"),
         skda.OptimalTransportTransformer(reg=0.1, marginal_reg=1.0, metric="euclidean"),
