@@ -16,6 +16,7 @@ TOOLS = (
     "model_based",
     "nets",
     "report",
+    "scale",
     "selection",
     "speed",
 )

@@ -162,14 +162,17 @@ EXAMPLES = {
         skda.LinearTransportTransformer(reg="oas", strength=0.5),
         skda.LinearTransportTransformer(direction="to_common"),
     ],
-    "MIDATransformer": [skda.MIDATransformer(), skda.MIDATransformer(domain_columns=[0])],
+    "MIDATransformer": [
+        skda.MIDATransformer(),
+        skda.MIDATransformer(domain_columns=[0], solver="nystroem", n_basis=50, random_state=0),
+    ],
     "OTLabelPropagationClassifier": [
         skda.OTLabelPropagationClassifier(),
         skda.OTLabelPropagationClassifier(reg=0.1, label_kind="hard"),
     ],
     "OptimalTransportTransformer": [
         skda.OptimalTransportTransformer(),
-        skda.OptimalTransportTransformer(direction="to_source"),
+        skda.OptimalTransportTransformer(direction="to_source", batch_size=20, random_state=0),
         skda.OptimalTransportTransformer(reg=0.1, class_reg=0.2),
         skda.OptimalTransportTransformer(reg=0.1, class_reg=0.2, class_penalty="l1l2"),
         skda.OptimalTransportTransformer(reg=0.1, marginal_reg=1.0, metric="euclidean"),

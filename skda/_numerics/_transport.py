@@ -109,14 +109,16 @@ def barycentric_map(coupling, Y, X, mass=None):
     return xp.where(whole, images, X + (images - X) * share)
 
 
-def check_plan_size(who, n_source, n_target, like, *, exact, rounds=1.0):
+def check_plan_size(
+    who, n_source, n_target, like, *, exact, rounds=1.0, hint="Fit on a sample of the rows."
+):
     """Warn beforehand if plans between so many rows take long; raise if they do not fit.
 
-    `rounds` is how many plans are solved, each from the last one.
+    `rounds` is how many plans are solved, each from the last one; `hint` says what to do instead.
     """
     pairs = n_source * n_target
     what = f"plans between {n_source} source rows and {n_target} target rows"
-    hint = "Fit on a sample of the rows." + (" A number for reg is faster." if exact else "")
+    hint += " A number for reg is faster." if exact else ""
     check_memory(who, what, _PLAN_MATRICES * pairs, like, hint=hint)
     first = _SIMPLEX_SECONDS * pairs**_SIMPLEX_POWER if exact else _SINKHORN_SECONDS * pairs
     warn_if_long(who, what, first * (1.0 + (rounds - 1.0) * _WARM), like, hint=hint)

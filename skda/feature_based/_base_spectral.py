@@ -324,8 +324,13 @@ def drop_empty(values, W, n_components, *, name):
 def nearest_codes(Z, source, codes, target):
     """Class of the nearest source row for each target row; ties go to the first."""
     xp = namespace(Z)
-    found = xp.argmin(pairwise_sq_dists(take_rows(Z, target), take_rows(Z, source)), axis=1)
-    return codes[source][to_numpy(found)]
+    rows, others = take_rows(Z, target), take_rows(Z, source)
+    # In tiles, because the distances of all pairs may not fit in memory.
+    found = [
+        to_numpy(xp.argmin(pairwise_sq_dists(rows[tile, :], others), axis=1))
+        for tile in row_tiles(len(target), len(source) * itemsize(Z))
+    ]
+    return codes[source][np.concatenate(found)]
 
 
 def classifier_codes(estimator, Z, source, codes, target):
@@ -361,8 +366,15 @@ class SpectralTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer
 
     _array_level = "a"
 
-    def _problem(self, data, X, *, dual=False, rounds=1.0, **solver):
-        """Return the problem for these rows; `solver` holds the solver and its parameters.
+    # Of the methods that have no such parameters.
+    solver, n_basis, random_state = "exact", 1, None
+
+    @property
+    def _order_dependent(self):
+        return self.solver == "nystroem"  # its landmarks are rows chosen by their position
+
+    def _problem(self, data, X, *, dual=False, rounds=1.0):
+        """Return the problem for these rows.
 
         `rounds` is how many times its leading components are computed, for an estimate of the time.
         """
@@ -373,8 +385,8 @@ class SpectralTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer
             center = hiding_offset(X)
             if center is not None:
                 self.center_, X = data.to_input(center), X - center
-        # The other solvers keep n x n_basis at most.
-        if solver.get("solver", "exact") == "exact":
+        check_integer("n_basis", self.n_basis, low=1)
+        if self.solver == "exact":  # the others keep n x n_basis at most
             self._check_size(X, rounds, n_features=None if dual else X.shape[1])
         problem, params = build_problem(
             X,
@@ -382,8 +394,10 @@ class SpectralTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer
             gamma=self.gamma,
             degree=self.degree,
             coef0=self.coef0,
+            solver=self.solver,
+            n_basis=self.n_basis,
+            random_state=self.random_state,
             dual=dual,
-            **solver,
         )
         self.gamma_ = params["gamma"]
         return problem
@@ -409,7 +423,7 @@ class SpectralTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer
         self.coef_ = data.to_input(fix_signs(problem.coefficients(W)))
         self.basis_ = None if problem.basis is None else data.to_input(problem.basis)
 
-    def _map(self, X, domain, backend, *, fourier=False):
+    def _map(self, X, domain, backend):
         if self.center_ is not None:
             X = X - backend.asarray(self.center_, X.dtype)
         # Without a basis the rows are the features, or rows of a precomputed kernel.
@@ -420,7 +434,7 @@ class SpectralTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer
             basis,
             {"kernel": self.kernel, "gamma": self.gamma_}
             | {"degree": self.degree, "coef0": self.coef0},
-            fourier=fourier,
+            fourier=self.solver == "fourier",
         )
 
     @property
@@ -430,4 +444,5 @@ class SpectralTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.pairwise = self.kernel == "precomputed"
+        tags.non_deterministic = self.solver != "exact"
         return tags

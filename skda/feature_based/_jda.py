@@ -46,18 +46,29 @@ callable, default="rbf"
         what classes differ in by chance.
     balance : float, default=0.5
         In [0, 1]: 0 brings only the domains together (TCA), 1 only the classes. 0.5 is JDA.
+    solver : {"exact", "nystroem", "fourier"}, default="exact"
+        "exact" works on the n x n kernel matrix, or on the d x d scatter for a linear kernel with
+        fewer features than rows, which needs no other solver. "nystroem" and "fourier" (for rbf and
+        laplacian) replace another kernel by ``n_basis`` explicit features, for tens of thousands
+        of rows and more.
+    n_basis : int, default=200
+        Landmark rows of "nystroem", or random features of "fourier". Which rows are landmarks, and
+        so the components, depends on the order of the rows.
     max_iter : int, default=10
         Rounds of components and pseudo-labels. It stops when no pseudo-label changes.
     estimator : classifier or None, default=None
         Gives the pseudo-labels, from the mapped source rows and their labels. None is the nearest
         source row, found on the device.
+    random_state : int, RandomState instance or None, default=None
+        Draws the basis of "nystroem" and "fourier".
 
     Attributes
     ----------
-    coef_ : array of shape (n_rows or n_features, n_components_)
+    coef_ : array of shape (n_rows or n_features or n_basis, n_components_)
         What kernel rows or features are multiplied with.
     basis_ : array or None
-        Rows that the kernel is taken against, or None where ``X @ coef_`` is the map.
+        Rows that the kernel is taken against, frequencies of "fourier", or None where ``X @ coef_``
+        is the map.
     center_ : array of shape (n_features,) or None
         Mean of all rows, which a linear kernel is taken relative to where the offset of the rows
         would hide their spread; else None.
@@ -102,7 +113,8 @@ callable, default="rbf"
 
     Without ``sample_domain`` it is kernel PCA with scaled components.
 
-    Cost: per round, O(n² k) time for one n x n matrix, O(d³ + n d²) for a linear kernel with d < n.
+    Cost: per round, O(n² k) time for one n x n matrix, O(d³ + n d²) for a linear kernel with d < n,
+    O(n m (d + m)) with a basis of m; the nearest source rows take O(n² k) more, in tiles.
     Array level (a): wholly on the device, except a given ``estimator``.
 
     References
@@ -138,8 +150,11 @@ callable, default="rbf"
         coef0=1.0,
         reg=0.1,
         balance=0.5,
+        solver="exact",
+        n_basis=200,
         max_iter=10,
         estimator=None,
+        random_state=None,
     ):
         self.n_components = n_components
         self.kernel = kernel
@@ -148,8 +163,13 @@ callable, default="rbf"
         self.coef0 = coef0
         self.reg = reg
         self.balance = balance
+        self.solver = solver
+        self.n_basis = n_basis
         self.max_iter = max_iter
         self.estimator = estimator
+        self.random_state = random_state
+
+    _hint_for_size = "Take solver='nystroem' or 'fourier', or fit on a sample of the rows."
 
     def _fit(self, data):
         check_real("reg", self.reg, low=0, closed="neither")

@@ -36,6 +36,14 @@ callable, default="rbf"
         Of the kernels poly and sigmoid.
     reg : float, default=1.0
         Weight of the variance against the dependence on the domain. Larger adapts less.
+    solver : {"exact", "nystroem", "fourier"}, default="exact"
+        "exact" works on the n x n kernel matrix, or on the d x d scatter for a linear kernel with
+        fewer features than rows, which needs no other solver. "nystroem" and "fourier" (for rbf and
+        laplacian) replace another kernel by ``n_basis`` explicit features, for tens of thousands
+        of rows and more.
+    n_basis : int, default=200
+        Landmark rows of "nystroem", or random features of "fourier". Which rows are landmarks, and
+        so the components, depends on the order of the rows.
     label_weight : float, default=0.0
         Weight of the dependence on the labels of source rows (γ of the semi-supervised form); 0
         ignores the labels.
@@ -49,13 +57,16 @@ callable, default="rbf"
         are taken out of the features and, scaled to mean 0 and variance 1, stand beside the
         domains: components are to be independent of both. ``sample_domain`` still says whose labels
         may be used.
+    random_state : int, RandomState instance or None, default=None
+        Draws the basis of "nystroem" and "fourier".
 
     Attributes
     ----------
-    coef_ : array of shape (n_rows or n_features, n_components_)
+    coef_ : array of shape (n_rows or n_features or n_basis, n_components_)
         What kernel rows or features are multiplied with.
     basis_ : array or None
-        Rows that the kernel is taken against, or None where ``X @ coef_`` is the map.
+        Rows that the kernel is taken against, frequencies of "fourier", or None where ``X @ coef_``
+        is the map.
     center_ : array of shape (n_features,) or None
         Mean of all rows, which a linear kernel is taken relative to where the offset of the rows
         would hide their spread; else None.
@@ -96,8 +107,8 @@ callable, default="rbf"
 
     Without ``sample_domain`` it is kernel PCA.
 
-    Cost: O(n² (d + k)) time and one n x n matrix; O(n d²) for a linear kernel with d < n. Array
-    level (a): wholly on the device.
+    Cost: O(n² (d + k)) time and one n x n matrix; O(n d²) for a linear kernel with d < n; with a
+    basis of m, O(n m (d + m)). Array level (a): wholly on the device.
 
     References
     ----------
@@ -128,9 +139,12 @@ callable, default="rbf"
         degree=3,
         coef0=1.0,
         reg=1.0,
+        solver="exact",
+        n_basis=200,
         label_weight=0.0,
         augment=True,
         domain_columns=None,
+        random_state=None,
     ):
         self.n_components = n_components
         self.kernel = kernel
@@ -138,9 +152,14 @@ callable, default="rbf"
         self.degree = degree
         self.coef0 = coef0
         self.reg = reg
+        self.solver = solver
+        self.n_basis = n_basis
         self.label_weight = label_weight
         self.augment = augment
         self.domain_columns = domain_columns
+        self.random_state = random_state
+
+    _hint_for_size = "Take solver='nystroem' or 'fourier', or fit on a sample of the rows."
 
     @property
     def _labels(self):
@@ -160,7 +179,8 @@ callable, default="rbf"
         xp = data.xp
         self._find_columns(data)
         X, domain_features = self._split(data.X, data.backend)
-        codes = np.stack([self._domain_code(i) for i in data.ids.tolist()])
+        domains, which = np.unique(data.ids, return_inverse=True)
+        codes = np.stack([self._domain_code(i) for i in domains.tolist()])[which]
         D = xp.concat([as_like(codes, X), domain_features], axis=1)
         if self.augment and data.adapts:
             variance = float(xp.mean(xp.var(X, axis=0)))

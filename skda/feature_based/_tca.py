@@ -195,10 +195,6 @@ callable, default="linear"
     _hint_for_size = "Take solver='nystroem' or 'fourier', or fit on a sample of the rows."
 
     @property
-    def _order_dependent(self):
-        return self.solver == "nystroem"  # its landmarks are rows chosen by their position
-
-    @property
     def _labels(self):
         return "source" if self.label_weight else "ignored"
 
@@ -206,11 +202,8 @@ callable, default="linear"
         check_real("reg", self.reg, low=0, closed="neither")
         check_real("label_weight", self.label_weight, low=0, high=1)
         check_real("manifold_weight", self.manifold_weight, low=0)
-        check_integer("n_basis", self.n_basis, low=1)
         check_integer("n_neighbors", self.n_neighbors, low=1)
-        problem = self._problem(
-            data, data.X, solver=self.solver, n_basis=self.n_basis, random_state=self.random_state
-        )
+        problem = self._problem(data, data.X)
         values, W, _ = transfer_components(
             problem,
             data.ids,
@@ -222,17 +215,9 @@ callable, default="linear"
         )
         self._store(data, problem, values, W)
 
-    def _map(self, X, domain, backend):
-        return super()._map(X, domain, backend, fourier=self.solver == "fourier")
-
     def _laplacian(self, data):
         if not self.manifold_weight:
             return None
         L = knn_laplacian(data.X, n_neighbors=self.n_neighbors)
         # The sum runs over all pairs of rows: a mean does not grow with n.
         return L * (self.manifold_weight / data.X.shape[0] ** 2)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.non_deterministic = self.solver != "exact"
-        return tags

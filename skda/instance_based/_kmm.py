@@ -1,6 +1,7 @@
 """Kernel mean matching: weights under which the mean of the source in kernel space is the target's.
 
-The weights solve one convex quadratic program over a box cut by a slab.
+The weights solve one convex quadratic program over a box cut by a slab: on the kernel matrix of
+all source rows, or on explicit features of the kernel for more rows than that can have.
 """
 
 import math
@@ -10,9 +11,17 @@ from sklearn.exceptions import ConvergenceWarning
 from .._array._backend import namespace
 from .._array._rows import take_rows
 from .._array._warnings import warn_user
-from .._core._param_checks import check_integer, check_real
+from .._core._param_checks import check_integer, check_option, check_real
 from .._numerics._box_qp import BoxSlab, solve_box_qp, start_from_halves
-from .._numerics._kernels import kernel_matrix, kernel_row_means, kernel_tiling, resolve_gamma
+from .._numerics._budget import check_memory
+from .._numerics._kernels import (
+    kernel_matrix,
+    kernel_row_means,
+    kernel_tiling,
+    nystroem_map,
+    resolve_gamma,
+)
+from .._numerics._low_rank_qp import solve_low_rank_box_qp
 from .._numerics._threads import limit_blas_threads
 from ._base_weighter import BaseWeighter, Importances
 
@@ -55,7 +64,7 @@ def kernel_mean_matching(
     xp = namespace(X_source)
     n, m = X_source.shape[0], X_target.shape[0]
     kappa = kernel_row_means(X_source, X_target, **kernel_params) * float(n)
-    feasible = BoxSlab(float(upper), n * (1.0 - eps), n * (1.0 + eps))
+    feasible = _feasible(n, upper, eps)
     start = start_from_halves(  # whose matrices are gone before that of all rows is made
         lambda rows: kernel_matrix(take_rows(X_source, rows), **kernel_params),
         kappa,
@@ -83,6 +92,28 @@ def kernel_mean_matching(
     return solution, float(xp.max(kappa)) * m / n
 
 
+def approximate_mean_matching(
+    X_source, X_target, features, *, upper, eps, reg, tol=1e-5, max_iter=100
+):
+    """The weights of :func:`kernel_mean_matching` in the space of explicit features.
+
+    Both kernel means are taken there, so that the program is the same with the inner product of
+    the features for a kernel.
+    """
+    xp = namespace(X_source)
+    n, m = X_source.shape[0], X_target.shape[0]
+    factor = features(X_source)
+    kappa = factor @ xp.mean(features(X_target), axis=0) * float(n)
+    solution = solve_low_rank_box_qp(
+        factor, kappa, _feasible(n, upper, eps), reg=reg, tol=tol, max_iter=max_iter
+    )
+    return solution, float(xp.max(kappa)) * m / n
+
+
+def _feasible(n, upper, eps):
+    return BoxSlab(float(upper), n * (1.0 - eps), n * (1.0 + eps))
+
+
 class KMMWeighter(BaseWeighter):
     r"""Weight source rows so that their mean in kernel space matches the target's.
 
@@ -108,6 +139,13 @@ class KMMWeighter(BaseWeighter):
         Added to the diagonal of the kernel matrix, which penalizes ``Σβ²``. 0 is the paper's
         program: the best match, often resting on few rows. Values up to 100 give smoother
         weights of less variance; at most 1e8, where all weights are equal.
+    solver : {"exact", "nystroem"}, default="exact"
+        "exact" works on the n_source x n_source kernel matrix. "nystroem" replaces the kernel by
+        ``n_basis`` explicit features, for tens of thousands of rows and more; it needs `reg` above
+        0.
+    n_basis : int, default=500
+        Landmark rows of "nystroem", drawn from all rows. More come closer to the kernel. Which
+        rows are landmarks depends on the order of the rows.
     exponent : float, default=1.0
         Exponent in [0, 1] applied to the weights; 0 gives equal weights.
     clip : float or None, default=None
@@ -122,7 +160,10 @@ class KMMWeighter(BaseWeighter):
         KKT residual at which to stop: the largest entry of ``β - P(β - (Kβ + reg β - κ))``, where
         P projects on the constraints. In float32 it is limited by machine precision.
     max_iter : int, default=100
-        Largest number of proximal steps; more raises a ``ConvergenceWarning``.
+        Largest number of proximal steps (with "nystroem", of steps of Newton); more raises a
+        ``ConvergenceWarning``.
+    random_state : int, RandomState instance or None, default=None
+        Draws the landmarks of "nystroem".
 
     Attributes
     ----------
@@ -139,7 +180,7 @@ class KMMWeighter(BaseWeighter):
     kkt_residual_ : float
         Residual at the solution.
     n_iter_ : int
-        Proximal steps taken.
+        Steps taken.
     n_features_in_ : int
         Number of features seen in ``fit``.
 
@@ -179,8 +220,10 @@ class KMMWeighter(BaseWeighter):
     and on arrays other than NumPy's); n_source² n_features operations for the kernel. The solution
     takes some dozens of products, or ten Cholesky factors or more of the part on the rows with a
     weight strictly between the bounds; with more than 1,024 source rows it is then warm-started
-    from a solution on every other row. The order of the rows does not matter. Array level (a):
-    runs wholly where the data are.
+    from a solution on every other row. With a basis of m, memory of one n_source × m matrix and
+    O((n_source + n_target) m (n_features + m)) operations, a dozen times the latter for the
+    source. The order of the rows does not matter to "exact". Array level (a): runs wholly where
+    the data are.
 
     References
     ----------
@@ -209,45 +252,65 @@ class KMMWeighter(BaseWeighter):
         upper_bound=1000.0,
         eps=None,
         reg=1.0,
+        solver="exact",
+        n_basis=500,
         exponent=1.0,
         clip=None,
         min_effective_size="auto",
         tol=1e-5,
         max_iter=100,
+        random_state=None,
     ):
         self.kernel = kernel
         self.gamma = gamma
         self.upper_bound = upper_bound
         self.eps = eps
         self.reg = reg
+        self.solver = solver
+        self.n_basis = n_basis
         self.exponent = exponent
         self.clip = clip
         self.min_effective_size = min_effective_size
         self.tol = tol
         self.max_iter = max_iter
+        self.random_state = random_state
+
+    @property
+    def _order_dependent(self):
+        return self.solver == "nystroem"  # its landmarks are rows chosen by their position
 
     def _importances(self, data):
         n = len(data.source)
         upper, eps = self._check_bounds(n)
         reg = check_real("reg", self.reg, low=0, high=_MAX_REG, hint="0 is the paper's program.")
         check_integer("max_iter", self.max_iter, low=1, hint="The default is 100.")
+        check_option("solver", self.solver, ("exact", "nystroem"))
+        check_integer("n_basis", self.n_basis, low=1)
+        if self.solver == "nystroem" and reg == 0:
+            raise ValueError(
+                "solver='nystroem' needs reg above 0, since its features are fewer than the rows; "
+                "got reg=0. Take solver='exact' for the paper's program."
+            )
         if isinstance(self.kernel, str) and self.kernel == "precomputed":
             raise ValueError(
                 "kernel='precomputed' is not offered, since rows are split by domain inside. Pass "
                 "a function of two arrays of rows."
             )
         self.gamma_ = resolve_gamma(self.gamma, data.X, kernel=self.kernel, random_state=0)
-        solution, reach = kernel_mean_matching(
-            data.X_source,
-            data.X_target,
-            upper=upper,
-            eps=eps,
-            reg=reg,
-            tol=self.tol,
-            max_iter=self.max_iter,
-            kernel=self.kernel,
-            gamma=self.gamma_,
-        )
+        program = {"upper": upper, "eps": eps, "reg": reg}
+        program |= {"tol": self.tol, "max_iter": self.max_iter}
+        kernel = {"kernel": self.kernel, "gamma": self.gamma_}
+        if self.solver == "nystroem":
+            features = nystroem_map(data.X, self.n_basis, random_state=self.random_state, **kernel)
+            solution, reach = approximate_mean_matching(
+                data.X_source, data.X_target, features, **program
+            )
+        else:
+            what, hint = f"the kernel matrix of {n} rows", "Take solver='nystroem'."
+            check_memory(type(self).__name__, what, n * n, data.X, hint=hint)
+            solution, reach = kernel_mean_matching(
+                data.X_source, data.X_target, **program, **kernel
+            )
         self.beta_ = data.to_input(solution.x)
         self.kkt_residual_ = solution.residual
         self.n_iter_ = solution.n_iter

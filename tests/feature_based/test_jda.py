@@ -133,3 +133,33 @@ def test_bad_parameters_raise(params):
     X, y, ids = shifted_blobs(0)
     with pytest.raises(ValueError, match=next(iter(params))):
         JDATransformer(**params).fit(X, y, sample_domain=ids)
+
+
+@pytest.mark.parametrize("solver, n_basis, rtol", [("nystroem", 240, 1e-6), ("fourier", 1000, 0.3)])
+def test_explicit_features_approach_the_exact_components(solver, n_basis, rtol):
+    X, y, ids = shifted_blobs(0, d=2)
+    exact = JDATransformer(2, gamma=0.02).fit(X, y, sample_domain=ids)
+    near = JDATransformer(2, gamma=0.02, solver=solver, n_basis=n_basis, random_state=0)
+    near.fit(X, y, sample_domain=ids)
+    np.testing.assert_allclose(near.eigenvalues_, exact.eigenvalues_, rtol=rtol)
+    assert np.mean(near.pseudo_labels_ == exact.pseudo_labels_) > 0.9
+    assert near.transform(X).shape == (240, 2)
+    assert near._order_dependent == (solver == "nystroem")
+
+
+def test_the_nearest_source_rows_are_found_in_tiles(monkeypatch):
+    from skda.feature_based import _base_spectral
+
+    X, y, ids = shifted_blobs(0)
+    source, target = np.flatnonzero(ids > 0), np.flatnonzero(ids < 0)
+    tiles = []
+
+    def small_tiles(n_rows, row_bytes):
+        tiles.extend(slice(i, min(i + 7, n_rows)) for i in range(0, n_rows, 7))
+        return tiles
+
+    monkeypatch.setattr(_base_spectral, "row_tiles", small_tiles)
+    found = _base_spectral.nearest_codes(X, source, y, target)
+    expected = KNeighborsClassifier(1).fit(X[source], y[source]).predict(X[target])
+    np.testing.assert_array_equal(found, expected)
+    assert len(tiles) > 10

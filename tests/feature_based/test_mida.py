@@ -152,3 +152,14 @@ def test_columns_that_are_not_there_are_named(params, match):
     X, _, ids = drifting(0, n=10)
     with pytest.raises(ValueError, match=match):
         MIDATransformer(**params).fit(X, sample_domain=ids)
+
+
+@pytest.mark.parametrize("solver, rtol", [("nystroem", 1e-6), ("fourier", 0.3)])
+def test_explicit_features_approach_the_exact_components(solver, rtol):
+    X, _, ids = many_domains(d=2, sources=2)
+    exact = MIDATransformer(2, gamma=0.002, reg=5.0).fit(X, sample_domain=ids)
+    near = MIDATransformer(2, gamma=0.002, reg=5.0, solver=solver, n_basis=120, random_state=0)
+    near.fit(X, sample_domain=ids)
+    np.testing.assert_allclose(near.eigenvalues_, exact.eigenvalues_, rtol=rtol)
+    assert near.transform(X, sample_domain=ids).shape == (120, 2)
+    assert near._order_dependent == (solver == "nystroem")

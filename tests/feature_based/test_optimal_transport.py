@@ -12,7 +12,7 @@ from skda import OptimalTransportTransformer
 from skda._array._backend import to_numpy
 from skda._numerics._class_transport import group_objective, l1l2_plan, lpl1_plan
 from skda._numerics._sinkhorn import sinkhorn_plan
-from skda.feature_based._optimal_transport import find_rows, move_rows
+from skda.feature_based._optimal_transport import batch_pairs, find_rows, move_rows
 
 
 def two_domains(n=40, m=40, d=3, seed=0):
@@ -370,3 +370,55 @@ def test_the_automatic_weight_of_the_marginals_is_that_of_the_docs():
     exact = OptimalTransportTransformer(reg=None).fit_transform(X, sample_domain=d)
     named = OptimalTransportTransformer(reg=None, marginal_reg=None)
     np.testing.assert_array_equal(exact, named.fit_transform(X, sample_domain=d))
+
+
+# Mini-batches.
+
+
+@pytest.mark.parametrize("params", [{"reg": None}, {"reg": 0.1}, {"direction": "to_source"}])
+def test_one_batch_of_all_rows_is_the_whole_plan(params):
+    X, d = two_domains(m=30)
+    whole = OptimalTransportTransformer(**params).fit(X, sample_domain=d)
+    one = OptimalTransportTransformer(batch_size=40, random_state=0, **params)
+    one.fit(X, sample_domain=d)
+    for domain, images in whole.images_.items():
+        np.testing.assert_allclose(one.images_[domain], images, atol=1e-12)
+        assert one.costs_[domain] == pytest.approx(whole.costs_[domain])
+    assert one._order_dependent and not whole._order_dependent
+
+
+@pytest.mark.parametrize("sizes", [(50, 7), (7, 50), (33, 31), (8, 8), (3, 100)])
+def test_every_row_of_both_sides_is_in_a_batch(sizes):
+    pairs = list(batch_pairs(*sizes, 8, np.random.RandomState(0)))
+    assert len(pairs) == -(-max(sizes) // 8)
+    for side, n in enumerate(sizes):
+        parts = [pair[side] for pair in pairs]
+        assert set(np.concatenate(parts)) == set(range(n)) and max(map(len, parts)) <= 8
+
+
+@pytest.mark.parametrize("params", [{"reg": None}, {"reg": 0.05}, {"class_reg": 2.0}])
+def test_batches_undo_the_bend_nearly_as_well(params):
+    whole = gain(OptimalTransportTransformer(**params))
+    batches = gain(OptimalTransportTransformer(batch_size=50, random_state=0, **params))
+    assert batches > 0.5 * whole > 0
+
+
+def test_batches_are_those_of_the_seed_and_follow_each_domain():
+    X, d = two_domains(n=90, m=60)
+    d[:30] = 5
+    model = OptimalTransportTransformer(batch_size=20, random_state=1)
+    first = model.fit_transform(X, sample_domain=d)
+    np.testing.assert_array_equal(model.fit_transform(X, sample_domain=d), first)
+    np.testing.assert_allclose(model.transform(X, sample_domain=d), first)
+    other = OptimalTransportTransformer(batch_size=20, random_state=2)
+    assert not np.allclose(other.fit_transform(X, sample_domain=d), first)
+    assert sorted(model.images_) == [1, 5]
+
+
+def test_too_many_rows_for_one_plan_are_told_of_batches(monkeypatch):
+    X, d = two_domains()
+    monkeypatch.setattr("skda._numerics._budget._free_bytes", lambda: 1000)
+    with pytest.raises(MemoryError, match="Set batch_size"):
+        OptimalTransportTransformer().fit(X, sample_domain=d)
+    with pytest.raises(ValueError, match="batch_size must be an integer of at least 2 or None"):
+        OptimalTransportTransformer(batch_size=1).fit(X, sample_domain=d)

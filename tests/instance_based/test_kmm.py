@@ -223,3 +223,34 @@ def test_bad_parameters_are_named(params, words):
     X, d = stacked(10, 2)
     with pytest.raises(ValueError, match=words):
         KMMWeighter(**params).fit(X, sample_domain=d)
+
+
+@pytest.mark.parametrize("kernel", ["rbf", "laplacian", "linear"])
+def test_all_rows_as_landmarks_give_the_exact_weights(kernel):
+    X, d = stacked(60, 2)
+    same = {"kernel": kernel, "min_effective_size": None, "upper_bound": 5.0, "tol": 1e-8}
+    exact = KMMWeighter(**same).fit(X, sample_domain=d)
+    near = KMMWeighter(solver="nystroem", n_basis=120, random_state=0, **same)
+    near.fit(X, sample_domain=d)
+    np.testing.assert_allclose(near.beta_, exact.beta_, atol=2e-3)
+    assert near._order_dependent and not exact._order_dependent
+
+
+def test_few_landmarks_come_close_to_the_exact_weights():
+    X, d = stacked(400, 5)
+    exact = KMMWeighter(min_effective_size=None).fit(X, sample_domain=d).weights_
+    near = KMMWeighter(min_effective_size=None, solver="nystroem", n_basis=100, random_state=0)
+    assert np.corrcoef(near.fit(X, sample_domain=d).weights_, exact)[0, 1] > 0.99
+
+
+def test_landmarks_need_a_ridge_and_too_many_rows_are_told_of_them(monkeypatch):
+    X, d = stacked(30, 2)
+    with pytest.raises(ValueError, match="needs reg above 0"):
+        KMMWeighter(solver="nystroem", reg=0).fit(X, sample_domain=d)
+    with pytest.raises(ValueError, match="solver must be"):
+        KMMWeighter(solver="lazy").fit(X, sample_domain=d)
+    with pytest.raises(ValueError, match="n_basis"):
+        KMMWeighter(n_basis=0).fit(X, sample_domain=d)
+    monkeypatch.setattr("skda._numerics._budget._free_bytes", lambda: 1000)
+    with pytest.raises(MemoryError, match="Take solver='nystroem'"):
+        KMMWeighter().fit(X, sample_domain=d)
