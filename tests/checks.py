@@ -162,6 +162,10 @@ EXAMPLES = {
         skda.LinearTransportTransformer(reg="oas", strength=0.5),
         skda.LinearTransportTransformer(direction="to_common"),
     ],
+    "MEDAClassifier": [
+        skda.MEDAClassifier(),
+        skda.MEDAClassifier(solver="nystroem", n_basis=50, random_state=0),
+    ],
     "MIDATransformer": [
         skda.MIDATransformer(),
         skda.MIDATransformer(domain_columns=[0], solver="nystroem", n_basis=50, random_state=0),
