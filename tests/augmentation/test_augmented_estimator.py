@@ -330,8 +330,8 @@ class AugmentationTemplate(PredictorTemplate):
         rng = np.random.default_rng(seed)
         ids = np.repeat([1, -2], 150)
         y = rng.integers(0, 2, 300)
-        X = (2 * y[:, None] - 1) * np.array([1.5, 0.6, 0.6, 0.6])
-        X += rng.normal(size=(300, 4)) * [0.6, 1.0, 1.0, 1.0]
+        X = (2 * y[:, None] - 1) * np.array([1.5, 0.8, 0.8, 0.8])
+        X += rng.normal(size=(300, 4)) * [0.5, 1.0, 1.0, 1.0]
         return self.moved(X, ids < 0, rng), y, ids
 
 
@@ -351,7 +351,7 @@ class TestDropout(AugmentationTemplate):
     estimator = augmented(FeatureDropoutAugmenter(0.7))
 
     def moved(self, X, target, rng):
-        X[target, 0] = 3.0  # broken: the sensor shows the same value always
+        X[target, 0] = 1.0  # broken: the sensor shows the same value always
         return X
 
 
