@@ -1,5 +1,6 @@
 """Augmentation of the source rows of each mini-batch, in the units in which the user gave them."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -50,7 +51,8 @@ class BatchAugmentation:
 
     def __init__(self, augmenters, data, X, y, *, scale, kept, rng):
         self.X, self.scale, self.kept, self.ids = X, scale, kept, data.ids
-        self.rng = np.random.RandomState(rng.randint(2**31 - 1))
+        # A look at the next seed, so that the batches are those of a training without changes.
+        self.rng = np.random.RandomState([copy.deepcopy(rng).randint(2**31 - 1), 1])
         # Those of target rows are for nobody to learn from.
         labels = np.where(data.ids.reshape(-1, *[1] * (y.ndim - 1)) >= 0, y, np.nan)
         rows = to_numpy(data.X)
