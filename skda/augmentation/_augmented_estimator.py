@@ -25,6 +25,9 @@ from .._core._validation import fresh_fit, one_class_explained
 from ._copies import RowsToFit, mixed_labels
 from ._table import is_frame, number_columns, put_numbers, take_numbers
 
+# Weights that were computed as equal differ by so much at most, as a part of the largest.
+_ROUNDING = 1e-9
+
 
 def check_augmenters(augmenters):
     """Return the augmenters as a list, or raise unless each has ``fit`` and ``augment``."""
@@ -37,10 +40,6 @@ def check_augmenters(augmenters):
                 f"{augmenter!r}. Pass objects with the methods fit and augment, in a list."
             )
     return list(augmenters)
-
-
-# Weights that were computed as equal differ by so much at most.
-_ROUNDING = 1e-9
 
 
 def stacked(X, copies, places):
@@ -104,7 +103,7 @@ class AugmentedEstimator(DelegatingEstimator):
         The fitted clone. Its learnt attributes (``classes_``, ``coef_``, ``n_features_in_``, …)
         can be read from this object too.
     augmenters_ : list of augmenters
-        The fitted clones, in their order.
+        The fitted clones, in their order; none where there are no copies.
 
     Raises
     ------
@@ -196,7 +195,9 @@ class AugmentedEstimator(DelegatingEstimator):
         """
         check_no_masked_entries("X", X)
         augmenters = check_augmenters(self.augmenters)
-        n_copies = check_integer("n_copies", self.n_copies, low=0) if augmenters else 0
+        n_copies = check_integer("n_copies", self.n_copies, low=0)
+        # Copies without a change would cost time for nothing, and augmenters without a copy, too.
+        augmenters, n_copies = (augmenters, n_copies) if augmenters and n_copies else ([], 0)
         with fresh_fit(self):
             X, y = (v if hasattr(v, "shape") or v is None else np.asarray(v) for v in (X, y))
             ids = self._domains(X, y, sample_domain)
@@ -212,7 +213,7 @@ class AugmentedEstimator(DelegatingEstimator):
             )
             X_fit = stacked(take_rows(X, kept), copies, rows.places)
             labels = self._labels_to_fit(rows, y, weights, aware)
-            params = self._metadata(rows, X, ids, sample_domain, params)
+            params = self._metadata(rows, ids, sample_domain, params)
             given = weights if sample_weight is not None else None
             params |= self._weights_to_fit(rows, X, ids, given)
             with one_class_explained(self, take_labels(y, source)):
@@ -266,7 +267,7 @@ class AugmentedEstimator(DelegatingEstimator):
             labels = as_labels(y)[rows.label_rows] if aware else take_labels(y, rows.label_rows)
         return backend_of(y).asarray(labels) if is_foreign_array(y) else labels
 
-    def _metadata(self, rows, X, ids, sample_domain, params):
+    def _metadata(self, rows, ids, sample_domain, params):
         """Return the user's metadata and groups for the rows to fit on."""
         if rows.has_copies and "groups" not in params and takes_groups(self.estimator):
             params = {**params, "groups": np.arange(len(ids))}
