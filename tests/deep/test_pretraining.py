@@ -179,6 +179,7 @@ def test_unknown_settings_and_what_cannot_be_trained_are_refused(domains):
         net.fit(X[few], y[few], sample_domain=d[few])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_with_few_labels_it_beats_the_same_network_without(kind):
     """Many correlated columns tell groups apart; five labels of each do not show it."""
