@@ -70,7 +70,7 @@ LEFT_OUT = {
     "TrainOnSource": "it is source-only",
     "PerDomain": "it has no default; around StandardScaler it is DomainScaler",
     "ImportanceWeightedEstimator": "it is measured around every weighter",
-    "AugmentedEstimator": "it has no default: what varies between the domains is for the user to say",
+    "AugmentedEstimator": "it has no default: the user says what varies between domains",
     **dict.fromkeys(_AUGMENTERS, "it changes rows for AugmentedEstimator"),
     "AttributeZeroShotClassifier": "it needs attributes of the classes, which no data set has",
 }
