@@ -339,10 +339,7 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         name = type(self).__name__
         if sample_domain is not None:
             check_knows_reference(self, self.site_moments_ or self.reference == "target")
-        earlier = self._fit_domains
         data = data_for_fit(self, X, None, sample_domain, one_sided=True, reset=False)
-        # Known only when its effects are.
-        self._fit_domains = earlier
         if sample_domain is None:
             return self  # nothing to adapt to, which has been warned of
         new = {}
@@ -359,8 +356,12 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
                     f"{domain} has 1 sample. Add rows or leave that domain out."
                 )
             new[domain] = m
+        keep = data.to_input
+        effects = {i: [keep(x) for x in self._effects(m, self.varies_)] for i, m in new.items()}
+        # Stored when all are found: the old ones stay valid if this batch fails.
         for domain, m in new.items():
-            self._set_site(domain, m, self.varies_, data.to_input)
+            self.site_moments_[domain] = m.at(keep)
+            self.site_locations_[domain], self.site_variances_[domain] = effects[domain]
         add_domains(self, data)
         return self
 

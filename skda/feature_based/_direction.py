@@ -68,10 +68,7 @@ def rows_of_moved_domains(estimator, X, sample_domain, kept):
     name, known = type(estimator).__name__, getattr(estimator, kept)
     if sample_domain is not None:
         check_knows_reference(estimator, known or has_later_targets(estimator))
-    earlier = estimator._fit_domains
     data = data_for_fit(estimator, X, None, sample_domain, one_sided=True, reset=False)
-    # Known only when their maps are: a batch that fails or is interrupted counts as not seen.
-    estimator._fit_domains = earlier
     if sample_domain is None:
         return data, {}  # nothing to adapt to, which has been warned of
     fixed = [i for i in data.domains if not is_moved(i, estimator.direction)]
