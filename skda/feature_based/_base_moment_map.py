@@ -63,8 +63,8 @@ class MomentMapTransformer(ReferenceMapTransformer):
         own = {i: self._moments_of(data.X_of(i)) for i in data.domains if self._moves(i)}
         reference = self._reference_of(data, own)
         self._set_maps(own, reference, data.to_input)
-        self.moments_ = {i: self._kept(m, data.to_input) for i, m in own.items()}
-        self.reference_moments_ = self._kept(reference, data.to_input)
+        self.moments_ = {i: m.at(data.to_input) for i, m in own.items()}
+        self.reference_moments_ = reference.at(data.to_input)
 
     def _start(self):
         self.moments_, self.reference_moments_, self.waits_for_ = {}, None, None
@@ -105,13 +105,6 @@ class MomentMapTransformer(ReferenceMapTransformer):
         mean = data.xp.mean(data.X, axis=0)
         return CenteredRows(data.xp.concat([rows.rows for rows in own.values()]), mean, 1.0)
 
-    def _check_can_merge(self):
-        if self.reg == "ledoit-wolf":
-            raise ValueError(
-                "reg='ledoit-wolf' needs all rows at once and cannot be used with partial_fit. "
-                "Use reg='oas' or a float."
-            )
-
     def _summaries(self):
         # Set so by `_fit_low_rank`.
         if self.moments_ is None:
@@ -122,7 +115,7 @@ class MomentMapTransformer(ReferenceMapTransformer):
         return self.moments_, self.reference_moments_
 
     def _learn_maps(self, own, reference, keep, changed):
-        kept = None if reference is None else self._kept(reference, keep)
+        kept = None if reference is None else reference.at(keep)
         if own and reference is not None:
             self._set_maps(own, reference, keep, changed)
         self.moments_, self.reference_moments_ = own, kept
@@ -132,9 +125,9 @@ class MomentMapTransformer(ReferenceMapTransformer):
         if old is not None:
             # Stored where the rows of fit came from, which may be another device than the
             # arithmetic's.
-            old = self._kept(old, data.backend.asarray)
+            old = old.at(data.backend.asarray)
             new = merge_moments(old, new, forgetting_factor=self.forgetting_factor)
-        return self._kept(new, data.to_input)
+        return new.at(data.to_input)
 
     def _moments_of(self, X):
         # The other rules need no fourth powers of the norms, which cost a pass.
@@ -142,10 +135,6 @@ class MomentMapTransformer(ReferenceMapTransformer):
         if sparse.issparse(X):
             return sparse_moments(X, quartic=quartic)
         return moments(X, quartic=quartic)
-
-    @staticmethod
-    def _kept(m, move):
-        return m._replace(mean=move(m.mean), scatter=move(m.scatter))
 
     def _set_maps(self, own, reference, keep, changed=None):
         changed = set(own) if changed is None else changed

@@ -67,7 +67,6 @@ class ReferenceMapTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         common reference; quantiles of more rows than are kept have the error that the class states.
         """
         self._check_params()
-        self._check_can_merge()
         # A fit or an earlier batch; the widths must agree then.
         started = hasattr(self, self._kept_as)
         with begun_or_going_on(self, started=started):
@@ -81,9 +80,6 @@ class ReferenceMapTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
             self._learn_batch(data)
             self._note_batch(data, named=sample_domain is not None)
         return self
-
-    def _check_can_merge(self):
-        """Raise if what is learnt of batches cannot be merged."""
 
     def _learn_batch(self, data):
         summaries, reference = self._summaries()
