@@ -2,7 +2,13 @@
 
 from scipy import sparse
 
-from .._core._param_checks import check_bool, check_enough_rows, check_real, check_strength
+from .._core._param_checks import (
+    check_bool,
+    check_enough_rows,
+    check_forgetting_factor,
+    check_real,
+    check_strength,
+)
 from .._numerics._covariance import Moments, merge_moments, moments
 from ._base_reference_map import ReferenceMapTransformer
 from ._coral_map import CenteredRows, check_covariance_reg, sparse_moments
@@ -10,7 +16,6 @@ from ._direction import (
     TO_COMMON,
     TO_TARGET,
     check_direction,
-    check_forgetting_factor,
     has_reference,
     moved_domain,
 )

@@ -11,6 +11,7 @@ from .._array._rows import take_columns, take_rows
 from .._core._base_transformer import BaseDomainTransformer
 from .._core._param_checks import (
     check_bool,
+    check_forgetting_factor,
     check_integer,
     check_option,
     check_real,
@@ -18,7 +19,7 @@ from .._core._param_checks import (
     column_positions,
 )
 from .._core._validation import data_for_fit
-from ._direction import add_domains, check_forgetting_factor, check_knows_reference, has_reference
+from ._direction import add_domains, check_knows_reference, has_reference
 from ._domain_scaler import feature_moments, merge_feature_moments
 
 

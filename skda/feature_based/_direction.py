@@ -1,6 +1,6 @@
 """Which rows a map moves, and where to: the parameter ``direction``."""
 
-from .._core._param_checks import check_option, check_real
+from .._core._param_checks import check_option
 from .._core._sample_domain import note_domains
 from .._core._validation import data_for_fit
 
@@ -10,12 +10,6 @@ TO_TARGET, TO_SOURCE, TO_COMMON = DIRECTIONS = ("to_target", "to_source", "to_co
 def check_direction(direction, allowed=DIRECTIONS, hint=""):
     """Return ``direction`` if it is one of those that a class offers."""
     return check_option("direction", direction, allowed, hint=hint)
-
-
-def check_forgetting_factor(factor):
-    """Return ``forgetting_factor`` if it is in (0, 1]."""
-    hint = "1 keeps the full weight of earlier rows."
-    return check_real("forgetting_factor", factor, low=0, high=1, closed="right", hint=hint)
 
 
 def is_moved(domain, direction):

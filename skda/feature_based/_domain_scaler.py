@@ -6,9 +6,9 @@ from sklearn.base import OneToOneFeatureMixin
 
 from .._array._backend import namespace
 from .._core._base_transformer import BaseDomainTransformer
-from .._core._param_checks import check_bool, check_strength
+from .._core._param_checks import check_bool, check_forgetting_factor, check_strength
 from .._core._validation import begun_or_going_on, data_for_fit
-from ._direction import add_domains, check_forgetting_factor
+from ._direction import add_domains
 
 
 class FeatureMoments(NamedTuple):

@@ -2,14 +2,13 @@
 
 from .._array._arithmetic import safe_divide
 from .._array._backend import device_of, namespace
-from .._core._param_checks import check_integer, check_strength
+from .._core._param_checks import check_forgetting_factor, check_integer, check_strength
 from .._numerics._quantile_sketch import QuantileSketch
 from ._base_reference_map import ReferenceMapTransformer
 from ._direction import (
     TO_COMMON,
     TO_TARGET,
     check_direction,
-    check_forgetting_factor,
     has_reference,
     moved_domain,
 )
