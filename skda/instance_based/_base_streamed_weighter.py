@@ -47,8 +47,9 @@ class StreamedWeighter(FunctionWeighter):
         ``weights_``, in the order in which the source rows came.
         """
         self._check_shape_params()
-        started = hasattr(self, "weights_")
-        if started and not hasattr(self, "source_rows_"):
+        started = hasattr(self, "source_rows_")
+        # A fit without domains has learnt nothing that could be lost.
+        if not started and hasattr(self, "weights_") and self._fit_domains is not None:
             raise ValueError(
                 f"partial_fit of {type(self).__name__} cannot go on from fit, which keeps no "
                 "source rows to weight anew. Begin with partial_fit on the rows given to fit."

@@ -9,7 +9,6 @@ from sklearn.linear_model import SGDClassifier
 from skda import DomainClassifierWeighter, DomainWarning, GaussianWeighter
 from skda._array._backend import to_numpy
 
-
 # Steps of the default learning rate are far too long at first.
 STEADY = {"loss": "log_loss", "learning_rate": "constant", "eta0": 0.01, "random_state": 0}
 
@@ -126,7 +125,7 @@ def test_the_classifier_must_be_incremental():
 def test_batches_that_tell_the_domains_apart_are_warned_of():
     X, d = rows()
     X[d < 0] += 10.0
-    stream = DomainClassifierWeighter(SGDClassifier(**STEADY | {"eta0": 0.1}))
+    stream = DomainClassifierWeighter(SGDClassifier(**STEADY | {"eta0": 1.0}))
     with pytest.warns(DomainWarning, match="tells the domains apart"):
         for _ in range(3):
             stream.partial_fit(X, sample_domain=d)
