@@ -46,12 +46,6 @@ def interrupt(*_, **__):
     raise KeyboardInterrupt
 
 
-def learn(estimator, X, y, d):
-    if is_net(estimator) and not hasattr(estimator, "_update_statistics"):
-        return estimator.partial_fit(X, y, sample_domain=d)
-    return estimator.partial_fit(X, sample_domain=d)
-
-
 def by_name(estimator):
     return type(estimator).__name__
 
@@ -62,7 +56,7 @@ def test_a_batch_with_bad_values_leaves_its_domain_unknown(estimator):
     model = begun(quick(estimator), X, y, d)
     bad = np.full((4, 3), 1e300 if is_net(model) else np.inf)
     with pytest.raises(ValueError, match=r"infinity|too large|\d"):
-        learn(model, bad, np.tile([0, 1], 2), np.array([1, 1, -7, -7]))
+        model.partial_fit(bad, np.tile([0, 1], 2), sample_domain=[1, 1, -7, -7])
     with pytest.raises(ValueError, match=r"\[-7\]"):
         domains_for_predict([-7], 1, estimator=model)
     # A net whose training failed is no fitted one.

@@ -129,6 +129,8 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         The classifier fitted on the source.
     confusion_ : ndarray of shape (n_classes, n_classes)
         For "bbse" and "rlls": proportions of the source rows by predicted (row) and true class.
+    n_held_out_ : int
+        For "bbse" and "rlls": number of rows that `confusion_` is of.
     fit_gap_, fit_limit_ : float
         With `check_fit`: largest distance between the distribution functions of a class's
         probability over the target rows and over held-out source rows in the estimated
@@ -277,6 +279,10 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
             self.target_weight_, self.target_statistic_ = 0.0, self.source_priors_
             if data.adapts:
                 self.target_weight_ = float(weights[data.target].sum())
+            elif self.method != "em":
+                # Target rows may come in partial_fit, when the source's are gone.
+                predicted, _ = self._held_out(data.X_source, data.y_source, codes, given)
+                self._learn_confusion(codes, weights_source, predicted)
             if data.adapts:
                 self._correct(data, codes, given, weights)
         return self
@@ -377,13 +383,13 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         self.confusion_ = joint_confusion(
             predicted[known], codes[known], weights[known], len(self.classes_)
         )
-        self._n_held_out = int(np.count_nonzero(known))
+        self.n_held_out_ = int(np.count_nonzero(known))
 
     def _from_confusion(self, proportions):
         """Return the target's class priors by inverting the confusion matrix of held-out rows."""
         n_classes = len(self.classes_)
         if self.method == "rlls":
-            radius = self.reg * rlls_radius(n_classes, self._n_held_out)
+            radius = self.reg * rlls_radius(n_classes, self.n_held_out_)
             ratio = rlls_ratio(self.confusion_, proportions, radius)
         else:
             ratio = bbse_ratio(self.confusion_, proportions)
@@ -433,7 +439,12 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         if not hasattr(self, "estimator_"):
             return self.fit(X, y, sample_domain=sample_domain)
         self._check_params(None)
-        self._check_goes_on()
+        if getattr(self, "fit_gap_", 0.0) > getattr(self, "fit_limit_", 1.0):
+            raise ValueError(
+                "partial_fit of LabelShiftClassifier cannot go on: fit found that other class "
+                "proportions do not explain the target, and kept the source's. Adapt the features "
+                "first, or fit with check_fit=False to use every estimate."
+            )
         data = data_for_inner_predict(self, X)
         ids = np.full(len(data.ids), -1)
         if sample_domain is not None:
@@ -451,21 +462,6 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         if sample_domain is not None:
             note_domains(self, ids)
         return self
-
-    def _check_goes_on(self):
-        """Raise if there is nothing that the priors of more rows could be estimated from."""
-        if getattr(self, "fit_gap_", 0.0) > getattr(self, "fit_limit_", 1.0):
-            raise ValueError(
-                "partial_fit of LabelShiftClassifier cannot go on: fit found that other class "
-                "proportions do not explain the target, and kept the source's. Adapt the features "
-                "first, or fit with check_fit=False to use every estimate."
-            )
-        if self.method != "em" and not hasattr(self, "confusion_"):
-            raise ValueError(
-                f"partial_fit of LabelShiftClassifier(method={self.method!r}) needs the confusion "
-                "matrix of a fit with target rows, and this fit had none. Fit with sample_domain "
-                "first, or take method='em'."
-            )
 
     def _take_batch(self, X):
         proba = class_columns(self.estimator_, X, self.classes_)
