@@ -1,5 +1,7 @@
 """What holds for every estimator that learns from batches."""
 
+import copy
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -165,3 +167,78 @@ def test_rows_without_a_domain_do_not_join_a_named_one():
         with pytest.warns(skda.DomainWarning):
             model.partial_fit(X + 3.0)
         np.testing.assert_array_equal(model.transform(X, sample_domain=d), wanted)
+
+
+def random_chunks(d, seed):
+    """Return parts of the rows in a random order, each of one domain or of all at random."""
+    rng = np.random.default_rng(seed)
+    cuts = np.sort(rng.integers(2, len(d) - 1, 5))
+    for part in np.split(rng.permutation(len(d)), cuts):
+        sides = [part[d[part] == i] for i in np.unique(d)] if rng.random() < 0.5 else [part]
+        yield from (rows for rows in sides if len(rows))
+
+
+EXACT = [
+    skda.DomainScaler(),
+    skda.CORALTransformer(),
+    skda.CORALTransformer(direction="to_source", reg="ledoit-wolf"),
+    skda.LinearTransportTransformer(),
+    skda.LinearTransportTransformer(direction="to_source"),
+    skda.QuantileTransportTransformer(direction="to_source"),
+]
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("method", EXACT, ids=by_name)
+def test_batches_give_what_all_rows_give(method, seed):
+    X, _, d = rows(40)
+    X, d = np.concatenate([X, X[d < 0] * 2.0 - 1.0]), np.concatenate([d, np.full(40, -5)])
+    wanted = clone(method).fit(X, sample_domain=d).transform(X, sample_domain=d)
+    stream = clone(method)
+    for part in random_chunks(d, seed):
+        stream.partial_fit(X[part], sample_domain=d[part])
+    np.testing.assert_allclose(stream.transform(X, sample_domain=d), wanted, atol=1e-10)
+
+
+def test_sites_in_batches_have_the_effects_of_all_their_rows():
+    X, _, d = rows(40)
+    begun_with = skda.ComBatTransformer().fit(X, sample_domain=d)
+    X_new, d_new = X * 2.0 - 1.0, np.where(d < 0, -5, 6)
+    once = copy.deepcopy(begun_with).partial_fit(X_new, sample_domain=d_new)
+    stream = copy.deepcopy(begun_with)
+    for part in np.array_split(np.random.default_rng(0).permutation(len(d)), 4):
+        stream.partial_fit(X_new[part], sample_domain=d_new[part])
+    wanted = once.transform(X_new, sample_domain=d_new)
+    np.testing.assert_allclose(stream.transform(X_new, sample_domain=d_new), wanted, atol=1e-10)
+
+
+@pytest.mark.parametrize("kind", ["DomainScaler", "LinearTransportTransformer", "ComBat"])
+def test_forgetting_is_the_moments_of_weighted_rows(kind):
+    X, _, d = rows(40)
+    factor = 0.6
+    if kind == "ComBat":
+        method = skda.ComBatTransformer(forgetting_factor=factor)
+    else:
+        method = getattr(skda, kind)(forgetting_factor=factor)
+    if kind == "LinearTransportTransformer":
+        method.set_params(direction="to_source")
+    method.fit(X, sample_domain=d)
+    batches = [X[d < 0] + shift for shift in (0.0, 1.0, 3.0)]
+    for batch in batches[1:]:
+        # Rows of the source alone make no row of the target older.
+        method.partial_fit(batch, sample_domain=d[d < 0])
+        if kind == "DomainScaler":
+            method.partial_fit(X[d > 0], sample_domain=d[d > 0])
+    weights = np.repeat([factor**2, factor, 1.0], 40)
+    values = np.concatenate(batches)
+    moments = getattr(method, "moments_", None) or method.site_moments_
+    if kind == "ComBat":
+        values = (values - method.grand_mean_) / method.scale_
+    mean = np.average(values, axis=0, weights=weights)
+    assert moments[-2].count == pytest.approx(weights.sum())
+    np.testing.assert_allclose(moments[-2].mean, mean, rtol=1e-10)
+    squares = (values - mean).T * weights @ (values - mean)
+    if kind == "LinearTransportTransformer":
+        np.testing.assert_allclose(moments[-2].scatter, squares, rtol=1e-10)
+    else:
+        np.testing.assert_allclose(moments[-2].variance, np.diag(squares) / weights.sum())
