@@ -1,6 +1,7 @@
 """A stream: ``partial_fit`` in batches of rows of one target, after a fit on the source."""
 
 import numpy as np
+from sklearn.base import clone
 
 from skda import (
     CORALTransformer,
@@ -27,8 +28,9 @@ def stream(n, d):
     source, target = batches(n, d)
     ids = np.full(BATCH, -2)
 
-    def follow(method):
+    def follow(unfitted):
         def work():
+            method = clone(unfitted)
             method.partial_fit(source, sample_domain=np.full(N_SOURCE, 1))
             for start in range(0, n, BATCH):
                 method.partial_fit(target[start : start + BATCH], sample_domain=ids)
@@ -47,7 +49,9 @@ def stream(n, d):
         "skda LinearTransport": follow(LinearTransportTransformer(direction="to_source")),
         "skda DomainScaler": follow(DomainScaler()),
         "skda GaussianWeighter": follow(GaussianWeighter(min_effective_size=None)),
-        "skda QuantileTransport": follow(QuantileTransportTransformer(direction="to_source")),
+        "skda QuantileTransport": follow(
+            QuantileTransportTransformer(direction="to_source", n_quantiles=1000)
+        ),
         "floor": floor,
     }
 
