@@ -22,6 +22,8 @@ def is_net(estimator):
 
 def quick(estimator):
     estimator = clone(estimator)
+    if "random_state" in estimator.get_params():
+        estimator.set_params(random_state=0)
     if "min_effective_size" in estimator.get_params():  # so few rows would have equal weights
         return estimator.set_params(min_effective_size=None)
     return estimator.set_params(**SMALL_NET) if is_net(estimator) else estimator

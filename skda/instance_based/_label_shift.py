@@ -140,7 +140,7 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         Weight of the target rows that `target_priors_` rests on, in rows.
     target_statistic_ : ndarray of shape (n_classes,)
         What ``partial_fit`` goes on from: for "em" the mean probability of each class over these
-        rows, each corrected when it came; else the proportions of the predicted classes.
+        rows, each corrected when it came [4]_; else the proportions of the predicted classes.
     n_iter_ : int
         For "em": number of steps; 1 where nothing is iterated.
     n_features_in_ : int
@@ -432,9 +432,10 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
 
         Notes
         -----
-        "em" is then an online EM: earlier rows count as they were judged when they came, and only
-        the new ones are judged by the new priors [4]_. With "bbse" and "rlls" proportions are
-        averaged, so that batches give what all rows at once give. `check_fit` is not repeated.
+        "em" is then an incremental EM (reference 4 of the class): earlier rows count as they were
+        judged when they came, and only the new ones are judged by the new priors. With "bbse" and
+        "rlls" proportions are averaged, so that batches give what all rows at once give.
+        `check_fit` is not repeated.
         """
         if not hasattr(self, "estimator_"):
             return self.fit(X, y, sample_domain=sample_domain)
