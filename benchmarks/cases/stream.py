@@ -21,7 +21,7 @@ def batches(n, d):
     """A source, and a target of n rows to be cut into batches."""
     rng = np.random.default_rng(0)
     source = rng.normal(size=(N_SOURCE, d))
-    return source, rng.normal(size=(n, d)) * np.linspace(0.5, 2.0, d) + 1.0
+    return source, rng.normal(size=(n, d)) * np.linspace(0.9, 1.1, d) + 0.05
 
 
 def stream(n, d):
