@@ -69,12 +69,12 @@ class QuantileSketch(NamedTuple):
         return float(self.weights.sum() + sum(s.weight * s.values.shape[0] for s in self.summaries))
 
     def merge(self, new, *, forgetting_factor=1.0):
-        """Return the sketch of the rows of both, of the size of this one.
+        """Return the sketch of the rows of both.
 
         Parameters
         ----------
         new : QuantileSketch
-            Of rows with the same features.
+            Of rows with the same features, and of the same size.
         forgetting_factor : float, default=1.0
             In (0, 1]: factor of the weight of every row of this sketch; 1 forgets nothing.
 

@@ -228,13 +228,12 @@ class QuantileTransportTransformer(ReferenceMapTransformer):
         return self.sketches_, self.reference_sketch_
 
     def _merged(self, old, X, data):
-        new = self._sketch_of(X)
-        if old is not None:
-            # Stored where the rows of fit came from, which may be another device than the
-            # arithmetic's.
-            old = old.at(data.backend.asarray)
-            new = old.merge(new, forgetting_factor=self.forgetting_factor)
-        return new.at(data.to_input)
+        if old is None:
+            return self._sketch_of(X).at(data.to_input)
+        # Stored where the rows of fit came from, which may be another device than the arithmetic's.
+        old = old.at(data.backend.asarray)
+        new = QuantileSketch.of(X, size=old.size)
+        return old.merge(new, forgetting_factor=self.forgetting_factor).at(data.to_input)
 
     def _common(self, parts):
         parts = list(parts)
@@ -250,7 +249,9 @@ class QuantileTransportTransformer(ReferenceMapTransformer):
     def _learn_maps(self, own, reference, keep, changed):
         knots = {i: x for i, x in self.knots_.items() if i not in changed}
         images = {i: x for i, x in self.images_.items() if i not in changed}
-        values = None if reference is None else reference.knots()
+        # Sorted anew only where rows have come to it.
+        known = reference is self.reference_sketch_
+        values = self.reference_values_ if known else reference.knots()
         for domain in changed if reference is not None else ():
             x = own[domain].knots()
             knots[domain], images[domain] = keep(x), keep(_images(x, values))
