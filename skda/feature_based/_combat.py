@@ -359,10 +359,11 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
             new[domain] = m
         keep = data.to_input
         effects = {i: [keep(x) for x in self._effects(m, self.varies_)] for i, m in new.items()}
-        # Stored when all are found: the old ones stay valid if this batch fails.
-        for domain, m in new.items():
-            self.site_moments_[domain] = m.at(keep)
-            self.site_locations_[domain], self.site_variances_[domain] = effects[domain]
+        found = {i: m.at(keep) for i, m in new.items()}
+        # New objects, when all are found: the old ones stay valid if this batch fails.
+        self.site_moments_ = self.site_moments_ | found
+        self.site_locations_ = self.site_locations_ | {i: e[0] for i, e in effects.items()}
+        self.site_variances_ = self.site_variances_ | {i: e[1] for i, e in effects.items()}
         add_domains(self, data)
         return self
 

@@ -399,7 +399,9 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
             )
         reference = data.backend.asarray(self.reference_rows_)
         maps = {i: self._learnt_map(X, reference, None, data.to_input) for i, X in rows.items()}
-        # Stored when all are found: the old ones stay valid if this batch fails.
+        # New objects, when all are found: the old ones stay valid if this batch fails.
+        self.rows_, self.images_ = dict(self.rows_), dict(self.images_)
+        self.costs_, self.marginal_errors_ = dict(self.costs_), dict(self.marginal_errors_)
         for domain, learnt in maps.items():
             self._set_map(domain, learnt)
         add_domains(self, data)
