@@ -22,7 +22,7 @@ from .._array._devices import find_backend
 from .._core._meta_estimator import check_row_weights
 from .._core._param_checks import check_bool, check_option
 from .._core._routing import DomainRouting
-from .._core._sample_domain import check_sample_domain
+from .._core._sample_domain import check_sample_domain, note_domains
 from .._core._validation import (
     data_for_fit,
     data_for_predict,
@@ -297,6 +297,10 @@ class BaseDeep(
         # Weights of an interrupted step are neither the old nor the new ones.
         with unfitted_on_failure(self):
             self._train_stages(data, y, weights, fresh=False, chunk=epochs is not None)
+        if sample_domain is not None:
+            note_domains(self, data.ids)
+            self.source_domains_ = sorted({*self.source_domains_, *data.source_domains})
+            self.target_domains_ = sorted({*self.target_domains_, *data.target_domains})
         return self
 
     def _row_weights(self, sample_weight, data):

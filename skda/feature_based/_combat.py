@@ -11,6 +11,7 @@ from .._array._rows import take_columns, take_rows
 from .._core._base_transformer import BaseDomainTransformer
 from .._core._param_checks import (
     check_bool,
+    check_forgetting_factor,
     check_integer,
     check_option,
     check_real,
@@ -18,7 +19,7 @@ from .._core._param_checks import (
     column_positions,
 )
 from .._core._validation import data_for_fit
-from ._direction import add_domains, check_forgetting_factor, check_knows_reference, has_reference
+from ._direction import add_domains, check_knows_reference, has_reference
 from ._domain_scaler import feature_moments, merge_feature_moments
 
 
@@ -339,10 +340,7 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         name = type(self).__name__
         if sample_domain is not None:
             check_knows_reference(self, self.site_moments_ or self.reference == "target")
-        earlier = self._fit_domains
         data = data_for_fit(self, X, None, sample_domain, one_sided=True, reset=False)
-        # Known only when its effects are.
-        self._fit_domains = earlier
         if sample_domain is None:
             return self  # nothing to adapt to, which has been warned of
         new = {}
@@ -359,8 +357,13 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
                     f"{domain} has 1 sample. Add rows or leave that domain out."
                 )
             new[domain] = m
-        for domain, m in new.items():
-            self._set_site(domain, m, self.varies_, data.to_input)
+        keep = data.to_input
+        effects = {i: [keep(x) for x in self._effects(m, self.varies_)] for i, m in new.items()}
+        found = {i: m.at(keep) for i, m in new.items()}
+        # New objects, when all are found: the old ones stay valid if this batch fails.
+        self.site_moments_ = self.site_moments_ | found
+        self.site_locations_ = self.site_locations_ | {i: e[0] for i, e in effects.items()}
+        self.site_variances_ = self.site_variances_ | {i: e[1] for i, e in effects.items()}
         add_domains(self, data)
         return self
 

@@ -106,6 +106,7 @@ BAD = [
     ("min_steps", [-1, 1.5, None]),
     ("batch_size", [0, None]),
     ("patience", [0, "5"]),
+    ("forgetting_factor", [0, 1.5, "1"]),
     ("batch_norm", [True, None, 0, "source"]),
     ("input_scaling", ["target", True, False]),
     ("precision", ["fp16", None, 16]),
