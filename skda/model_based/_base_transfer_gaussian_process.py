@@ -18,8 +18,13 @@ from .._core._validation import (
     fresh_fit,
     one_class_explained,
 )
+from .._numerics._budget import check_memory, warn_if_long
 from ._base_source_model import warn_without_labels
 from ._transfer_kernel import TransferKernel, check_rho
+
+
+_MATRICES = 8  # of size n x n: the kernel, its derivatives and its factor
+_CUBE_SECONDS = 5e-9  # measured: the search of the kernel's parameters takes this times n³
 
 
 def with_domain(features, ids):
@@ -65,6 +70,7 @@ class TransferGaussianProcess(DomainRouting, BaseEstimator):
                 )
             process = self._process(self._transfer_kernel(learns))
             features = check_array(data.X, dtype=np.float64)
+            self._check_size(len(rows), features)
             with one_class_explained(self, data.y_source), self._own_bounds_in_silence():
                 # It could be fitted with the target's classes, but there is nothing to transfer.
                 if is_classifier(self) and len(np.unique(data.y_source)) < 2:
@@ -73,6 +79,13 @@ class TransferGaussianProcess(DomainRouting, BaseEstimator):
                     with_domain(features, data.ids)[rows], take_labels(data.y, rows)
                 )
         return self
+
+    def _check_size(self, n, features):
+        """Warn if the kernel matrices will take long; raise if they do not fit in memory."""
+        who, what = type(self).__name__, f"the kernel matrices of {n} labeled rows"
+        hint = "Fit on a sample of the source rows, or take a method of linear models or trees."
+        check_memory(who, what, _MATRICES * n * n, features, hint=hint)
+        warn_if_long(who, what, _CUBE_SECONDS * n**3, features, hint=hint)
 
     @contextmanager
     def _own_bounds_in_silence(self):

@@ -317,3 +317,10 @@ def test_missing_values_are_named():
     X[-1, 0] = np.nan
     with pytest.raises(ValueError, match="NaN"):
         TransferGaussianProcessRegressor().fit(X, few(y, d, 10), sample_domain=d)
+
+
+def test_kernels_that_do_not_fit_are_refused_beforehand(monkeypatch):
+    X, y = np.random.default_rng(0).normal(size=(40, 2)), np.zeros(40)
+    monkeypatch.setattr("skda._numerics._budget._free_bytes", lambda: 1000)
+    with pytest.raises(MemoryError, match="kernel matrices of 40 labeled rows.*sample"):
+        TransferGaussianProcessRegressor().fit(X, y, sample_domain=np.repeat([1, -2], 20))
