@@ -22,7 +22,6 @@ from .._numerics._budget import check_memory, warn_if_long
 from ._base_source_model import warn_without_labels
 from ._transfer_kernel import TransferKernel, check_rho
 
-
 _MATRICES = 8  # of size n x n: the kernel, its derivatives and its factor
 _CUBE_SECONDS = 5e-9  # measured: the search of the kernel's parameters takes this times n³
 

@@ -322,5 +322,5 @@ def test_missing_values_are_named():
 def test_kernels_that_do_not_fit_are_refused_beforehand(monkeypatch):
     X, y = np.random.default_rng(0).normal(size=(40, 2)), np.zeros(40)
     monkeypatch.setattr("skda._numerics._budget._free_bytes", lambda: 1000)
-    with pytest.raises(MemoryError, match="kernel matrices of 40 labeled rows.*sample"):
+    with pytest.raises(MemoryError, match=r"kernel matrices of 40 labeled rows.*sample"):
         TransferGaussianProcessRegressor().fit(X, y, sample_domain=np.repeat([1, -2], 20))
