@@ -187,32 +187,38 @@ class PairTest:
         done = 0
         while done < n_pairs and alarm is None:
             n = min(n_pairs - done, _PAIRS - len(self.recent[0]))
-            used, tested = self._pairs(rows[2 * done : 2 * (done + n)])
+            part = rows[2 * done : 2 * (done + n)]
+            places = (self.rng.random(n) * len(self.pool)).astype(np.int64)
+            used, tested = self._pairs(part, places)
             at = tested_at[done : done + n]
             best, alarm = self.detectors.advance(
                 self._factors(used, tested), first_row + at, threshold
             )
             values.append(best)
-            self._learn_from(used, tested)
+            # Rows after an alarm are not watched, so they leave no trace either.
+            n = len(best)
+            self._join_pool(part[: 2 * n : 2], places[:n])
+            self._learn_from(used[:n], tested[:n])
             done += n
         # A row that is not tested leaves the evidence as it was.
         n_watched = len(table) if alarm is None else int(at[alarm]) + 1
         tests_before = np.searchsorted(tested_at, np.arange(n_watched), side="right")
         return np.concatenate(values)[tests_before], None if alarm is None else n_watched - 1
 
-    def _pairs(self, rows):
-        """Return features of used and of tested rows, in pairs; other rows join the reference."""
-        n = len(rows) // 2
-        places = (self.rng.random(n) * len(self.pool)).astype(np.int64)
-        joining, latest = rows[0::2], {}
-        used = np.empty((n, rows.shape[1]))
-        for i, place in enumerate(places):
-            # A row may be used that joined a few rows before.
-            used[i] = joining[latest[place]] if place in latest else self.pool[place]
+    def _pairs(self, rows, places):
+        """Return features of used reference rows, at these places, and of tested rows."""
+        used, latest = self.pool[places], {}
+        for i, place in enumerate(places.tolist()):
+            # The row at a place may have joined only a few pairs before.
+            if place in latest:
+                used[i] = rows[2 * latest[place]]
             latest[place] = i
-        for place, i in latest.items():
-            self.pool[place] = joining[i]
         return self.features(used), self.features(rows[1::2])
+
+    def _join_pool(self, rows, places):
+        """Put untested rows in the places of used ones."""
+        # With repeated places the last row counts.
+        self.pool[places] = rows
 
     def _factors(self, used, tested):
         """Return the function that gives the e-factors of a slice of the pairs."""
