@@ -68,6 +68,13 @@ class DriftMonitor(BaseEstimator):
     pvalue_ : float
         Bound on the chance of as much evidence as the largest so far if nothing has changed: in as
         many rows ("rate"), or in a stream without end ("ever").
+    features_ : dict
+        Evidence against each feature by its name, the largest first, to be compared with
+        `threshold_`. "name (missing)" is evidence that its values are missing more or less often
+        than before. The tests of all features together have one entry.
+    trace_ : tuple of two ndarrays
+        Rows and evidence since `fit` or the last `reset`; of long streams the largest values over
+        spans of rows.
     threshold_ : float
         1 / `alpha`.
     n_rows_seen_ : int
@@ -262,11 +269,7 @@ class DriftMonitor(BaseEstimator):
 
     @property
     def features_(self):
-        """Evidence against each feature, the largest first, to be compared with `threshold_`.
-
-        A dict from names to e-values; "name (missing)" is evidence that its values are missing
-        more or less often than before. The tests of all features together have one entry.
-        """
+        """Evidence against each feature, the largest first."""
         check_is_fitted(self, "threshold_")
         values = self._test.evalues()
         order = np.argsort(-values, kind="stable")
@@ -274,10 +277,7 @@ class DriftMonitor(BaseEstimator):
 
     @property
     def trace_(self):
-        """Evidence over time since `fit` or the last `reset`: rows and e-values.
-
-        Two arrays. Long streams are thinned to the maxima over spans of rows.
-        """
+        """Rows and evidence since the start, in bounded memory."""
         check_is_fitted(self, "threshold_")
         ends, values = self._trace.series()
         return ends + self._first_row, values
