@@ -9,7 +9,7 @@ import numpy as np
 
 # Rows that wait unsorted before they join the sorted bag. More make comparisons among them dear,
 # fewer make the joins too many; the unsigned bytes that count them end at 255.
-BLOCK = 128
+BLOCK = 192
 # Cells of the comparisons among waiting rows that are held at a time.
 _TILE_CELLS = 2**22
 # From this many rows on, one search per feature is faster than one step per bit for all.
@@ -126,7 +126,10 @@ class NumberBag:
         return BLOCK - len(self.waiting)
 
     def _note_missing(self):
-        self.n_missing = np.isinf(self.bag).sum(axis=1)
+        self.n_missing = np.zeros(len(self.bag), dtype=np.int64)
+        # They stand last, so that most features need one look.
+        some = np.flatnonzero(np.isinf(self.bag[:, -1]))
+        self.n_missing[some] = np.isinf(self.bag[some]).sum(axis=1)
 
     def pvalues(self, rows, u_value, u_missing):
         """Return the p-values of the next rows, and of whether their values are missing.
@@ -172,7 +175,7 @@ class NumberBag:
     def settle(self, rng):
         """Let the waiting rows join the sorted bag; random members leave what is too full."""
         merged = merge_sorted(self.bag, self.waiting, self.places[: len(self.waiting)])
-        self.bag = np.ascontiguousarray(_without_some(merged, self.max_rows, rng))
+        self.bag = _without_some(merged, self.max_rows, rng)
         self._note_missing()
         self.waiting, self.places = self.waiting[:0], self.places[:0]
 
@@ -184,7 +187,8 @@ def _without_some(bag, max_rows, rng):
     excess = bag.shape[1] - max_rows
     if excess <= 0:
         return bag
-    return np.delete(bag, rng.choice(bag.shape[1], excess, replace=False), axis=1)
+    stays = np.delete(np.arange(bag.shape[1]), rng.choice(bag.shape[1], excess, replace=False))
+    return np.take(bag, stays, axis=1)
 
 
 class CategoryBag:

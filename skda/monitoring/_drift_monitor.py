@@ -124,7 +124,7 @@ class DriftMonitor(BaseEstimator):
     Features keep no order in time: rows must be exchangeable while nothing has changed. Rows that
     come in runs (sorted by class, or a trend within each day) sound the alarm, rightly.
 
-    Cost per row O(n_features (log max_rows + max_rows / 128)) for "conformal". Computed on the
+    Cost per row O(n_features (log max_rows + max_rows / 192)) for "conformal". Computed on the
     host. Array level (b).
 
     References

@@ -20,8 +20,8 @@ _LEAST = 1e-12
 
 # The trace of a stream without end has at most this many points.
 _MAX_POINTS = 4096
-# Cells of an array that are worked on at a time: some tens of MB.
-_TILE_CELLS = 2**20
+# Cells of an array that are worked on at a time, so that it stays in the cache.
+_TILE_CELLS = 2**14
 
 
 def e_factors(p):
@@ -42,6 +42,11 @@ def e_factors(p):
     factors[:, -2] = 0.5 / np.sqrt(np.maximum(p, _LEAST))
     factors[:, -1] = 0.5 / np.sqrt(np.maximum(1.0 - p, _LEAST))
     return factors
+
+
+def _flat(array, shape):
+    """Return an array repeated to a shape, with the cells of each of its rows side by side."""
+    return np.broadcast_to(array, shape).reshape(shape[0], -1)
 
 
 class Detectors:
@@ -87,28 +92,31 @@ class Detectors:
         alarm : int or None
             Index of the row at which the threshold was reached.
         """
-        state = self.state[:, :, units]
-        n_units = state.shape[2]
+        shape = self.state[:, :, units].shape
+        state = self.state[:, :, units].ravel()
         tile = max(1, _TILE_CELLS // max(state.size, 1))
         peaks = [np.empty(0)]
         for start in range(0, len(rows), tile):
             part = slice(start, start + tile)
-            added = self._weights(rows[part])[:, :, None, None]
+            e, added = factors(part)[:, None], self._weights(rows[part])[:, :, None, None]
             if counts is not None:
                 added = added * counts[part][:, None, None, :]
-            e = factors(part)
-            history = np.empty((len(e), 2, e.shape[1], n_units))
+            history = np.empty((len(e), *shape))
             # The one loop over rows: two operations on all units and factors at once, so that
-            # the result does not depend on how the rows came in batches.
-            for new, weight, factor in zip(history, added, e, strict=True):
+            # the result does not depend on how the rows came in batches. On flat arrays, whose
+            # operations start in half the time.
+            news = history.reshape(len(e), -1)
+            factors_of, weights_of = (_flat(array, history.shape) for array in (e, added))
+            for new, weight, factor in zip(news, weights_of, factors_of, strict=True):
                 np.add(state, weight, out=new)
-                new *= factor
+                np.multiply(new, factor, out=new)
                 state = new
             best = history[:, 0].mean(axis=1).max(axis=1, initial=0.0)
             over = np.flatnonzero(best >= threshold)
             n = int(over[0]) + 1 if len(over) else len(best)
             peaks.append(best[:n])
-            self.state[:, :, units] = state = history[n - 1].copy()
+            self.state[:, :, units] = history[n - 1]
+            state = history[n - 1].ravel()
             self.n_seen += n
             if len(over):
                 return np.concatenate(peaks), start + n - 1
