@@ -30,8 +30,8 @@ class StreamingAdapter(BaseEstimator):
     """Predict on a stream, watch it, and align the model again when an alarm sounds.
 
     The fitted model stays as it is but for its maps: when the monitor sounds the alarm,
-    :func:`~skda.adapt_to` teaches a copy of the model a new domain from the rows since the
-    estimated change, without labels. Later rows are predicted as rows of that domain, and
+    :func:`~skda.adapt_to` teaches a copy of the model a new domain from the rows of the new
+    state, without labels. Later rows are predicted as rows of that domain, and
     the monitor starts again with those rows as its reference. The log names every decision, and
     can be replayed.
 
@@ -44,13 +44,14 @@ class StreamingAdapter(BaseEstimator):
     monitor : DriftMonitor or None, default=None
         Unfitted. None is ``DriftMonitor()``.
     align : bool, default=True
-        False: only note alarms. After each the monitor starts again with the rows since the change.
+        False: only note alarms. After each the monitor starts again with the rows of the new state.
     refine : bool, default=True
         Whether a map goes on learning after the alarm: when the rows of the new state are twice,
         four times, … as many, up to `max_rows`. False keeps the map of the first rows.
     min_rows : int, default=100
-        Number of rows since the estimated change that alignment waits for, at least 10. More
-        make better maps and keep the old map for longer.
+        Number of rows of the new state that alignment waits for, at least 10: rows from the middle
+        between the estimated change and the alarm on, so that few of the old state are among them.
+        More make better maps and keep the old map for longer.
     max_rows : int, default=2000
         Latest rows kept, and used for one alignment, at most; at least `min_rows`.
 
@@ -266,7 +267,10 @@ class StreamingAdapter(BaseEstimator):
             return rows
         alarm_row = self._offset + self.monitor_.alarm_row_
         self._since = self._offset + self.monitor_.since_
-        self._due = max(alarm_row + 1, self._since + self.min_rows)
+        # The estimate may be early by a few rows, and rows of the old state must not belong to the
+        # new one, so the first half of the rows before the alarm is left out.
+        self._first = (self._since + alarm_row + 1) // 2
+        self._due = max(alarm_row + 1, self._first + self.min_rows)
         self._refine_at = None
         rows = take_rows(rows, np.arange(alarm_row + 1 - self.n_rows_seen_))
         named = list(self.monitor_.features_.items())[:_NAMED]
@@ -296,7 +300,7 @@ class StreamingAdapter(BaseEstimator):
 
     def _start_again(self):
         """Let the model learn the state since the change, and the monitor watch that state."""
-        rows = self._latest(self.n_rows_seen_ - self._since)
+        rows = self._latest(self.n_rows_seen_ - self._first)
         n = n_rows(rows)
         if self.align:
             domain = self._new_domain()
@@ -317,7 +321,7 @@ class StreamingAdapter(BaseEstimator):
         n = self.n_rows_seen_ - self._last_learnt()
         rows = self._latest(n)
         adapt_to(self.model_, rows, self.domain_)
-        total = self.n_rows_seen_ - self._since
+        total = self.n_rows_seen_ - self._first
         self._refine_at = self.n_rows_seen_ + total if 2 * total <= self.max_rows else None
         self._note("refine", since=self._since, n_rows=n_rows(rows))
 

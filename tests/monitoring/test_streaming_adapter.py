@@ -86,7 +86,10 @@ def test_the_log_says_what_was_done_in_plain_values(kept_up):
         assert set(alarm["features"]) <= {"x0", "x1"} and alarm["evalue"] >= 1e6
     aligned = [r for r in adapter.log_ if r["event"] == "align"]
     assert [r["domain"] for r in aligned] == [-2, -3] and adapter.domain_ == -3
-    assert all(r["n_rows"] >= 100 and r["row"] == r["since"] + r["n_rows"] for r in aligned)
+    for alarm, align in zip(alarms, aligned, strict=True):
+        # From the middle between the change and the alarm on, where none is of the old state.
+        first = align["row"] - align["n_rows"]
+        assert align["n_rows"] == 100 and first == (alarm["since"] + alarm["row"]) // 2
     assert adapter.n_rows_seen_ == 1100
     table = adapter.log_frame()
     assert isinstance(table, pd.DataFrame) and table["event"].tolist() == events(adapter)
@@ -94,11 +97,9 @@ def test_the_log_says_what_was_done_in_plain_values(kept_up):
 
 def test_maps_are_refined_when_the_rows_double(kept_up):
     refined = [r for r in kept_up[0].log_ if r["event"] == "refine" and r["domain"] == -3]
-    since = refined[0]["since"]
-    first = next(r for r in kept_up[0].log_ if r["event"] == "align" and r["domain"] == -3)
-    assert [r["row"] - since for r in refined] == [2 * first["n_rows"], 4 * first["n_rows"]][
-        : len(refined)
-    ]
+    aligned = [r for r in kept_up[0].log_ if r["event"] == "align"][-1]
+    assert [r["row"] - aligned["row"] for r in refined] == [100, 300]
+    assert [r["n_rows"] for r in refined] == [100, 200]
     plain = StreamingAdapter(fitted_model(), DriftMonitor(random_state=0), refine=False)
     run(plain.fit(rows_of(300, 2)[0], sample_domain=1))
     assert "refine" not in events(plain)
