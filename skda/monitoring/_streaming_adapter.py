@@ -103,7 +103,7 @@ class StreamingAdapter(BaseEstimator):
     >>> adapter = StreamingAdapter(model, DriftMonitor(random_state=0))
     >>> adapter = adapter.fit(X[:500], sample_domain=1).update(X[500:1200])
     >>> [record["event"] for record in adapter.log_]
-    ['fit', 'alarm', 'align', 'refine']
+    ['fit', 'alarm', 'align']
     >>> bool(np.mean(adapter.predict(X[1200:]) == y[1200:]) > 0.95)
     True
     """
