@@ -219,6 +219,14 @@ def test_after_an_alarm_rows_are_counted_until_reset():
     assert monitor.trace_[0][0] == 300
 
 
+def test_random_numbers_are_new_after_reset():
+    # Ties alone: the p-values are the random numbers that break them.
+    ones = np.ones((50, 1))
+    monitor = DriftMonitor(random_state=0).fit(ones)
+    first = monitor.update(ones).evalue_
+    assert monitor.reset().update(ones).evalue_ != first
+
+
 def test_a_refit_forgets_all():
     monitor = DriftMonitor(random_state=0).fit(normal(300)).update(shifted(0, 200, 3.0))
     monitor.fit(normal(300))
