@@ -18,6 +18,7 @@ TITLES = {
     "metrics": "Metrics and scorers",
     "model_selection": "Model selection",
     "inspection": "Inspection",
+    "monitoring": "Monitoring",
     "datasets": "Data sets",
 }
 

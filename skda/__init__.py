@@ -137,6 +137,7 @@ _SUBPACKAGES = [
     "inspection",
     "metrics",
     "model_selection",
+    "monitoring",
 ]
 
 # Subpackages that need more than the base installation, and the extra that brings it.

@@ -17,6 +17,8 @@ MAY_IMPORT = {
     "_core": {"_array"},
     "_numerics": {"_array"},
     "model_selection": FOUNDATION | {"metrics", "pipeline"},
+    # Aligns a model again by adapt_to when an alarm sounds.
+    "monitoring": FOUNDATION | {"pipeline"},
     # Puts methods of all kinds together.
     "ensemble": FOUNDATION
     | {"feature_based", "instance_based", "metrics", "model_selection", "pipeline"},
