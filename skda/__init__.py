@@ -62,6 +62,8 @@ _PUBLIC = {
         "AutoAdaptRegressor",
         "ConsensusClassifier",
         "ConsensusRegressor",
+        "ViewFusionClassifier",
+        "ViewFusionRegressor",
         "default_candidates",
     ],
     "feature_based": [
