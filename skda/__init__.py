@@ -54,6 +54,7 @@ _PUBLIC = {
         "PrototypicalNetworkClassifier",
         "RelationNetworkClassifier",
         "SHOTClassifier",
+        "TwoTowerClassifier",
         "WDGRLClassifier",
         "WDGRLRegressor",
     ],

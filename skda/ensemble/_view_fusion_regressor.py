@@ -1,4 +1,4 @@
-"""Predict a value by several views of a row, each with an estimator and an adaptation of its own."""
+"""Predict a value by several views of a row, each with an estimator and a map of its own."""
 
 import numpy as np
 
