@@ -124,7 +124,7 @@ class BaseViewFusion(DomainRouting, MetaEstimatorMixin, BaseEstimator):
     def _check_params(self):
         check_option("fusion", self.fusion, FUSIONS)
         check_bool("use_target_labels", self.use_target_labels)
-        if not callable(getattr(self.cv, "split", None)):
+        if not is_splitter(self.cv):
             hint = "Or pass a splitter such as skda.model_selection.DomainStratifiedKFold."
             check_integer("cv", self.cv, low=2, hint=hint)
         if self.n_jobs is not None:
@@ -137,11 +137,12 @@ class BaseViewFusion(DomainRouting, MetaEstimatorMixin, BaseEstimator):
 
     def _check_names(self):
         """Raise unless the estimators are those of the views, whose names are free."""
-        views = self.views if isinstance(self.views, dict) else {}
-        if set(self.estimators) != set(views):
+        # What is no dict of views is refused by its own rule.
+        views = self.views if isinstance(self.views, dict) else self.estimators
+        if self.estimators.keys() != views.keys():
             raise ValueError(
-                f"estimators must have one entry per view; got {sorted(self.estimators)} for the "
-                f"views {sorted(views)}. Or pass one estimator for all views."
+                f"estimators must have one entry per view; got {list(self.estimators)} for the "
+                f"views {list(views)}. Or pass one estimator for all views."
             )
         taken = sorted(set(self.estimators) & set(inspect.signature(type(self)).parameters))
         if taken:
@@ -268,14 +269,15 @@ class BaseViewFusion(DomainRouting, MetaEstimatorMixin, BaseEstimator):
         n = len(data.ids)
         if not data.adapts:
             codes = self._codes(data)
-            n_folds = N_FOLDS if hasattr(self.cv, "split") else self.cv
+            # A splitter of domains cannot split rows without any.
+            n_folds = N_FOLDS if is_splitter(self.cv) else self.cv
             folds = dealt_folds(codes, check_random_state(self.random_state), n_folds)
             return [
                 (np.flatnonzero(folds != fold), np.flatnonzero(folds == fold))
                 for fold in range(folds.max() + 1)
             ]
         splitter = self.cv
-        if not hasattr(splitter, "split"):
+        if not is_splitter(splitter):
             splitter = DomainStratifiedKFold(
                 self.cv, shuffle=True, random_state=check_random_state(self.random_state)
             )
@@ -342,6 +344,11 @@ def _check_some_numbers(X):
             )
     if getattr(getattr(X, "dtype", None), "kind", "") == "c":
         raise ValueError("Complex data not supported: X must be real. Pass its parts as columns.")
+
+
+def is_splitter(cv):
+    """Return whether this has the methods of a cross-validator; texts have a ``split``, too."""
+    return hasattr(cv, "split") and hasattr(cv, "get_n_splits")
 
 
 def check_is_predictor(name, estimator, task):
