@@ -84,9 +84,11 @@ class TowerNet(PairedNet):
     def losses(self, batch):
         """Return the criterion on the source rows and the weighted loss of the pairs, or None."""
         supervised, contrast = super().losses(batch)
+        # Not kept: tensors with a gradient cannot be copied or pickled.
+        outputs, self.outputs_ = self.outputs_, None
         # Pairs need no second domain: without target rows those of the source are compared.
         if contrast is None and self.alignment is not None:
-            source, _ = batch.by_domain(*self.outputs_)
+            source, _ = batch.by_domain(*outputs)
             contrast = self.alignment_.weighted(source, None, self.weight_now())
         return supervised, contrast
 
