@@ -1,5 +1,6 @@
 """Towers: one network per view, whose embeddings of the same row are to lie side by side."""
 
+import itertools
 import math
 
 import torch
@@ -33,11 +34,14 @@ def info_nce(a, b, temperature):
 
 
 class PairedViewsLoss(AlignmentLoss):
-    """InfoNCE over all pairs of views, among the rows of one side that have both."""
+    """InfoNCE over all pairs of views, among the rows of one side that have both.
 
-    def __init__(self, n_views, temperature):
+    ``complete`` says that all rows of the training have all views, so that the loss need not ask.
+    """
+
+    def __init__(self, n_views, temperature, complete=False):
         super().__init__()
-        self.n_views, self.temperature = n_views, temperature
+        self.n_views, self.temperature, self.complete = n_views, temperature, complete
 
     @staticmethod
     def check_params(params):
@@ -48,7 +52,7 @@ class PairedViewsLoss(AlignmentLoss):
     @classmethod
     def for_network(cls, module, n_features, n_outputs, *, temperature):
         """Return the loss for the views of a module."""
-        return cls(len(module.towers), temperature)
+        return cls(len(module.towers), temperature, module.complete)
 
     def forward(self, source, target):
         """Return the loss of a batch, a mean over its pairs; either side may be None."""
@@ -59,14 +63,15 @@ class PairedViewsLoss(AlignmentLoss):
             if side is None:
                 continue
             embeddings, present = unpacked(side.features, self.n_views)
-            for i, j in torch.combinations(torch.arange(self.n_views)).tolist():
-                paired = present[:, i] & present[:, j]
-                n_pairs = int(paired.sum())
+            for i, j in itertools.combinations(range(self.n_views), 2):
+                a, b = embeddings[:, i], embeddings[:, j]
+                if not self.complete:
+                    paired = present[:, i] & present[:, j]
+                    a, b = a[paired], b[paired]
                 # A single row has no other one to be told from.
-                if n_pairs > 1:
-                    a, b = embeddings[paired, i], embeddings[paired, j]
-                    losses.append(n_pairs * info_nce(a, b, self.temperature))
-                    sizes.append(n_pairs)
+                if len(a) > 1:
+                    losses.append(len(a) * info_nce(a, b, self.temperature))
+                    sizes.append(len(a))
         if not sizes:
             return 0.0 * (target if source is None else source).features.sum()
         return sum(losses) / sum(sizes)
@@ -108,10 +113,13 @@ class Towers(nn.Module):
         Number of classes.
     view_dropout : float
         Probability that a view of a row does not reach the classifier in a step of the training.
+    complete : bool
+        Whether no value is missing in the training, so that a step need not ask the device.
     """
 
-    def __init__(self, towers, columns, *, n_components, n_outputs, view_dropout):
+    def __init__(self, towers, columns, *, n_components, n_outputs, view_dropout, complete):
         super().__init__()
+        self.complete = complete
         self.towers = nn.ModuleList(towers)
         self.head = nn.Linear(n_components, n_outputs)
         self.n_components, self.view_dropout = n_components, view_dropout
@@ -132,7 +140,7 @@ class Towers(nn.Module):
         present = ~missing.all(dim=1)
         # Inputs have been centered, so that 0 is the mean of a column.
         x = torch.where(missing, 0.0, x)
-        if present.all():
+        if (self.training and self.complete) or present.all():
             return normalize(self.towers[i](x)[0], dim=1), present
         rows = present.nonzero()[:, 0]
         # Batch normalization cannot train on a single row, which counts as missing in this step.

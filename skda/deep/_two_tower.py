@@ -369,7 +369,12 @@ class TwoTowerClassifier(DeepClassifier):
         data = super()._data(X, y, sample_domain, reset=reset, chunk=chunk)
         if reset:
             self.views_ = self._checked_views()
-        self._check_views_of(data)
+        self._complete = self._check_views_of(data)
+        # A training that goes on may be with other gaps than before.
+        if not reset:
+            for part in (self.net_.module_, self.net_.alignment):
+                if part is not None:
+                    part.complete = self._complete
         return data
 
     def _data_for_predict(self, X, sample_domain, method):
@@ -392,10 +397,12 @@ class TwoTowerClassifier(DeepClassifier):
         return views
 
     def _check_views_of(self, data):
+        """Raise if a row has no view; return whether no value is missing."""
         missing = missing_entries(data.X)
         if missing.any():
             present = [~missing[:, columns].all(axis=1) for columns in self.views_.values()]
             check_every_row_has_a_view(np.stack(present, axis=1), self.views_)
+        return not missing.any()
 
     def _scaling_of(self, X, data, sides):
         """Return center and spread of what is known of the inputs of these sides."""
@@ -440,6 +447,8 @@ class TwoTowerClassifier(DeepClassifier):
             n_components=self.n_components,
             n_outputs=self._n_outputs(),
             view_dropout=self.view_dropout,
+            # Of a file that was loaded nothing is known.
+            complete=getattr(self, "_complete", False),
         )
 
     def _plain_state(self):

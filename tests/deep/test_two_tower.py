@@ -236,6 +236,23 @@ def test_pairs_of_the_source_are_enough_where_no_domain_is_known():
     assert (found[:, 0] == np.arange(60)).mean() > 0.4
 
 
+def test_a_training_may_go_on_with_gaps_that_the_first_rows_had_not():
+    X, y, d = pairs_of_views(n=30)
+    full = np.hstack([X[:, :4], np.tanh(X[:, :4])])
+    net = TwoTowerClassifier(VIEWS, max_epochs=2, warm_start=True, **SMALL)
+    net.fit(full, y, sample_domain=d)
+    assert net.net_.module_.complete and net.net_.alignment_.complete
+    net.fit(X, y, sample_domain=d)
+    assert not net.net_.module_.complete and not net.net_.alignment_.complete
+    assert np.isfinite(net.predict_proba(X)).all()
+    # What need not be asked for is left out of the steps, and nothing else.
+    again = TwoTowerClassifier(VIEWS, max_epochs=2, **SMALL)
+    wanted = again.fit(full, y, sample_domain=d).predict_proba(full)
+    again._check_views_of = lambda data: False
+    found = again.fit(full, y, sample_domain=d).predict_proba(full)
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
+
+
 def test_weights_can_be_stored_as_plain_values(paired):
     net, _, (X, _, _) = paired
     file = io.BytesIO()
