@@ -52,8 +52,9 @@ class TwoTowerClassifier(DeepClassifier):
     alignment_schedule : {"constant", "sigmoid"} or callable, default="constant"
         Factor of the weight in the course of the training. "sigmoid" grows from 0 to 1 as
         2/(1 + exp(-10 p)) - 1, where p is the progress from 0 to 1; a callable gets p.
-    temperature : float, default=0.1
-        Divides the cosines of the embeddings; lowering it looks more at the nearest wrong partners.
+    temperature : float, default=0.3
+        Divides the cosines of the embeddings; lowering it looks more at the nearest wrong partners,
+        which makes `kneighbors` more exact and may cost the classifier some accuracy.
     view_dropout : float, default=0.2
         Probability that a view of a row does not reach the classifier in a step of the training,
         so that it does not rely on having them all.
@@ -217,7 +218,7 @@ class TwoTowerClassifier(DeepClassifier):
         n_components=32,
         alignment_weight=1.0,
         alignment_schedule="constant",
-        temperature=0.1,
+        temperature=0.3,
         view_dropout=0.2,
         use_target_labels=False,
         lr=None,

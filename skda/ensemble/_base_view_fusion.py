@@ -30,8 +30,6 @@ from ..model_selection._source_only import fitted_on_source, hide_target_labels
 from ._base_consensus import without_target_labels
 from ._candidates import plain_estimator
 
-FUSIONS = ("mean", "learned")
-
 # Rows with all views from which weights are learned; fewer say little, and the mean is as good.
 _LEAST_COMPLETE = 10
 
@@ -42,7 +40,8 @@ _LEAST_WEIGHT = 1e-12
 class BaseViewFusion(DomainRouting, MetaEstimatorMixin, BaseEstimator):
     """Fits one estimator per view; a subclass says what its predictions are.
 
-    A subclass writes ``_learn_labels``, ``_reader`` and ``_errors``.
+    A subclass writes ``_learn_labels``, ``_codes``, ``_reader`` and ``_errors``; what its reader
+    returns of the views is averaged.
     """
 
     _array_level = "inner"
@@ -50,6 +49,7 @@ class BaseViewFusion(DomainRouting, MetaEstimatorMixin, BaseEstimator):
     _order_dependent = True
     _task: str
     """"classifier" or "regressor"."""
+    _fusions = ("mean", "learned")
 
     def __init__(
         self,
@@ -122,7 +122,7 @@ class BaseViewFusion(DomainRouting, MetaEstimatorMixin, BaseEstimator):
         return super().set_params(**params)
 
     def _check_params(self):
-        check_option("fusion", self.fusion, FUSIONS)
+        check_option("fusion", self.fusion, self._fusions)
         check_bool("use_target_labels", self.use_target_labels)
         if not is_splitter(self.cv):
             hint = "Or pass a splitter such as skda.model_selection.DomainStratifiedKFold."
@@ -303,25 +303,33 @@ class BaseViewFusion(DomainRouting, MetaEstimatorMixin, BaseEstimator):
 
     def _fused(self, X, sample_domain):
         """Return the checked rows, and the mean of what the views of each row predict."""
-        X = with_absent_views(X, self)
-        data = data_for_inner_predict(self, X, sample_domain)
-        ids = None if sample_domain is None else data.ids
-        total, mass = None, np.zeros(n_rows(data.X))
-        reader = self._reader()
-        for weight, (view, fitted) in zip(self.weights_, self.estimators_.items(), strict=True):
-            block = take_view(data.X, self.views_[view])
-            rows = np.flatnonzero(rows_with_view(block))
-            if not len(rows):
-                continue
+        data, read = self._read_views(X, sample_domain)
+        mass = np.zeros(n_rows(data.X))
+        total = np.zeros((len(mass), *read[0][2].shape[1:]))
+        for weight, rows, values in read:
             weight = max(weight, _LEAST_WEIGHT)
-            with sklearn.config_context(enable_metadata_routing=True):
-                values = reader(fitted, take_rows(block, rows), None if ids is None else ids[rows])
-            if total is None:
-                total = np.zeros((len(mass), *values.shape[1:]))
             total[rows] += weight * values
             mass[rows] += weight
-        check_every_row_has_a_view(mass[:, None] > 0, self.estimators_)
         return data, total / (mass if total.ndim == 1 else mass[:, None])
+
+    def _read_views(self, X, sample_domain):
+        """Return the checked rows, and of each view its weight, the rows with it, and its values.
+
+        Views that no row has are left out: few estimators predict no rows.
+        """
+        data = data_for_inner_predict(self, with_absent_views(X, self), sample_domain)
+        blocks = [take_view(data.X, self.views_[view]) for view in self.estimators_]
+        present = [rows_with_view(block) for block in blocks]
+        check_every_row_has_a_view(np.stack(present, axis=1), self.estimators_)
+        reader, read = self._reader(), []
+        used = zip(self.weights_, self.estimators_.values(), blocks, present, strict=True)
+        with sklearn.config_context(enable_metadata_routing=True):
+            for weight, fitted, block, has in used:
+                rows = np.flatnonzero(has)
+                ids = None if sample_domain is None else data.ids[rows]
+                if len(rows):
+                    read.append((weight, rows, reader(fitted, take_rows(block, rows), ids)))
+        return data, read
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -3,12 +3,14 @@
 from functools import partial
 
 import numpy as np
+from scipy.special import softmax
 
+from .._array._rows import n_rows
 from .._core._labels import take_labels
 from .._core._score import DomainClassifierMixin
 from .._core._validation import class_labels
 from ._base_view_fusion import BaseViewFusion
-from ._consensus_classifier import read_probabilities
+from ._consensus_classifier import _LEAST_PROBABILITY, read_probabilities
 
 
 class ViewFusionClassifier(DomainClassifierMixin, BaseViewFusion):
@@ -30,9 +32,10 @@ class ViewFusionClassifier(DomainClassifierMixin, BaseViewFusion):
         parameters of a dict are ``view__parameter``, as in
         ``lab__coraltransformer__strength``. None is a LogisticRegression after a StandardScaler,
         fitted on source rows.
-    fusion : {"mean", "learned"}, default="mean"
-        How much each view counts: "mean" all alike, "learned" by the convex combination that is
-        best on source rows that were left out, see the notes.
+    fusion : {"mean", "learned", "product"}, default="mean"
+        How the probabilities are combined. "mean" counts all views alike, "learned" takes the
+        convex combination that is best on source rows that were left out, and "product" multiplies
+        the evidence of the views, as if they were independent within each class; see the notes.
     cv : int or splitter, default=5
         Of "learned": the number of folds of a :class:`~skda.model_selection.DomainStratifiedKFold`,
         or a splitter whose ``split`` takes ``sample_domain``.
@@ -56,6 +59,8 @@ class ViewFusionClassifier(DomainClassifierMixin, BaseViewFusion):
         Positions of the columns of each view.
     classes_ : ndarray of shape (n_classes,)
         Classes of the source, in their own type.
+    priors_ : ndarray of shape (n_classes,)
+        Their proportions on the source.
     n_features_in_ : int
         Number of features seen in ``fit``.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -97,6 +102,14 @@ class ViewFusionClassifier(DomainClassifierMixin, BaseViewFusion):
     which view is reliable on the *source*: a view that fails on the target alone keeps its weight,
     so adapt it, or leave it out.
 
+    "product" is naive Bayes over views: with π the proportions of the classes on the source,
+
+    .. math:: p(y \mid x) \propto \pi_y \prod_{v \in V(x)} \frac{p_v(y \mid x)}{\pi_y} .
+
+    A mean of probabilities is drawn towards π: where one class is frequent and each view alone
+    tells little, a mean gives that class to nearly every row. The product does not, and is too sure
+    of itself where views repeat each other.
+
     Assumes that each view tells the classes on its own; what shows in the interplay of two views
     only is lost. Without `sample_domain` the classifiers are fitted without adaptation, with a
     warning. Cost: one fit per view, and `cv` more of each for "learned". Array level: that of the
@@ -130,6 +143,7 @@ class ViewFusionClassifier(DomainClassifierMixin, BaseViewFusion):
     """
 
     _task = "classifier"
+    _fusions = ("mean", "learned", "product")
 
     def predict(self, X, *, sample_domain=None):
         """Predict the class of each row from the views that it has.
@@ -146,11 +160,11 @@ class ViewFusionClassifier(DomainClassifierMixin, BaseViewFusion):
         y_pred : ndarray of shape (n_samples,)
             Predicted class.
         """
-        _, proba = self._fused(X, sample_domain)
+        _, proba = self._proba(X, sample_domain)
         return self.classes_[proba.argmax(axis=1)]
 
     def predict_proba(self, X, *, sample_domain=None):
-        """Return the weighted mean of the class probabilities of the views that a row has.
+        """Return the combined class probabilities of the views that a row has.
 
         Parameters
         ----------
@@ -164,12 +178,23 @@ class ViewFusionClassifier(DomainClassifierMixin, BaseViewFusion):
         proba : array of shape (n_samples, n_classes)
             Columns in the order of ``classes_``.
         """
-        data, proba = self._fused(X, sample_domain)
+        data, proba = self._proba(X, sample_domain)
         return data.input_backend.asarray(proba)
+
+    def _proba(self, X, sample_domain):
+        if self.fusion != "product":
+            return self._fused(X, sample_domain)
+        data, read = self._read_views(X, sample_domain)
+        log_proba = np.tile(np.log(self.priors_), (n_rows(data.X), 1))
+        for _, rows, values in read:
+            # Bounded, so that no view has a veto.
+            log_proba[rows] += np.log(np.maximum(values, _LEAST_PROBABILITY) / self.priors_)
+        return data, softmax(log_proba, axis=1)
 
     def _learn_labels(self, data):
         found, codes = class_labels(self, data)
-        self.classes_ = found[np.unique(codes[data.source])]
+        known, counts = np.unique(codes[data.source], return_counts=True)
+        self.classes_, self.priors_ = found[known], counts / counts.sum()
 
     def _codes(self, data):
         return class_labels(self, data)[1]

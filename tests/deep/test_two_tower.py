@@ -48,7 +48,7 @@ def only(X, view):
 def paired():
     """A net, one without the contrastive loss, and their rows."""
     X, y, d = pairs_of_views()
-    net = TwoTowerClassifier(VIEWS, max_epochs=150, batch_size=256, **SMALL)
+    net = TwoTowerClassifier(VIEWS, temperature=0.1, max_epochs=150, batch_size=256, **SMALL)
     plain = clone(net).set_params(alignment_weight=0.0)
     return net.fit(X, y, sample_domain=d), plain.fit(X, y, sample_domain=d), (X, y, d)
 

@@ -87,7 +87,7 @@ class TestViewFusionClassifier(PredictorTemplate):
 
 class TestViewFusionRegressor(PredictorTemplate):
     bad_params = {
-        "fusion": ["median"],
+        "fusion": ["median", "product"],
         "cv": [0],
         "estimators": [LogisticRegression()],
         "n_jobs": [""],
@@ -180,6 +180,26 @@ def test_the_fusion_is_the_mean_of_the_views_that_a_row_has(fusion, data):
     for call in (lambda: model.predict(X), lambda: clone(model).fit(X, y, sample_domain=d)):
         with pytest.raises(ValueError, match=r"in 1 rows all values are missing \(row 7\)"):
             call()
+
+
+def test_the_product_is_the_posterior_of_views_that_are_independent_within_each_class():
+    rng = np.random.default_rng(0)
+    y = (rng.random(4000) < 0.8).astype(int)
+    X = rng.normal(size=(4000, 3)) + y[:, None]
+    d = np.repeat([1, -2], 2000)
+    views = {name: [j] for j, name in enumerate("abc")}
+    model = ViewFusionClassifier(views, LogisticRegression(C=1e6), fusion="product")
+    model.fit(X, y, sample_domain=d)
+    np.testing.assert_allclose(model.priors_, [np.mean(y[:2000] == 0), np.mean(y[:2000])])
+    X[1:3, 0] = np.nan
+    evidence = np.nansum(X - 0.5, axis=1)  # the logarithm of the densities' ratio
+    wanted = 1 / (1 + np.exp(-evidence) * 0.2 / 0.8)
+    np.testing.assert_allclose(model.predict_proba(X)[:, 1], wanted, atol=0.07)
+    # The mean of three cautious views hardly ever names the rare class.
+    rare = clone(model).set_params(fusion="mean").fit(X, y, sample_domain=d).predict(X) == 0
+    assert rare.sum() < 0.7 * (model.predict(X) == 0).sum()
+    model.estimators_["b"].predict_proba = lambda X: np.tile([1.0, 0.0], (len(X), 1))
+    assert model.predict_proba(X)[:, 1].min() > 0  # no veto
 
 
 def test_learned_weights_are_those_of_predictions_of_rows_left_out(data):
