@@ -48,7 +48,7 @@ def only(X, view):
 def paired():
     """A net, one without the contrastive loss, and their rows."""
     X, y, d = pairs_of_views()
-    net = TwoTowerClassifier(VIEWS, temperature=0.1, max_epochs=150, batch_size=256, **SMALL)
+    net = TwoTowerClassifier(VIEWS, temperature=0.1, max_epochs=80, batch_size=256, **SMALL)
     plain = clone(net).set_params(alignment_weight=0.0)
     return net.fit(X, y, sample_domain=d), plain.fit(X, y, sample_domain=d), (X, y, d)
 
@@ -229,7 +229,7 @@ def test_target_rows_enter_the_pairs_and_their_labels_do_not():
 def test_pairs_of_the_source_are_enough_where_no_domain_is_known():
     X, y, _ = pairs_of_views(n=30)
     X[:, 4:] = np.tanh(X[:, :4])  # all are paired
-    net = TwoTowerClassifier(VIEWS, max_epochs=100, alignment_schedule="sigmoid", **SMALL)
+    net = TwoTowerClassifier(VIEWS, max_epochs=60, alignment_schedule="sigmoid", **SMALL)
     with pytest.warns(DomainWarning, match="without sample_domain"):
         net.fit(X, y)
     found = net.kneighbors(X, X, view="text", n_neighbors=1, return_distance=False)
