@@ -58,7 +58,7 @@ def _positions(name, columns, estimator):
                 f"{where} must be columns of X, and a slice is one of positions; got {columns!r}. "
                 "List the names."
             ) from None
-    elif np.asarray(columns).dtype.kind == "b" and np.ndim(columns) == 1:
+    elif _is_mask(columns):
         if len(columns) != n_features:
             raise ValueError(
                 f"{where} must have one entry per column of X if it is a mask; got {len(columns)} "
@@ -66,7 +66,7 @@ def _positions(name, columns, estimator):
             )
         found = np.flatnonzero(columns)
     else:
-        listed = [columns] if isinstance(columns, str) or np.ndim(columns) == 0 else columns
+        listed = columns if np.iterable(columns) and not isinstance(columns, str) else [columns]
         # One by one, since together they would come back sorted.
         found = [column_positions(where, [c], estimator, n_features)[0] for c in listed]
     if not len(found):
@@ -75,6 +75,12 @@ def _positions(name, columns, estimator):
             f"{columns!r}. Leave that view out, or pass its columns."
         )
     return np.array(list(dict.fromkeys(int(j) for j in found)), dtype=np.int64)
+
+
+def _is_mask(columns):
+    """Return whether these are booleans alone, one per column."""
+    sized = np.iterable(columns) and not isinstance(columns, str) and len(columns)
+    return bool(sized) and all(isinstance(column, bool | np.bool_) for column in columns)
 
 
 def _check_disjoint(views):

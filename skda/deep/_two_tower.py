@@ -8,7 +8,9 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.validation import check_is_fitted
 
 from .._array._backend import to_numpy
+from .._array._warnings import warn_user
 from .._core._param_checks import check_bool, check_integer, check_option, check_real
+from .._core._sample_domain import DomainWarning
 from .._core._views import (
     check_every_row_has_a_view,
     check_views,
@@ -145,6 +147,11 @@ class TwoTowerClassifier(DeepClassifier):
     ------
     ValueError
         If a row has no view at all, in ``fit`` or later.
+
+    Warns
+    -----
+    DomainWarning
+        If no row has two views.
 
     See Also
     --------
@@ -370,7 +377,14 @@ class TwoTowerClassifier(DeepClassifier):
         data = super()._data(X, y, sample_domain, reset=reset, chunk=chunk)
         if reset:
             self.views_ = self._checked_views()
-        self._complete = self._check_views_of(data)
+        present = self._check_views_of(data)
+        self._complete = present is None
+        if not self._complete and self._weight() > 0 and present.sum(axis=1).max() < 2:
+            warn_user(
+                f"No row has two of the views {list(self.views_)}, so that nothing makes their "
+                "embeddings agree. Pass rows, labeled or not, that have two views.",
+                DomainWarning,
+            )
         # A training that goes on may be with other gaps than before.
         if not reset:
             for part in (self.net_.module_, self.net_.alignment):
@@ -398,12 +412,14 @@ class TwoTowerClassifier(DeepClassifier):
         return views
 
     def _check_views_of(self, data):
-        """Raise if a row has no view; return whether no value is missing."""
+        """Raise if a row has no view; return which views each has, None if no value is missing."""
         missing = missing_entries(data.X)
-        if missing.any():
-            present = [~missing[:, columns].all(axis=1) for columns in self.views_.values()]
-            check_every_row_has_a_view(np.stack(present, axis=1), self.views_)
-        return not missing.any()
+        if not missing.any():
+            return None
+        columns = self.views_.values()
+        present = np.stack([~missing[:, own].all(axis=1) for own in columns], axis=1)
+        check_every_row_has_a_view(present, self.views_)
+        return present
 
     def _scaling_of(self, X, data, sides):
         """Return center and spread of what is known of the inputs of these sides."""

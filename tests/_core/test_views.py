@@ -54,6 +54,7 @@ def test_columns_of_a_view_in_every_way_of_naming_them(columns, wanted):
         ({"v": [7]}, r"views\['v'\] must be columns of X"),
         ({"v": slice("age", "pain")}, "List the names"),
         ({"v": [True, False]}, "one entry per column"),
+        ({"v": [[0, 1], [2]]}, r"views\['v'\] must be columns of X"),
         ({"v": []}, "at least one column"),
         ({"v": slice(4, None)}, "n_features = 4"),
     ],

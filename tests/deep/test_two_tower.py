@@ -236,6 +236,20 @@ def test_pairs_of_the_source_are_enough_where_no_domain_is_known():
     assert (found[:, 0] == np.arange(60)).mean() > 0.4
 
 
+@pytest.mark.parametrize("params", [{}, {"precision": "bf16"}, {"batch_norm": "joint"}])
+def test_a_view_that_hardly_any_row_has_breaks_no_step(params):
+    X, y, d = pairs_of_views(n=30)
+    X[d < 0, :4] = np.nan
+    X[35, :4] = 0.5  # one target row has an image, and is the only pair
+    net = TwoTowerClassifier(VIEWS, max_epochs=3, batch_size=16, **SMALL | params)
+    net.fit(X, y, sample_domain=d)
+    assert np.isfinite(net.predict_proba(X, sample_domain=d)).all()
+    X[35, :4] = np.nan
+    with pytest.warns(DomainWarning, match="No row has two of the views"):
+        net.fit(X, y, sample_domain=d)
+    net.set_params(alignment_weight=0.0).fit(X, y, sample_domain=d)
+
+
 def test_a_training_may_go_on_with_gaps_that_the_first_rows_had_not():
     X, y, d = pairs_of_views(n=30)
     full = np.hstack([X[:, :4], np.tanh(X[:, :4])])
@@ -248,7 +262,7 @@ def test_a_training_may_go_on_with_gaps_that_the_first_rows_had_not():
     # What need not be asked for is left out of the steps, and nothing else.
     again = TwoTowerClassifier(VIEWS, max_epochs=2, **SMALL)
     wanted = again.fit(full, y, sample_domain=d).predict_proba(full)
-    again._check_views_of = lambda data: False
+    again._check_views_of = lambda data: np.ones((len(data.ids), 2), dtype=bool)
     found = again.fit(full, y, sample_domain=d).predict_proba(full)
     np.testing.assert_allclose(found, wanted, atol=1e-6)
 
