@@ -30,8 +30,9 @@ from ..model_selection._source_only import fitted_on_source, hide_target_labels
 from ._base_consensus import without_target_labels
 from ._candidates import plain_estimator
 
-# Rows with all views from which weights are learned; fewer say little, and the mean is as good.
-_LEAST_COMPLETE = 10
+# Rows with all views from which weights are learned. Fewer say little; and if most rows lack a
+# view, those that have it have been chosen, as patients for an expensive scan are.
+_LEAST_COMPLETE, _LEAST_PART = 10, 0.5
 
 # Takes the place of a weight of 0, for rows that have no other view.
 _LEAST_WEIGHT = 1e-12
@@ -251,10 +252,12 @@ class BaseViewFusion(DomainRouting, MetaEstimatorMixin, BaseEstimator):
     def _folds(self, data, y, complete):
         """Return pairs of rows to fit on and source rows to predict, those with all views."""
         judged = complete & (data.ids >= 0)
-        if judged.sum() < _LEAST_COMPLETE:
+        n_judged, n_source = int(judged.sum()), len(data.source)
+        if n_judged < max(_LEAST_COMPLETE, _LEAST_PART * n_source):
             warn_user(
-                f"The weights of the views are equal: {int(judged.sum())} source rows have all of "
-                f"them, and it takes {_LEAST_COMPLETE} to learn weights.",
+                f"The weights of the views are equal: {n_judged} of {n_source} source rows have "
+                f"all views, and it takes {_LEAST_COMPLETE}, and half of the rows, to learn "
+                "weights. Leave out a view that most rows lack, or take fusion='mean'.",
                 DomainWarning,
             )
             return []

@@ -74,7 +74,8 @@ class ViewFusionClassifier(DomainClassifierMixin, BaseViewFusion):
     Warns
     -----
     DomainWarning
-        If a view is left out, or if there are too few rows with all views to learn weights.
+        If a view is left out, or if weights cannot be learned because too few source rows (less
+        than half, or than ten) have all views.
 
     See Also
     --------

@@ -63,7 +63,8 @@ class ViewFusionRegressor(DomainRegressorMixin, BaseViewFusion):
     Warns
     -----
     DomainWarning
-        If a view is left out, or if there are too few rows with all views to learn weights.
+        If a view is left out, or if weights cannot be learned because too few source rows (less
+        than half, or than ten) have all views.
 
     See Also
     --------

@@ -253,10 +253,15 @@ def test_noise_gets_no_weight_and_speaks_only_where_it_is_alone():
 
 def test_too_few_complete_rows_leave_equal_weights(data):
     X, y, d = data
-    X[:30, :3], X[30:55, 3:] = np.nan, np.nan
-    with pytest.warns(DomainWarning, match="5 source rows have all of them"):
-        model = ViewFusionClassifier(VIEWS, fusion="learned").fit(X, y, sample_domain=d)
+    X[:31, :3] = np.nan  # more than half of the source rows
+    fusion = ViewFusionClassifier(VIEWS, fusion="learned", random_state=0)
+    with pytest.warns(DomainWarning, match="29 of 60 source rows have all views"):
+        model = fusion.fit(X, y, sample_domain=d)
     np.testing.assert_array_equal(model.weights_, [0.5, 0.5])
+    X[30] = 1.0
+    assert fusion.fit(X, y, sample_domain=d).weights_[0] != 0.5
+    with pytest.warns(DomainWarning, match="9 of 9 source rows"):
+        fusion.fit(X[51:], y[51:], sample_domain=d[51:])
 
 
 # Missing views, and containers
