@@ -5,32 +5,13 @@ import math
 
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy, normalize
+from torch.nn.functional import normalize
 
 from .._core._param_checks import check_real
+from ._contrastive import info_nce
 from ._domain_norm import some_rows
 from ._input_scaling import center_and_spread
 from ._training import AlignmentLoss, PairedNet
-
-
-def info_nce(a, b, temperature):
-    """Return the loss of finding the partner of each row among the others, both ways [1].
-
-    Parameters
-    ----------
-    a, b : tensor of shape (n, d)
-        Embeddings of length one; row i of both belongs to the same sample.
-    temperature : float
-        Divides the cosines.
-
-    Returns
-    -------
-    loss : tensor
-        Mean of −log softmax of the partner's similarity, over the rows of a and those of b.
-    """
-    similarity = a @ b.T / temperature
-    partner = torch.arange(len(a), device=a.device)
-    return (cross_entropy(similarity, partner) + cross_entropy(similarity.T, partner)) / 2
 
 
 class PairedViewsLoss(AlignmentLoss):

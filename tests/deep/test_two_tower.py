@@ -10,12 +10,12 @@ from sklearn.base import clone
 torch = pytest.importorskip("torch")
 pytest.importorskip("skorch")
 
-from skda import DomainWarning, TwoTowerClassifier  # noqa: E402
+from skda import DomainWarning, GaussianNoiseAugmenter, TwoTowerClassifier  # noqa: E402
+from skda.deep._contrastive import info_nce  # noqa: E402
 from skda.deep._domain_norm import rows_of  # noqa: E402
 from skda.deep._towers import (  # noqa: E402
     PairedViewsLoss,
     center_and_spread_of_known,
-    info_nce,
     mean_of_views,
 )
 from skda.deep._training import DomainBatch  # noqa: E402
@@ -236,7 +236,18 @@ def test_pairs_of_the_source_are_enough_where_no_domain_is_known():
     assert (found[:, 0] == np.arange(60)).mean() > 0.4
 
 
-@pytest.mark.parametrize("params", [{}, {"precision": "bf16"}, {"batch_norm": "joint"}])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"precision": "bf16"},
+        {"batch_norm": "joint"},
+        {"pretrain": "contrastive", "pretrain__epochs": 2},
+        {"pretrain": "denoising", "pretrain__epochs": 2},
+        {"augmenters": [GaussianNoiseAugmenter()]},
+    ],
+    ids=str,
+)
 def test_a_view_that_hardly_any_row_has_breaks_no_step(params):
     X, y, d = pairs_of_views(n=30)
     X[d < 0, :4] = np.nan
