@@ -54,6 +54,7 @@ _PUBLIC = {
         "PrototypicalNetworkClassifier",
         "RelationNetworkClassifier",
         "SHOTClassifier",
+        "TwoTowerClassifier",
         "WDGRLClassifier",
         "WDGRLRegressor",
     ],
@@ -62,6 +63,8 @@ _PUBLIC = {
         "AutoAdaptRegressor",
         "ConsensusClassifier",
         "ConsensusRegressor",
+        "ViewFusionClassifier",
+        "ViewFusionRegressor",
         "default_candidates",
     ],
     "feature_based": [

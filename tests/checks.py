@@ -265,6 +265,19 @@ EXAMPLES = {
     "TwoStageTrAdaBoostRegressor": [
         skda.TwoStageTrAdaBoostRegressor(n_steps=3, n_estimators=3, cv=2)
     ],
+    # A single missing value is no missing view, as it would be in a view of one column.
+    "ViewFusionClassifier": [
+        skda.ViewFusionClassifier(
+            {"first": slice(2), "rest": slice(1, None)},
+            {"first": LogisticRegression(), "rest": LogisticRegression(C=0.1)},
+            fusion="learned",
+            cv=2,
+            random_state=0,
+        ),
+    ],
+    "ViewFusionRegressor": [
+        skda.ViewFusionRegressor({"first": slice(2), "rest": slice(1, None)}, Ridge()),
+    ],
 }
 
 # scikit-learn's checks that the estimators of a subpackage cannot pass, each with its reason.

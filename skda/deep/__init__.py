@@ -30,6 +30,7 @@ from ._prototypical import PrototypicalNetworkClassifier
 from ._relation_network import RelationNetworkClassifier
 from ._shot import SHOTClassifier
 from ._source_only import DeepSourceOnlyClassifier, DeepSourceOnlyRegressor
+from ._two_tower import TwoTowerClassifier
 from ._wdgrl import WDGRLClassifier, WDGRLRegressor
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "PrototypicalNetworkClassifier",
     "RelationNetworkClassifier",
     "SHOTClassifier",
+    "TwoTowerClassifier",
     "WDGRLClassifier",
     "WDGRLRegressor",
 ]

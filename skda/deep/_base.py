@@ -808,12 +808,16 @@ class BaseDeep(
     def _outputs(self, X, sample_domain, method):
         """Return logits and features of all rows, and the rows as they were checked."""
         data = self._data_for_predict(X, sample_domain, method)
+        return self._outputs_of(data), data
+
+    def _outputs_of(self, data):
+        """Return logits and features of rows that have been checked."""
         device = self._torch_device(data)
         # Data and network may have been moved since fit: the rows decide.
         source = self.net_.module_.to(device)
         target = getattr(self, "target_module_", source).to(device)
         rows = self._scaled(as_tensor(data.X, device), data)
-        return outputs_by_domain(source, target, rows, data.source, data.target), data
+        return outputs_by_domain(source, target, rows, data.source, data.target)
 
     def transform(self, X, *, sample_domain=None):
         """Return the learnt features, those that are aligned.

@@ -30,6 +30,14 @@ def rows_of(side):
         _SIDE.reset(token)
 
 
+@contextmanager
+def some_rows(given):
+    """Say for a block that of the rows at hand a layer is given those of a mask only."""
+    side = _SIDE.get()
+    with rows_of(side if isinstance(side, str) else int(given[:side].sum())):
+        yield
+
+
 class DomainBatchNorm(_BatchNorm):
     """A layer of batch normalization with statistics for each side and one affine map.
 
