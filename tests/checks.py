@@ -111,7 +111,9 @@ EXAMPLES = {
     ],
     "ComBatTransformer": [
         skda.ComBatTransformer(),
-        skda.ComBatTransformer(reference="target", covariates=[0]),
+        skda.ComBatTransformer(
+            reference="target", smooth_covariates=[0], covariance_components=0.9
+        ),
     ],
     "CORALTransformer": [
         skda.CORALTransformer(),

@@ -24,8 +24,8 @@ from ._site_effects import (
     SiteModel,
     curvature_penalty,
     fit_site_model,
-    fit_splines,
     shrunken_site_effects,
+    spline_basis,
 )
 
 
@@ -79,7 +79,9 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     Attributes
     ----------
     adjusted_, covariates_ : list of int
-        Positions of the columns that are adjusted, and of the covariates.
+        Positions of the columns that are adjusted, and of all covariates, smooth ones last.
+    smooth_covariates_ : list of int
+        Positions of the smooth covariates.
     batches_ : list of int
         Positions of the columns of `nested_batches`, in the order in which they are harmonised.
     batch_steps_ : list
@@ -91,8 +93,8 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         Mean of each adjusted column, without covariate effects.
     coef_ : array of shape (n_effects, n_adjusted)
         Effects of the covariates, and of the splines.
-    splines_ : SplineTransformer or None
-        Splines of `smooth_covariates`.
+    spline_ranges_ : ndarray of shape (2, n_smooth_covariates) or None
+        Lowest and highest value of each smooth covariate.
     scale_ : array of shape (n_adjusted,)
         Pooled standard deviation of the noise.
     site_locations_, site_variances_ : dict
@@ -223,7 +225,7 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         self._find_columns(data.X.shape[1])
         self.site_locations_, self.site_variances_, self.n_iter_ = {}, {}, 1
         self.site_moments_, self.batch_steps_, self.covariance_step_ = {}, [], None
-        self.splines_ = None
+        self.spline_ranges_ = None
         if not has_reference(self, data) or not self.adjusted_:
             return
         self._check_reference(data)
@@ -259,9 +261,10 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     def _fit_sites(self, X, C, site, data):
         """Fit and keep the model that all sites share."""
         xp = data.xp
-        n_smooth = len(self._smooth)
+        n_smooth = len(self.smooth_covariates_)
         if n_smooth:
-            self.splines_ = fit_splines(np.asarray(to_numpy(C[:, -n_smooth:]), dtype=np.float64))
+            smooth = np.asarray(to_numpy(C[:, -n_smooth:]), dtype=np.float64)
+            self.spline_ranges_ = np.stack([smooth.min(axis=0), smooth.max(axis=0)])
         design = self._design(C, data.backend)
         means = xp.mean(design, axis=0)
         # Centered, so that the grand mean is that of an average row.
@@ -287,10 +290,10 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
             name: column_positions(name, getattr(self, name), self, n_features)
             for name in ("covariates", "smooth_covariates", "nested_batches")
         }
-        self._smooth = given["smooth_covariates"]
-        linear = [j for j in given["covariates"] if j not in self._smooth]
+        self.smooth_covariates_ = given["smooth_covariates"]
+        linear = [j for j in given["covariates"] if j not in self.smooth_covariates_]
         # Smooth ones last, in front of which the linear ones are their own design.
-        self.covariates_ = [*linear, *self._smooth]
+        self.covariates_ = [*linear, *self.smooth_covariates_]
         both = set(self.covariates_) & set(given["nested_batches"])
         if both:
             raise ValueError(
@@ -324,7 +327,10 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
 
     def _inner_with_covariates(self):
         """Return an unfitted ComBat for the adjusted columns, followed by the covariates."""
-        n_adjusted, n_linear = len(self.adjusted_), len(self.covariates_) - len(self._smooth)
+        n_adjusted, n_linear = (
+            len(self.adjusted_),
+            len(self.covariates_) - len(self.smooth_covariates_),
+        )
         positions = [n_adjusted + k for k in range(len(self.covariates_))]
         return self._inner(
             covariates=positions[:n_linear],
@@ -428,7 +434,7 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
             base, scale = self._base(take_rows(C, rows), data.backend)
             rest = take_rows(X, rows) - base
             if not self._stays(domain):
-                location, variance = effects_of(domain)
+                location, variance = (data.backend.asarray(x) for x in effects_of(domain))
                 rest = (rest - location * scale) / data.xp.sqrt(variance)
             pieces.append(rest)
         return join_rows(pieces, index)
@@ -443,11 +449,11 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
 
     def _design(self, C, backend):
         """Return the covariates with the splines of the smooth ones in their place."""
-        if not self._smooth:
+        if not self.smooth_covariates_:
             return C
-        n_linear = len(self.covariates_) - len(self._smooth)
+        n_linear = len(self.covariates_) - len(self.smooth_covariates_)
         smooth = np.asarray(to_numpy(C[:, n_linear:]), dtype=np.float64)
-        splines = backend.asarray(self.splines_.transform(smooth), C.dtype)
+        splines = backend.asarray(spline_basis(smooth, self.spline_ranges_), C.dtype)
         return backend.xp.concat([C[:, :n_linear], splines], axis=1)
 
     def _set_site(self, name, m, effects, keep):

@@ -88,12 +88,21 @@ def least_squares_effects(Z, Y):
     return Vh.T @ (xp.reshape(inverse, (-1, 1)) * (U.T @ Y))
 
 
-def fit_splines(columns):
-    """Return scikit-learn's ``SplineTransformer`` on the range of each column, (n, q), on the host.
+def spline_basis(columns, ranges):
+    """Return the splines of scikit-learn's ``SplineTransformer`` on equal steps over given ranges.
 
-    Beyond that range its functions go on in a straight line.
+    Parameters
+    ----------
+    columns : ndarray of shape (n, q)
+        Covariates, on the host.
+    ranges : ndarray of shape (2, q)
+        Lowest and highest value of each in ``fit``. Beyond it a spline goes on in a straight line.
+
+    Returns
+    -------
+    basis : ndarray of shape (n, 9 q)
     """
-    low, high = columns.min(axis=0), columns.max(axis=0)
+    low, high = ranges
     # A covariate that does not vary has no range; any will do, since its effect is none.
     high = np.where(high > low, high, low + 1.0)
     splines = SplineTransformer(
@@ -103,13 +112,14 @@ def fit_splines(columns):
         # All of them add up to 1, which the means of the sites are for.
         include_bias=False,
     )
-    return splines.fit(columns)
+    # It learns nothing but the knots. Kept as ranges, they can be stored in any format.
+    return splines.fit(ranges).transform(columns)
 
 
 def curvature_penalty(n_linear, n_smooth):
     """Return the matrix of squared second differences of the spline coefficients.
 
-    ``n_linear`` covariates in front are free. The one spline that :func:`fit_splines` leaves out
+    ``n_linear`` covariates in front are free. The one spline that :func:`spline_basis` leaves out
     has the coefficient 0, which loses nothing: a difference does not see a constant.
     """
     n_splines = _N_KNOTS + _DEGREE - 1
@@ -147,14 +157,14 @@ def smooth_effects(Z, Y, penalty, *, n_means):
     unit = safe_divide(xp.ones_like(spread), spread)
     Z = Z * unit
     S = penalty * unit * xp.reshape(unit, (-1, 1))
-    fit, rough = Z.T @ Z, float(xp.linalg.trace(S))
-    S = S * (float(xp.linalg.trace(fit)) / rough if rough > 0 else 0.0)
-    B, a = diagonalizing(fit, S)
+    fit, size = Z.T @ Z, float(xp.linalg.trace(S))
+    S = S * (float(xp.linalg.trace(fit)) / size if size > 0 else 0.0)
+    B, a, rough = diagonalizing(fit, S)
     b = B.T @ (Z.T @ Y)
     total = xp.sum(Y * Y, axis=0)
     shares, scores = [], []
     for weight in _PENALTY_WEIGHTS:
-        share = safe_divide(xp.ones_like(a), a + (1.0 - a) * weight)
+        share = safe_divide(xp.ones_like(a), a + rough * weight)
         rest = total - xp.sum(b * b * xp.reshape(share * (2.0 - a * share), (-1, 1)), axis=0)
         free = n - n_means - _PARAMETER_COST * float(xp.sum(a * share))
         # As many parameters as rows would fit anything.
@@ -166,13 +176,16 @@ def smooth_effects(Z, Y, penalty, *, n_means):
 
 
 def diagonalizing(A, S):
-    """Return B and a such that ``Bᵀ(A + S)B`` is the identity and ``BᵀAB`` the diagonal a."""
+    """Return B, a and s such that ``BᵀAB`` is the diagonal a, ``BᵀSB`` the diagonal s = 1 - a."""
     xp = namespace(A)
     values, T = spd_eigen(A + S)
     T = T * safe_divide(xp.ones_like(values), xp.sqrt(values))
     inner = T.T @ A @ T
     a, turn = xp.linalg.eigh((inner + inner.T) * 0.5)
-    return T @ turn, xp.clip(a, min=0.0, max=1.0)
+    a = xp.clip(a, min=0.0, max=1.0)
+    # What S leaves free must stay free under any weight of S, which would make rounding large.
+    rounding = 10.0 * a.shape[0] * float(xp.finfo(a.dtype).eps)
+    return T @ turn, a, xp.where(1.0 - a > rounding, 1.0 - a, xp.zeros_like(a))
 
 
 def shrunken_site_effects(n, mean, squares, *, max_iter=500, tol=1e-6):
