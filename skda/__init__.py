@@ -70,6 +70,7 @@ _PUBLIC = {
         "JDATransformer",
         "JDOTClassifier",
         "JDOTRegressor",
+        "KernelDIPLSRegressor",
         "KernelManifoldAlignmentTransformer",
         "LinearTransportTransformer",
         "MEDAClassifier",
