@@ -5,7 +5,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin
 
-from .._array._backend import as_like, backend_of, namespace, to_numpy
+from .._array._backend import as_like, to_numpy
 from .._array._rows import join_rows, take_columns, take_rows
 from .._core._base_transformer import BaseDomainTransformer
 from .._core._param_checks import (
@@ -21,12 +21,21 @@ from ._combat_steps import CovarianceStep, check_covariance_components, fit_batc
 from ._direction import add_domains, check_forgetting_factor, check_knows_reference, has_reference
 from ._domain_scaler import feature_moments, merge_feature_moments
 from ._site_effects import (
-    SiteModel,
+    about_reference,
     curvature_penalty,
     fit_site_model,
-    shrunken_site_effects,
+    site_effects,
     spline_basis,
 )
+
+
+def check_two_rows(domain, count):
+    """Raise if a domain has a single row."""
+    if count < 2:
+        raise ValueError(
+            f"ComBatTransformer needs at least 2 rows in each domain to see a variance; domain "
+            f"{domain} has 1 sample. Add rows or leave that domain out."
+        )
 
 
 class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
@@ -233,17 +242,13 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         # All targets are one site, the reference.
         site = np.where(data.ids < 0, -1, data.ids) if pooled_target else data.ids
         for name, count in zip(*np.unique(site, return_counts=True), strict=True):
-            if count < 2:
-                raise ValueError(
-                    f"ComBatTransformer needs at least 2 rows in each domain to see a variance; "
-                    f"domain {name} has 1 sample. Add rows or leave that domain out."
-                )
+            check_two_rows(name, count)
         X, C = self._fit_batches(data)
         model = self._fit_sites(X, C, site, data)
         Z = (X - self._base(C, data.backend)[0]) / model.scale
         for name in np.unique(site).tolist():
             rows = feature_moments(take_rows(Z, np.flatnonzero(site == name)))
-            self._set_site(name, rows, self._effects(rows, self.varies_), data.to_input)
+            self._set_site(name, rows, self._effects(rows), data.to_input)
         if self.reference != "pooled":
             # The reference is not mapped; -1 would be mistaken for the id of a domain.
             reference = -1 if pooled_target else int(self.reference)
@@ -278,7 +283,7 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         model = fit_site_model(X, design, membership, penalty)
         if self.reference != "pooled":
             is_reference = site == (-1 if self.reference == "target" else self.reference)
-            model = self._about_reference(model, X, design, is_reference)
+            model = about_reference(model, X, design, np.flatnonzero(is_reference))
         self.covariate_means_, self.grand_mean_ = data.to_input(means), data.to_input(model.grand)
         self.coef_, self.scale_ = data.to_input(model.coef), data.to_input(model.scale)
         self.varies_ = np.flatnonzero(np.asarray(to_numpy(model.varies)))
@@ -380,9 +385,8 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         if not hasattr(self, "site_moments_"):
             return self.fit(X, sample_domain=sample_domain)
         self._check_params()
-        name = type(self).__name__
         if sample_domain is not None:
-            check_knows_reference(self, self.site_moments_ or self.reference != "pooled")
+            check_knows_reference(self, hasattr(self, "scale_"))
         earlier = self._fit_domains
         data = data_for_fit(self, X, None, sample_domain, one_sided=True, reset=False)
         # Known only when its effects are.
@@ -400,12 +404,8 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
             if domain in self.site_moments_:
                 old = self.site_moments_[domain].at(data.backend.asarray)
                 m = merge_feature_moments(old, m, forgetting_factor=self.forgetting_factor)
-            if m.count < 2:
-                raise ValueError(
-                    f"{name} needs at least 2 rows in each domain to see a variance; domain "
-                    f"{domain} has 1 sample. Add rows or leave that domain out."
-                )
-            new[domain], effects[domain] = m, self._effects(m, self.varies_)
+            check_two_rows(domain, m.count)
+            new[domain], effects[domain] = m, self._effects(m)
         covariance_step = self.covariance_step_
         if covariance_step is not None:
             residuals = self._residuals(X, C, data, effects.get)
@@ -460,39 +460,18 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         self.site_moments_[name] = m.at(keep)
         self.site_locations_[name], self.site_variances_[name] = (keep(x) for x in effects)
 
-    @staticmethod
-    def _about_reference(model, X, C, is_reference):
-        """Return the model in which the reference has neither shift nor scale of its own."""
-        xp = namespace(X)
-        rest = take_rows(X - C @ model.coef, np.flatnonzero(is_reference))
-        grand = xp.mean(rest, axis=0)
-        scale = xp.sqrt(xp.mean((rest - grand) ** 2, axis=0))
-        floor = xp.max(xp.abs(rest), axis=0) * (10.0 * float(xp.finfo(X.dtype).eps))
-        varies = scale > floor
-        return SiteModel(grand, model.coef, xp.where(varies, scale, xp.ones_like(scale)), varies)
-
-    def _effects(self, m, varies):
-        """Return location and variance of one site; features without noise are only shifted."""
-        xp = namespace(m.mean)
-        squares = m.variance * m.count
-        location, variance = m.mean, squares / (m.count - 1.0)
-        if self.shrinkage and len(varies):
-            index = backend_of(location).asarray(varies)
-            mean, squares = (xp.take(x, index) for x in (location, squares))
-            shrunk = shrunken_site_effects(
-                m.count, mean, squares, max_iter=self.max_iter, tol=self.tol
-            )
-            self.n_iter_ = max(self.n_iter_, shrunk[2])
-            back = np.zeros(location.shape[0], dtype=np.int64)
-            back[varies] = np.arange(len(varies))
-            mask = np.zeros(location.shape[0], dtype=bool)
-            mask[varies] = True
-            back, mask = backend_of(location).asarray(back), backend_of(location).asarray(mask)
-            location = xp.where(mask, xp.take(shrunk[0], back), location)
-            variance = xp.where(mask, xp.take(shrunk[1], back), variance)
-        # Between the variance of rounding in standardized values, about eps², and any real one.
-        tiny = float(xp.finfo(location.dtype).eps) ** 1.5
-        return location, xp.where(variance > tiny, variance, xp.ones_like(variance))
+    def _effects(self, m):
+        """Return location and variance of one site."""
+        location, variance, n_iter = site_effects(
+            m.count,
+            m.mean,
+            m.variance * m.count,
+            self.varies_ if self.shrinkage else np.empty(0, dtype=np.int64),
+            max_iter=self.max_iter,
+            tol=self.tol,
+        )
+        self.n_iter_ = max(self.n_iter_, n_iter)
+        return location, variance
 
     def _stays(self, domain):
         """Return whether rows of a domain are those that the others are brought to."""

@@ -6,7 +6,8 @@ import numpy as np
 from sklearn.preprocessing import SplineTransformer
 
 from .._array._arithmetic import safe_divide
-from .._array._backend import device_of, namespace
+from .._array._backend import backend_of, device_of, namespace
+from .._array._rows import take_rows
 from .._numerics._linalg import spd_eigen
 
 # Ten cubic B-splines a covariate, as other packages take; the penalty, and not the number of
@@ -75,6 +76,17 @@ def fit_site_model(X, covariates, membership, penalty=None):
     floor = xp.max(xp.abs(X), axis=0) * (10.0 * float(xp.finfo(X.dtype).eps))
     varies = scale > floor
     return SiteModel(grand[0, :], coef, xp.where(varies, scale, xp.ones_like(scale)), varies)
+
+
+def about_reference(model, X, covariates, rows):
+    """Return the model in which the site of these rows has neither shift nor scale of its own."""
+    xp = namespace(X)
+    rest = take_rows(X - covariates @ model.coef, rows)
+    grand = xp.mean(rest, axis=0)
+    scale = xp.sqrt(xp.mean((rest - grand) ** 2, axis=0))
+    floor = xp.max(xp.abs(rest), axis=0) * (10.0 * float(xp.finfo(X.dtype).eps))
+    varies = scale > floor
+    return SiteModel(grand, model.coef, xp.where(varies, scale, xp.ones_like(scale)), varies)
 
 
 def least_squares_effects(Z, Y):
@@ -186,6 +198,37 @@ def diagonalizing(A, S):
     # What S leaves free must stay free under any weight of S, which would make rounding large.
     rounding = 10.0 * a.shape[0] * float(xp.finfo(a.dtype).eps)
     return T @ turn, a, xp.where(1.0 - a > rounding, 1.0 - a, xp.zeros_like(a))
+
+
+def site_effects(n, mean, squares, shrunken, *, max_iter, tol):
+    """Return location and variance of each feature at one site, and the number of iterations.
+
+    Parameters
+    ----------
+    n : float
+    mean, squares : array of shape (d,)
+        Of :func:`shrunken_site_effects`.
+    shrunken : ndarray of int
+        Features that are shrunk together; those without noise are only shifted.
+    max_iter, tol
+        Of :func:`shrunken_site_effects`.
+    """
+    xp, backend = namespace(mean), backend_of(mean)
+    location, variance, n_iter = mean, squares / (n - 1.0), 1
+    if len(shrunken):
+        index = backend.asarray(shrunken)
+        some = (xp.take(x, index) for x in (mean, squares))
+        *shrunk, n_iter = shrunken_site_effects(n, *some, max_iter=max_iter, tol=tol)
+        back = np.zeros(mean.shape[0], dtype=np.int64)
+        back[shrunken] = np.arange(len(shrunken))
+        mask = np.zeros(mean.shape[0], dtype=bool)
+        mask[shrunken] = True
+        back, mask = backend.asarray(back), backend.asarray(mask)
+        location = xp.where(mask, xp.take(shrunk[0], back), location)
+        variance = xp.where(mask, xp.take(shrunk[1], back), variance)
+    # Between the variance of rounding in standardized values, about eps², and any real one.
+    tiny = float(xp.finfo(location.dtype).eps) ** 1.5
+    return location, xp.where(variance > tiny, variance, xp.ones_like(variance)), n_iter
 
 
 def shrunken_site_effects(n, mean, squares, *, max_iter=500, tol=1e-6):

@@ -1,9 +1,10 @@
 """ComBat with a reference site, smooth covariates, nested batches and covariances."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from skda import ComBatTransformer
+from skda import ComBatTransformer, DomainWarning
 from skda._array._backend import to_numpy
 from skda.feature_based._combat_steps import count_components, count_told_apart
 from skda.feature_based._site_effects import (
@@ -124,6 +125,26 @@ def test_a_later_site_with_the_rows_of_a_known_one_gets_its_map(params):
     np.testing.assert_array_equal(combat.transform(X, sample_domain=site), before)
 
 
+def test_columns_by_name_are_those_by_position():
+    X, site = sites()
+    frame = pd.DataFrame(X, columns=[*"abcde", "age", "scanner"])
+    by_name = ComBatTransformer(smooth_covariates="age", nested_batches="scanner")
+    by_position = ComBatTransformer(smooth_covariates=5, nested_batches=-1)
+    np.testing.assert_array_equal(
+        by_name.fit_transform(frame, sample_domain=site),
+        by_position.fit_transform(X, sample_domain=site),
+    )
+
+
+def test_the_units_of_features_and_covariates_do_not_matter():
+    X, site = sites()
+    expected = ComBatTransformer(**EVERYTHING).fit_transform(X, sample_domain=site)
+    X[:, :5] *= 1e6
+    X[:, 5] = X[:, 5] * 1e-3 + 7.0
+    moved = ComBatTransformer(**EVERYTHING).fit_transform(X, sample_domain=site)
+    np.testing.assert_allclose(moved[:, :5] / 1e6, expected[:, :5], atol=1e-9)
+
+
 # A reference site.
 
 
@@ -146,6 +167,17 @@ def test_a_reference_that_is_a_target_takes_rows_of_no_stated_domain():
     np.testing.assert_array_equal(combat.transform(X[site == -3]), X[site == -3])
     to_target = ComBatTransformer(reference="target").fit_transform(X, sample_domain=site)
     np.testing.assert_allclose(combat.transform(X, sample_domain=site), to_target)
+
+
+@pytest.mark.parametrize("reference", ["pooled", "target", 2])
+def test_a_fit_without_domains_has_nothing_that_partial_fit_could_go_on_from(reference):
+    X, site = sites(10)
+    combat = ComBatTransformer(reference=reference)
+    with pytest.warns(DomainWarning):
+        combat.fit(X)
+    np.testing.assert_array_equal(combat.transform(X), X)
+    with pytest.raises(ValueError, match="goes on from a fit with sample_domain"):
+        combat.partial_fit(X, sample_domain=site)
 
 
 # Smooth covariates.
