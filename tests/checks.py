@@ -155,6 +155,10 @@ EXAMPLES = {
     ],
     "JDOTClassifier": [skda.JDOTClassifier(), skda.JDOTClassifier(reg=0.1)],
     "JDOTRegressor": [skda.JDOTRegressor(), skda.JDOTRegressor(reg=0.1)],
+    "KernelDIPLSRegressor": [
+        skda.KernelDIPLSRegressor(),
+        skda.KernelDIPLSRegressor(criterion="mean"),
+    ],
     "KernelManifoldAlignmentTransformer": [
         skda.KernelManifoldAlignmentTransformer(),
         skda.KernelManifoldAlignmentTransformer(2, kernel="rbf"),

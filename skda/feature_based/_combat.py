@@ -229,6 +229,11 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     def _needs_target(self):
         return self.reference == "target"
 
+    @property
+    def _n_linear(self):
+        """How many of the covariates, the first ones, have a linear effect."""
+        return len(self.covariates_) - len(self.smooth_covariates_)
+
     def _fit(self, data):
         self._check_params()
         self._find_columns(data.X.shape[1])
@@ -268,7 +273,7 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         xp = data.xp
         n_smooth = len(self.smooth_covariates_)
         if n_smooth:
-            smooth = np.asarray(to_numpy(C[:, -n_smooth:]), dtype=np.float64)
+            smooth = np.asarray(to_numpy(C[:, self._n_linear :]), dtype=np.float64)
             self.spline_ranges_ = np.stack([smooth.min(axis=0), smooth.max(axis=0)])
         design = self._design(C, data.backend)
         means = xp.mean(design, axis=0)
@@ -278,8 +283,7 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         membership = as_like(np.eye(len(sites))[which], data.X)
         penalty = None
         if n_smooth:
-            n_linear = len(self.covariates_) - n_smooth
-            penalty = as_like(curvature_penalty(n_linear, n_smooth), data.X)
+            penalty = as_like(curvature_penalty(self._n_linear, n_smooth), data.X)
         model = fit_site_model(X, design, membership, penalty)
         if self.reference != "pooled":
             is_reference = site == (-1 if self.reference == "target" else self.reference)
@@ -332,14 +336,10 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
 
     def _inner_with_covariates(self):
         """Return an unfitted ComBat for the adjusted columns, followed by the covariates."""
-        n_adjusted, n_linear = (
-            len(self.adjusted_),
-            len(self.covariates_) - len(self.smooth_covariates_),
-        )
-        positions = [n_adjusted + k for k in range(len(self.covariates_))]
+        positions = [len(self.adjusted_) + k for k in range(len(self.covariates_))]
         return self._inner(
-            covariates=positions[:n_linear],
-            smooth_covariates=positions[n_linear:],
+            covariates=positions[: self._n_linear],
+            smooth_covariates=positions[self._n_linear :],
             shrinkage=self.shrinkage,
         )
 
@@ -451,10 +451,9 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         """Return the covariates with the splines of the smooth ones in their place."""
         if not self.smooth_covariates_:
             return C
-        n_linear = len(self.covariates_) - len(self.smooth_covariates_)
-        smooth = np.asarray(to_numpy(C[:, n_linear:]), dtype=np.float64)
+        smooth = np.asarray(to_numpy(C[:, self._n_linear :]), dtype=np.float64)
         splines = backend.asarray(spline_basis(smooth, self.spline_ranges_), C.dtype)
-        return backend.xp.concat([C[:, :n_linear], splines], axis=1)
+        return backend.xp.concat([C[:, : self._n_linear], splines], axis=1)
 
     def _set_site(self, name, m, effects, keep):
         self.site_moments_[name] = m.at(keep)
