@@ -7,14 +7,21 @@ compared.
 from importlib.util import find_spec
 
 import numpy as np
+from sklearn.base import clone
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 
-from skda import ComBatTransformer
+from skda import ComBatTransformer, DomainScaler, make_domain_pipeline
 
-from .._task import Task
+from .._data import origin
+from .._task import Task, target_accuracy
+from . import heart_disease, music
 
 N_SITES, N_ROWS, N_FEATURES, N_DRAWS = 5, 40, 12, 3
 AGE, SEX, SCANNER = N_FEATURES, N_FEATURES + 1, N_FEATURES + 2
 COVARIATES = [AGE, SEX]
+FIRST = 1  # id of the first of the sources
 PAIRS = ["line", "curve", "scanners", "covariances"]
 
 
@@ -144,7 +151,80 @@ def _load(data, pair):
     return None, np.array(PAIRS.index(pair)), None
 
 
+AGE_AND_SEX = [0, 1]  # columns of the heart data
+SITE_METHODS = {
+    "source only": None,
+    "DomainScaler": DomainScaler(),
+    "ComBat": ComBatTransformer(),
+    "ComBat, first site": ComBatTransformer(reference=FIRST),
+    "CovBat": ComBatTransformer(covariance_components=0.95),
+}
+COVARIATE_METHODS = {
+    "ComBat, age and sex": ComBatTransformer(covariates=AGE_AND_SEX),
+    "ComBat, age smooth": ComBatTransformer(covariates=[1], smooth_covariates=[0]),
+    "CovBat, age and sex": ComBatTransformer(covariates=AGE_AND_SEX, covariance_components=0.95),
+}
+
+
+def on_sites(transformer):
+    """Accuracy (%) on the target of a logistic regression of all other sites."""
+
+    def make():
+        steps = [] if transformer is None else [clone(transformer)]
+        return make_domain_pipeline(*steps, StandardScaler(), LogisticRegression(max_iter=1000))
+
+    return target_accuracy(make)
+
+
+def others_as_sources(site, target):
+    """Return ids of rows: -1 at the target, and FIRST and on at the other sites."""
+    sources = {name: k + FIRST for k, name in enumerate(i for i in np.unique(site) if i != target)}
+    return np.array([sources.get(i, -1) for i in site])
+
+
+def _load_hospital(data, pair):
+    names = list(heart_disease.HOSPITALS)
+    parts = [heart_disease._read(data, name) for name in names]
+    X = SimpleImputer(strategy="median").fit_transform(np.concatenate([rows for rows, _ in parts]))
+    y = np.concatenate([labels for _, labels in parts])
+    site = np.repeat(range(len(parts)), [len(labels) for _, labels in parts])
+    return X, y, others_as_sources(site, names.index(pair[1:]))
+
+
+def _load_noise(data, pair):
+    X, y, site = music.read(data)
+    return X, y, others_as_sources(site, 1 + music.NOISES.index(pair[1:]))
+
+
+_AS_FITTED = (
+    "the target, all others are sources;\nno target labels. Harmonised, standardized, logistic "
+    "regression; accuracy (%) on the target rows of\nthe fit."
+)
+
 TASKS = [
+    Task(
+        name="harmonization-hospitals",
+        protocol=(
+            "Heart disease, 10 columns, gaps filled with the median of all rows. Each hospital is "
+            + _AS_FITTED
+        ),
+        pairs=lambda data: (
+            [f">{name}" for name in heart_disease.HOSPITALS]
+            if (data / "uci_heart_disease").exists()
+            else []
+        ),
+        load=_load_hospital,
+        methods={k: on_sites(m) for k, m in (SITE_METHODS | COVARIATE_METHODS).items()},
+        origin=origin("uci_heart_disease"),
+    ),
+    Task(
+        name="harmonization-noises",
+        protocol="Music, 57 features; recordings under each of four noises are " + _AS_FITTED,
+        pairs=lambda data: music.PAIRS if (data / music.FOLDER).exists() else [],
+        load=_load_noise,
+        methods={k: on_sites(m) for k, m in SITE_METHODS.items()},
+        origin=origin(music.FOLDER),
+    ),
     Task(
         name="harmonization",
         protocol=(
@@ -161,5 +241,5 @@ TASKS = [
         digits=3,
         tolerance=0.05,
         higher_is_better=False,
-    )
+    ),
 ]
