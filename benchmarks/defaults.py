@@ -58,10 +58,20 @@ from ._data import DEFAULT
 from ._pairs import CLASSIFICATION, REGRESSION, draw, find_pairs
 
 # Public estimators that have no row of their own, and why.
+_AUGMENTERS = (
+    "BatchEffectAugmenter",
+    "DomainRandomizationAugmenter",
+    "FeatureDropoutAugmenter",
+    "GaussianNoiseAugmenter",
+    "MixupAugmenter",
+    "SpectralDistortionAugmenter",
+)
 LEFT_OUT = {
     "TrainOnSource": "it is source-only",
     "PerDomain": "it has no default; around StandardScaler it is DomainScaler",
     "ImportanceWeightedEstimator": "it is measured around every weighter",
+    "AugmentedEstimator": "it has no default: the user says what varies between domains",
+    **dict.fromkeys(_AUGMENTERS, "it changes rows for AugmentedEstimator"),
     "AttributeZeroShotClassifier": "it needs attributes of the classes, which no data set has",
 }
 FEW_PER_CLASS, FEW_ROWS = 10, 40  # labeled target rows of a classification and of a regression

@@ -13,6 +13,7 @@ TITLES = {
     "feature_based": "Feature-based methods",
     "model_based": "Model-based methods",
     "relation_based": "Relation-based methods",
+    "augmentation": "Augmentation",
     "deep": "Deep methods",
     "metrics": "Metrics and scorers",
     "model_selection": "Model selection",

@@ -19,6 +19,15 @@ _PUBLIC = {
         "encode_domains",
         "stack_domains",
     ],
+    "augmentation": [
+        "AugmentedEstimator",
+        "BatchEffectAugmenter",
+        "DomainRandomizationAugmenter",
+        "FeatureDropoutAugmenter",
+        "GaussianNoiseAugmenter",
+        "MixupAugmenter",
+        "SpectralDistortionAugmenter",
+    ],
     "deep": [
         "ADDAClassifier",
         "AFNClassifier",

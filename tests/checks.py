@@ -66,6 +66,10 @@ EXAMPLES = {
         ),
         ImportanceWeightedEstimator(LogisticRegression(), GaussianWeighter(), resample=True),
     ],
+    "AugmentedEstimator": [
+        skda.AugmentedEstimator(LogisticRegression(), [skda.GaussianNoiseAugmenter()]),
+        skda.AugmentedEstimator(Ridge(), [skda.MixupAugmenter()], n_copies=2),
+    ],
     "TrainOnSource": [
         TrainOnSource(LogisticRegression()),
         TrainOnSource(Ridge()),
@@ -168,6 +172,10 @@ EXAMPLES = {
         skda.LinearTransportTransformer(reg="oas", strength=0.5),
         skda.LinearTransportTransformer(direction="to_common"),
     ],
+    "MEDAClassifier": [
+        skda.MEDAClassifier(),
+        skda.MEDAClassifier(solver="nystroem", n_basis=50, random_state=0),
+    ],
     "MIDATransformer": [
         skda.MIDATransformer(),
         skda.MIDATransformer(domain_columns=[0], solver="nystroem", n_basis=50, random_state=0),
@@ -263,6 +271,11 @@ EXAMPLES = {
 
 # scikit-learn's checks that the estimators of a subpackage cannot pass, each with its reason.
 EXPECTED_FAILURES = {
+    "skda.augmentation": {
+        "check_sample_weight_equivalence_on_dense_data": (
+            "each row is changed at random, copies of a row otherwise than one row of their weight"
+        ),
+    },
     "skda.deep": {
         "check_sample_weight_equivalence_on_dense_data": (
             "copies of rows are other batches than one row of their weight, and rows without "

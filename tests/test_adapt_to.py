@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skda import (
+    ComBatTransformer,
     CORALTransformer,
     DomainScaler,
     ImportanceWeightedEstimator,
@@ -127,6 +128,25 @@ def test_what_cannot_learn_is_named_and_nothing_is_changed(steps, words, sites):
         adapt_to(model, X[d == -7], -7)
     if isinstance(steps[0], DomainScaler):
         assert model[0].target_domains_ == [-2]
+
+
+def test_a_step_that_fails_leaves_the_steps_before_it_as_they_were(sites):
+    X, _, d = sites
+    maps = LinearTransportTransformer(direction="to_source"), ComBatTransformer()
+    model = fitted(make_domain_pipeline(*maps, LogisticRegression()), sites)
+    before = model.predict_proba(X[d == -2], sample_domain=d[d == -2])
+    with pytest.raises(ValueError, match="at least 2 rows"):
+        adapt_to(model, X[d == -7][:1], -7)
+    assert model[0].target_domains_ == [-2] == list(model[0].maps_)
+    with pytest.raises(ValueError, match=r"not fitted on: \[-7\]"):
+        model.predict(X[d == -7], sample_domain=d[d == -7])
+    adapt_to(model, X[d == -7], -7)
+    once = adapt_to(fitted(clone(model), sites), X[d == -7], -7)
+    rows, ids = X[d == -7], d[d == -7]
+    found = model.predict_proba(rows, sample_domain=ids)
+    np.testing.assert_array_equal(found, once.predict_proba(rows, sample_domain=ids))
+    after = model.predict_proba(X[d == -2], sample_domain=d[d == -2])
+    np.testing.assert_array_equal(after, before)
 
 
 def test_an_unfitted_model_and_rows_without_a_domain_are_refused(sites):

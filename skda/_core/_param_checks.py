@@ -133,3 +133,9 @@ def column_positions(name, columns, estimator, n_features):
             there = names or f"positions 0 to {n_features - 1}"
             raise ValueError(f"{name} must be columns of X ({there}); got {column!r}.")
     return sorted(found)
+
+
+def check_forgetting_factor(factor):
+    """Return ``forgetting_factor`` if it is in (0, 1]."""
+    hint = "1 keeps the full weight of earlier rows."
+    return check_real("forgetting_factor", factor, low=0, high=1, closed="right", hint=hint)

@@ -98,8 +98,9 @@ def check_both_sides(ids):
 def domains_for_fit(sample_domain, n_samples, *, estimator, one_sided=False, goes_on=False):
     """Return the id of each row to fit on; without any, every row is source, with a warning.
 
-    The estimator keeps which ids it has seen (with `goes_on`, beside those of earlier calls), so
-    that :func:`domains_for_predict` can refuse rows of others.
+    The estimator keeps which ids it has seen, so that :func:`domains_for_predict` can refuse rows
+    of others. A fit that goes on keeps nothing here: rows that fail count as not seen, so the
+    learner calls :func:`note_domains` when it has learnt from them.
     """
     if sample_domain is None:
         warn_user(
@@ -109,22 +110,24 @@ def domains_for_fit(sample_domain, n_samples, *, estimator, one_sided=False, goe
             DomainWarning,
         )
         # A warning and no error: the estimator has to work where no domains are known, too.
-        estimator._fit_domains = None
+        if not goes_on:
+            estimator._fit_domains = None
         return np.zeros(n_samples, dtype=np.int64)
     ids = check_sample_domain(sample_domain, n_samples)
     if not one_sided:
         check_both_sides(ids)
-    note_domains(estimator, ids, goes_on=goes_on)
+    if not goes_on:
+        estimator._fit_domains = np.unique(ids).tolist()
     return ids
 
 
-def note_domains(estimator, ids, *, goes_on=True):
-    """Let the estimator know these domains from now on, beside the earlier ones or in their place.
+def note_domains(estimator, ids):
+    """Let the estimator know these domains from now on, beside the earlier ones.
 
     Public attributes of that kind belong to each class; this one is what all share.
     """
-    earlier = getattr(estimator, "_fit_domains", None) if goes_on else None
-    estimator._fit_domains = sorted({*(earlier or []), *np.unique(ids).tolist()})
+    earlier = getattr(estimator, "_fit_domains", None) or []
+    estimator._fit_domains = sorted({*earlier, *np.unique(ids).tolist()})
 
 
 def domains_for_predict(sample_domain, n_samples, *, estimator):

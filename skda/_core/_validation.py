@@ -1,6 +1,6 @@
 """Input validation: the arguments of ``fit`` and ``predict`` as one checked record."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -109,6 +109,15 @@ def fresh_fit(estimator):
         yield
 
 
+def begun_or_going_on(estimator, *, started):
+    """Return the context of a ``partial_fit``: the first call is a fresh fit.
+
+    A later one stores nothing before all is computed, so that a batch that fails counts as not
+    seen, and what was learnt before stays.
+    """
+    return nullcontext() if started else fresh_fit(estimator)
+
+
 @contextmanager
 def unfitted_on_failure(estimator):
     """Forget all that was learnt if a fit, or one that goes on, does not come to its end."""
@@ -153,7 +162,8 @@ def data_for_fit(
     one_sided : bool, default=False
         Whether rows of one side only are fine.
     reset : bool, default=True
-        False in a later ``partial_fit``: X must look like the rows before it.
+        False in a later ``partial_fit``: X must look like the rows before it, and the learner
+        notes their domains itself, by :func:`~skda._core._sample_domain.note_domains`.
 
     Returns
     -------

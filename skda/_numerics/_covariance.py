@@ -8,16 +8,22 @@ from ._linalg import _trace
 
 
 class Moments(NamedTuple):
-    """Count, mean, scatter; ``quartic`` is the sum of fourth powers of the centered row norms.
+    """Count, mean, scatter, and what the Ledoit-Wolf intensity needs beyond, or None.
 
-    ``quartic`` is what the Ledoit-Wolf intensity needs beyond the scatter. It is ``None`` where it
-    was not asked for, and after a merge, because it cannot be carried to another mean.
+    ``quartic`` is the sum of the fourth powers of the norms of the centered rows c, and ``cubic``
+    the sum of ``‖c‖² c``, without which the former could not be carried to another mean.
     """
 
     count: float
     mean: Any
     scatter: Any
     quartic: float | None
+    cubic: Any = None
+
+    def at(self, move):
+        """Return these with their arrays passed through ``move``."""
+        cubic = None if self.cubic is None else move(self.cubic)
+        return self._replace(mean=move(self.mean), scatter=move(self.scatter), cubic=cubic)
 
 
 def moments(X, *, mean=None, quartic=False) -> Moments:
@@ -32,7 +38,7 @@ def moments(X, *, mean=None, quartic=False) -> Moments:
         mean = xp.mean(X, axis=0)
     # The d x d accumulator is touched once a tile, so tiles hold a few times d rows.
     tiles = row_tiles(n, d * itemsize(X), least=max(256, 4 * d))
-    scatter, fourth = None, 0.0
+    scatter, fourth, third = None, 0.0, None
     for rows in tiles:
         C = X[rows, :] - mean
         S = C.T @ C
@@ -41,8 +47,10 @@ def moments(X, *, mean=None, quartic=False) -> Moments:
         else:
             scatter += S
         if quartic:
-            fourth = fourth + xp.sum(xp.sum(C * C, axis=1) ** 2)
-    return Moments(float(n), mean, scatter, float(fourth) if quartic else None)
+            squares = xp.sum(C * C, axis=1)
+            fourth = fourth + xp.sum(squares**2)
+            third = squares @ C if third is None else third + squares @ C
+    return Moments(float(n), mean, scatter, float(fourth) if quartic else None, third)
 
 
 def merge_moments(old: Moments, new: Moments, *, forgetting_factor=1.0) -> Moments:
@@ -60,7 +68,26 @@ def merge_moments(old: Moments, new: Moments, *, forgetting_factor=1.0) -> Momen
     scatter = old.scatter * forgetting_factor + new.scatter
     # What the distance between the two means adds.
     scatter = scatter + (column * (weight * new.count / count)) @ column.T
-    return Moments(count, mean, scatter, None)
+    if old.cubic is None or new.cubic is None:
+        return Moments(count, mean, scatter, None)
+    quartics, cubics = zip(about_mean(old, mean), about_mean(new, mean), strict=True)
+    quartic = quartics[0] * forgetting_factor + quartics[1]
+    return Moments(count, mean, scatter, quartic, cubics[0] * forgetting_factor + cubics[1])
+
+
+def about_mean(m: Moments, mean):
+    """Return ``quartic`` and ``cubic`` of the rows about another mean.
+
+    With ``c + δ`` in place of c, the sums of ``‖c‖⁴`` and ``‖c‖² c`` are multiplied out; that of c
+    is zero.
+    """
+    xp = namespace(m.mean)
+    step = m.mean - mean
+    square, trace = xp.sum(step * step), _trace(m.scatter)
+    along = m.scatter @ step
+    quartic = m.quartic + 4.0 * float(xp.sum(step * along)) + m.count * float(square) ** 2
+    quartic += 4.0 * float(xp.sum(m.cubic * step)) + 2.0 * trace * float(square)
+    return quartic, m.cubic + step * trace + 2.0 * along + step * (m.count * square)
 
 
 class ScatterSums(NamedTuple):
@@ -93,8 +120,8 @@ def ledoit_wolf_intensity(sums: ScatterSums) -> float:
     n, d, trace, squared_norm, quartic = sums
     if quartic is None:
         raise ValueError(
-            "shrinkage='ledoit-wolf' needs all rows at once and moments(..., quartic=True); these "
-            "were merged from batches. Use 'oas' or a float between 0 and 1."
+            "shrinkage='ledoit-wolf' needs moments(..., quartic=True) of all rows; these are "
+            "without. Use 'oas' or a float between 0 and 1."
         )
     squared_norm, mu = squared_norm / n**2, trace / (n * d)
     spread = (quartic / n - squared_norm) / (d * n)

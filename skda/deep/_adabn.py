@@ -1,19 +1,57 @@
 """AdaBN: renew the statistics of batch normalization on the target (Li 2016)."""
 
+import numpy as np
 import torch
 
+from .._core._param_checks import check_forgetting_factor
+from .._core._sample_domain import check_sample_domain, note_domains
 from ._base_tasks import DeepClassifier, DeepRegressor
 from ._base_two_stage import Adaptation
-from ._domain_norm import renew_statistics
+from ._domain_norm import merged_statistics, renew_statistics
+from ._inference import as_tensor
 
 
 class StatisticsAdaptation(Adaptation):
     """Give a copy the statistics of the target rows; nothing is trained."""
 
+    @staticmethod
+    def check_params(params):
+        """Return no parameter: the factor is of ``partial_fit`` only."""
+        check_forgetting_factor(params["forgetting_factor"])
+        return {}
+
     def adapt(self, module, n_features, rows, train):
         """Return the copy with the target's statistics."""
         target = torch.as_tensor(rows.target, device=rows.X.device)
         return renew_statistics(module, rows.X[target]), None
+
+
+def renew_by_batch(estimator, X, sample_domain):
+    """Renew the statistics of a fitted AdaBN estimator with more rows of the target."""
+    estimator._check_params()
+    data = estimator._data_for_predict(X, None, "partial_fit")
+    n = len(data.ids)
+    ids = data.ids if sample_domain is None else check_sample_domain(sample_domain, n)
+    if (ids >= 0).any():
+        raise ValueError(
+            f"partial_fit of {type(estimator).__name__} learns from target rows (sample_domain < "
+            f"0); got rows of the sources {np.unique(ids[ids >= 0]).tolist()}. Leave them out, or "
+            "call fit on all rows."
+        )
+    device = estimator._torch_device(data)
+    rows = estimator._scaled(as_tensor(data.X, device), data)
+    target = renew_statistics(estimator.net_.module_.to(device), rows)
+    kept = estimator.forgetting_factor * estimator.target_weight_
+    if kept:
+        old = estimator.target_module_.to(device)
+        how = {"n_new": n, "forgetting_factor": estimator.forgetting_factor}
+        target = merged_statistics(old, target, n_old=estimator.target_weight_, **how)
+    # Stored when all is computed: a batch that fails counts as not seen.
+    estimator.target_module_, estimator.target_weight_ = target, kept + n
+    if sample_domain is not None:
+        note_domains(estimator, ids)
+        targets = {*estimator.target_domains_, *np.unique(ids).tolist()}
+        estimator.target_domains_ = sorted(targets)
 
 
 class AdaBNClassifier(DeepClassifier):
@@ -29,6 +67,9 @@ class AdaBNClassifier(DeepClassifier):
         tables: they take missing values and categorical columns, which are those of text and
         categories in a data frame, or ``module__categorical_features=[0, 3]``. None and "mlp" are
         :class:`~skda.deep.MLP` with batch normalization: two hidden layers sized from the data.
+    forgetting_factor : float, default=1.0
+        In (0, 1]: factor by which the weight of earlier target rows is multiplied at each
+        ``partial_fit`` with new ones; 1 keeps all history. ``fit`` does not use it.
     lr : float, default=None
         Learning rate. None takes 0.03 with SGD, which then has a momentum of 0.9 unless
         ``optimizer__momentum`` is set, and 1e-3 with other optimizers.
@@ -83,8 +124,12 @@ class AdaBNClassifier(DeepClassifier):
     **net_params : dict
         ``module__hidden=(64,)``, ``module__dropout=0.5`` and any other argument of `module`;
         ``optimizer__...``; ``callbacks__...``; ``criterion`` (a loss class) and ``criterion__...``;
-        ``compile`` and ``compile__...``. They are parameters like all others for ``get_params``,
-        ``set_params``, ``clone`` and grid searches.
+        ``compile`` and ``compile__...``; ``augmenters``, a list of augmenters or functions of a
+        tensor that change the source rows of each step; ``pretrain``, "contrastive" or "denoising",
+        which first trains the features on the unlabeled rows of all domains, for
+        ``pretrain__epochs`` and with ``pretrain__corruption``, ``pretrain__temperature`` and
+        ``pretrain__lr``. They are parameters like all others for ``get_params``, ``set_params``,
+        ``clone`` and grid searches.
 
     Attributes
     ----------
@@ -108,6 +153,8 @@ class AdaBNClassifier(DeepClassifier):
         Ids of the domains seen in ``fit``.
     target_module_ : torch.nn.Module
         The adapted network, which maps target rows; source rows are mapped by ``net_.module_``.
+    target_weight_ : float
+        Weight of the target rows that its statistics are of, in rows.
 
     See Also
     --------
@@ -144,6 +191,92 @@ class AdaBNClassifier(DeepClassifier):
 
     _adaptation = StatisticsAdaptation
 
+    def __init__(
+        self,
+        module=None,
+        *,
+        forgetting_factor=1.0,
+        lr=None,
+        lr_schedule="anneal",
+        max_epochs=None,
+        min_steps=600,
+        batch_size=128,
+        optimizer=torch.optim.SGD,
+        batch_norm="domain",
+        input_scaling="domain",
+        precision="float32",
+        early_stopping=None,
+        validation_fraction=0.1,
+        patience=10,
+        callbacks=None,
+        device=None,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        **net_params,
+    ):
+        self.forgetting_factor = forgetting_factor
+        super().__init__(
+            module,
+            lr=lr,
+            lr_schedule=lr_schedule,
+            max_epochs=max_epochs,
+            min_steps=min_steps,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            batch_norm=batch_norm,
+            input_scaling=input_scaling,
+            precision=precision,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            patience=patience,
+            callbacks=callbacks,
+            device=device,
+            warm_start=warm_start,
+            random_state=random_state,
+            verbose=verbose,
+            **net_params,
+        )
+
+    def partial_fit(self, X, y=None, classes=None, *, sample_domain=None):
+        """Renew the statistics of the target with more rows of it; no weight is trained.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Two or more rows of known or new targets, which are pooled.
+        y : array-like of shape (n_samples,), default=None
+            Used in the first call only, which is :meth:`fit`.
+        classes : array-like of shape (n_classes,), default=None
+            Ignored: the classes are those of the first call.
+        sample_domain : array-like of int of shape (n_samples,), default=None
+            Domain of each row, all < 0. None: every row is a target row.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+
+        Raises
+        ------
+        ValueError
+            If there are source rows among these, which need a fit, or a single row.
+
+        Notes
+        -----
+        Means and variances of each layer are merged by the numbers of rows. Those of the first
+        normalized layer are then the same as of all rows at once; what reaches later layers has
+        been normalized batch by batch. The scaling of the inputs stays that of ``fit``.
+        """
+        if not hasattr(self, "net_"):
+            return self.fit(X, y, sample_domain=sample_domain)
+        renew_by_batch(self, X, sample_domain)
+        return self
+
+    def _adapt_net(self, data, rows):
+        super()._adapt_net(data, rows)
+        self.target_weight_ = float(len(rows.target))
+
 
 class AdaBNRegressor(DeepRegressor):
     """Train on the source, then give batch normalization the statistics of the target.
@@ -158,6 +291,9 @@ class AdaBNRegressor(DeepRegressor):
         tables: they take missing values and categorical columns, which are those of text and
         categories in a data frame, or ``module__categorical_features=[0, 3]``. None and "mlp" are
         :class:`~skda.deep.MLP` with batch normalization: two hidden layers sized from the data.
+    forgetting_factor : float, default=1.0
+        In (0, 1]: factor by which the weight of earlier target rows is multiplied at each
+        ``partial_fit`` with new ones; 1 keeps all history. ``fit`` does not use it.
     lr : float, default=None
         Learning rate. None takes 0.03 with SGD, which then has a momentum of 0.9 unless
         ``optimizer__momentum`` is set, and 1e-3 with other optimizers.
@@ -212,8 +348,12 @@ class AdaBNRegressor(DeepRegressor):
     **net_params : dict
         ``module__hidden=(64,)``, ``module__dropout=0.5`` and any other argument of `module`;
         ``optimizer__...``; ``callbacks__...``; ``criterion`` (a loss class) and ``criterion__...``;
-        ``compile`` and ``compile__...``. They are parameters like all others for ``get_params``,
-        ``set_params``, ``clone`` and grid searches.
+        ``compile`` and ``compile__...``; ``augmenters``, a list of augmenters or functions of a
+        tensor that change the source rows of each step; ``pretrain``, "contrastive" or "denoising",
+        which first trains the features on the unlabeled rows of all domains, for
+        ``pretrain__epochs`` and with ``pretrain__corruption``, ``pretrain__temperature`` and
+        ``pretrain__lr``. They are parameters like all others for ``get_params``, ``set_params``,
+        ``clone`` and grid searches.
 
     Attributes
     ----------
@@ -235,6 +375,8 @@ class AdaBNRegressor(DeepRegressor):
         Ids of the domains seen in ``fit``.
     target_module_ : torch.nn.Module
         The adapted network, which maps target rows; source rows are mapped by ``net_.module_``.
+    target_weight_ : float
+        Weight of the target rows that its statistics are of, in rows.
 
     See Also
     --------
@@ -265,3 +407,87 @@ class AdaBNRegressor(DeepRegressor):
     """
 
     _adaptation = StatisticsAdaptation
+
+    def __init__(
+        self,
+        module=None,
+        *,
+        forgetting_factor=1.0,
+        lr=None,
+        lr_schedule="anneal",
+        max_epochs=None,
+        min_steps=600,
+        batch_size=128,
+        optimizer=torch.optim.SGD,
+        batch_norm="domain",
+        input_scaling="domain",
+        precision="float32",
+        early_stopping=None,
+        validation_fraction=0.1,
+        patience=10,
+        callbacks=None,
+        device=None,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        **net_params,
+    ):
+        self.forgetting_factor = forgetting_factor
+        super().__init__(
+            module,
+            lr=lr,
+            lr_schedule=lr_schedule,
+            max_epochs=max_epochs,
+            min_steps=min_steps,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            batch_norm=batch_norm,
+            input_scaling=input_scaling,
+            precision=precision,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            patience=patience,
+            callbacks=callbacks,
+            device=device,
+            warm_start=warm_start,
+            random_state=random_state,
+            verbose=verbose,
+            **net_params,
+        )
+
+    def partial_fit(self, X, y=None, *, sample_domain=None):
+        """Renew the statistics of the target with more rows of it; no weight is trained.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Two or more rows of known or new targets, which are pooled.
+        y : array-like of shape (n_samples,), default=None
+            Used in the first call only, which is :meth:`fit`.
+        sample_domain : array-like of int of shape (n_samples,), default=None
+            Domain of each row, all < 0. None: every row is a target row.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+
+        Raises
+        ------
+        ValueError
+            If there are source rows among these, which need a fit, or a single row.
+
+        Notes
+        -----
+        Means and variances of each layer are merged by the numbers of rows. Those of the first
+        normalized layer are then the same as of all rows at once; what reaches later layers has
+        been normalized batch by batch. The scaling of the inputs stays that of ``fit``.
+        """
+        if not hasattr(self, "net_"):
+            return self.fit(X, y, sample_domain=sample_domain)
+        renew_by_batch(self, X, sample_domain)
+        return self
+
+    def _adapt_net(self, data, rows):
+        super()._adapt_net(data, rows)
+        self.target_weight_ = float(len(rows.target))

@@ -22,13 +22,14 @@ from .._array._devices import find_backend
 from .._core._meta_estimator import check_row_weights
 from .._core._param_checks import check_bool, check_option
 from .._core._routing import DomainRouting
-from .._core._sample_domain import check_sample_domain
+from .._core._sample_domain import check_sample_domain, note_domains
 from .._core._validation import (
     data_for_fit,
     data_for_predict,
     fresh_fit,
     unfitted_on_failure,
 )
+from ._augmentation import BatchAugmentation, check_augmenters
 from ._base_two_stage import AdaptingNet, fitted_source_model, plain_model
 from ._columns import categorical_columns, encoded, learn_categories
 from ._domain_norm import renew_statistics, with_domain_norms
@@ -44,8 +45,10 @@ from ._params import (
     check_training_params,
     is_net_param,
     optimizer_settings,
+    skorch_params,
 )
 from ._plot import plot_losses
+from ._pretraining import check_pretraining, pretrain
 from ._priors import PRIOR_CORRECTIONS, TargetPriors
 from ._row_weights import scaled_weights
 from ._saving import StoredAsPlainValues
@@ -78,6 +81,7 @@ class BaseDeep(
     _net_class = PairedNet
     _default_module = None  # what module=None stands for; None is the MLP
     _takes_chunks = True
+    _trains_on = "batches of rows"  # only these can be augmented and pre-trained on
     _labels = "source"
     _order_dependent = True  # batches are chosen among the rows
     _array_level = "c"
@@ -169,6 +173,7 @@ class BaseDeep(
         params = shared | self.get_params(deep=False)
         check_net_params(type(self).__name__, self._net_params)
         check_training_params(params, list(self._validation_criteria()))
+        self._check_before_training()
         if self._alignment is not None:
             check_alignment_params(params)
             check_bool("use_target_labels", params["use_target_labels"])
@@ -180,6 +185,23 @@ class BaseDeep(
             if "adaptation_epochs" in params:  # renewed statistics take no training
                 check_adaptation_params(params)
             self._adaptation.check_params(params)
+
+    def _check_before_training(self):
+        """Check what is done to the rows and to the network before they meet."""
+        augmenters = check_augmenters(self._net_params.get("augmenters"))
+        asked = "augmenters" if augmenters else ""
+        if check_pretraining(self._net_params) is not None:
+            asked = "pretrain"
+        if asked and self._trains_on != "batches of rows":
+            raise ValueError(
+                f"{type(self).__name__} takes no {asked}: its network is trained on "
+                f"{self._trains_on}. Leave it out, or use another method."
+            )
+        if asked and self._source_model() is not None:
+            raise ValueError(
+                f"{type(self).__name__} takes no {asked} with a source_model, whose network is "
+                f"trained already. Set {asked} in source_model before its fit."
+            )
 
     def _validation_criteria(self):
         """Return the losses on held-out rows that early stopping may use."""
@@ -240,6 +262,11 @@ class BaseDeep(
 
     def _fit_chunk(self, X, y, sample_weight, sample_domain, classes=None):
         """Train one epoch; the first call builds the net, ready for target rows to come."""
+        if self._net_params.get("pretrain") is not None:
+            raise ValueError(
+                f"{type(self).__name__}.partial_fit takes no pretrain, which needs the rows of all "
+                "chunks first. Use fit, then partial_fit after set_params(pretrain=None)."
+            )
         if hasattr(self, "net_"):
             # The labels' meaning and the schedule are those of the first chunk.
             return self._go_on(X, y, sample_weight, sample_domain, epochs=1)
@@ -270,6 +297,10 @@ class BaseDeep(
         # Weights of an interrupted step are neither the old nor the new ones.
         with unfitted_on_failure(self):
             self._train_stages(data, y, weights, fresh=False, chunk=epochs is not None)
+        if sample_domain is not None:
+            note_domains(self, data.ids)
+            self.source_domains_ = sorted({*self.source_domains_, *data.source_domains})
+            self.target_domains_ = sorted({*self.target_domains_, *data.target_domains})
         return self
 
     def _row_weights(self, sample_weight, data):
@@ -305,7 +336,8 @@ class BaseDeep(
 
     def _learns_from_target(self):
         """Return whether the values of target rows have a part in what is learnt."""
-        return self._weight() > 0 or self._adaptation is not None
+        pretrains = self._net_params.get("pretrain") is not None
+        return self._weight() > 0 or self._adaptation is not None or pretrains
 
     def _reads_tables(self):
         """Return whether the module takes missing values and categories."""
@@ -413,7 +445,8 @@ class BaseDeep(
         # Otherwise the first stage is over: its net was taken over as it is.
         if self._source_model() is None:
             with seeded(self._rng, device):
-                self._train_net(data, rows, fresh=fresh, chunk=chunk)
+                augmentation = self._batch_augmentation(X, y, data)
+                self._train_net(data, rows, augmentation, fresh=fresh, chunk=chunk)
         if self._adaptation is not None:
             self._adapt_net(data, rows)
 
@@ -436,23 +469,67 @@ class BaseDeep(
 
     def _scaled(self, X, data):
         """Return the rows as the network takes them."""
+        return self._scaled_by_side(X, data.source, data.target)
+
+    def _scaled_by_side(self, X, source, target):
+        """Return rows as the network takes them, those at these places each by its side."""
         # Networks for tables bound numbers themselves; codes of categories stay as they are.
         options = {"bound": lambda z: z} if self._reads_tables() else {"bound": drawn_in}
-        return scaled(X, data.source, data.target, self.input_scaling_, **options).float()
+        return scaled(X, source, target, self.input_scaling_, **options).float()
 
-    def _train_net(self, data, rows, *, fresh, chunk):
+    def _batch_augmentation(self, X, y, data):
+        """Return what changes the source rows of each batch, or None."""
+        augmenters = check_augmenters(self._net_params.get("augmenters"))
+        if not augmenters:
+            return None
+        return BatchAugmentation(
+            augmenters,
+            data,
+            X,
+            y,
+            scale=lambda rows: self._scaled_by_side(rows, np.arange(len(rows)), ()),
+            kept=self._code_columns(),
+            rng=self._rng,
+        )
+
+    def _code_columns(self):
+        """Return the columns that hold codes of categories."""
+        return [j for j, _ in self._categories] if self._reads_tables() else []
+
+    def _pretrain(self, rows):
+        """Pre-train the network on the rows of all domains, where it is asked for."""
+        settings = check_pretraining(self._net_params)
+        if settings is None:
+            return
+        codes = self._code_columns()
+        self.pretrain_losses_ = pretrain(
+            self.net_.module_,
+            rows,
+            self._n_features_out,
+            settings,
+            numbers=[j for j in range(rows.X.shape[1]) if j not in codes],
+            batch_size=self.batch_size,
+            min_steps=self.min_steps,
+            rng=self._rng,
+        )
+
+    def _train_net(self, data, rows, augmentation, *, fresh, chunk):
         """Build the net if it is new, and train it."""
         if fresh:
             may_adapt = data.adapts or chunk  # target rows may come in later chunks
             self.net_ = self._make_net(rows.X, adapts=may_adapt)
             if hasattr(self.net_.module_, "learn_inputs"):
                 # Rows that are not trained on must not show in the network.
-                sides = [rows.source, rows.target] if self._aligns() else [rows.source]
+                both = self._aligns() or self._net_params.get("pretrain") is not None
+                sides = [rows.source, rows.target] if both else [rows.source]
                 self.net_.module_.learn_inputs(rows.X[np.concatenate(sides)])
             self.source_domains_ = data.source_domains
             self.target_domains_ = data.target_domains
+            self._pretrain(rows)
+        self.net_.augmentation = augmentation
         # A schedule runs over all the chunks that max_epochs allows for, not over each.
         self._train(self.net_, rows, max_epochs=self.max_epochs, chunk=chunk)
+        self.net_.augmentation = None  # it holds all rows, which a pickle must not
 
     def _adapt_net(self, data, rows):
         """Adapt a copy of the trained network to the target rows."""
@@ -612,7 +689,7 @@ class BaseDeep(
             "train_split": None,
             "warm_start": True,
         }
-        given = {n: v for n, v in self._net_params.items() if not n.startswith("module__")}
+        given = skorch_params(self._net_params)
         # torch accepts only one of these at a time, and the user's choice comes first.
         if not any(name.startswith("optimizer__") and name[11:] in _LOOPS for name in given):
             settings |= _fused(self.optimizer, module)

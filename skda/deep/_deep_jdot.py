@@ -179,8 +179,12 @@ class DeepJDOTClassifier(DeepClassifier):
     **net_params : dict
         ``module__hidden=(64,)``, ``module__dropout=0.5`` and any other argument of `module`;
         ``optimizer__...``; ``callbacks__...``; ``criterion`` (a loss class) and ``criterion__...``;
-        ``compile`` and ``compile__...``. They are parameters like all others for ``get_params``,
-        ``set_params``, ``clone`` and grid searches.
+        ``compile`` and ``compile__...``; ``augmenters``, a list of augmenters or functions of a
+        tensor that change the source rows of each step; ``pretrain``, "contrastive" or "denoising",
+        which first trains the features on the unlabeled rows of all domains, for
+        ``pretrain__epochs`` and with ``pretrain__corruption``, ``pretrain__temperature`` and
+        ``pretrain__lr``. They are parameters like all others for ``get_params``, ``set_params``,
+        ``clone`` and grid searches.
 
     Attributes
     ----------

@@ -135,6 +135,35 @@ def renew_statistics(module, X):
     return module.eval()
 
 
+def merged_statistics(old, new, *, n_old, n_new, forgetting_factor=1.0):
+    """Return a copy of a module with the statistics of its rows and of those of another.
+
+    Parameters
+    ----------
+    old, new : torch.nn.Module
+        Of the same layers, each with the statistics of rows of its own.
+    n_old, n_new : float
+        Weights of these rows, in rows.
+    forgetting_factor : float, default=1.0
+        Factor of the weight of the old rows.
+    """
+    merged = copy.deepcopy(old)
+    states = merged.state_dict(), new.state_dict()
+    kept = forgetting_factor * n_old
+    for name, mean in states[0].items():
+        if not name.endswith("running_mean"):
+            continue
+        spread = name.removesuffix("mean") + "var"
+        step = states[1][name] - mean
+        # Variances are kept with one row less than there are, as torch has them.
+        squares = states[0][spread] * (forgetting_factor * (n_old - 1))
+        squares = squares + states[1][spread] * (n_new - 1)
+        squares = squares + step**2 * (kept * n_new / (kept + n_new))
+        mean.add_(step * (n_new / (kept + n_new)))
+        states[0][spread].copy_(squares / (kept + n_new - 1))
+    return merged
+
+
 def has_domain_norms(module):
     """Return whether a module has layers with statistics for each side."""
     return any(isinstance(layer, DomainBatchNorm) for layer in module.modules())

@@ -42,6 +42,7 @@ class FewShotClassifier(DomainClassifierMixin, BaseDeep):
     _adaptation = Adaptation  # the support is no training, but target rows have a part in it
     _net_class = EpisodeNet
     _default_module = NearIdentity
+    _trains_on = "episodes"
     _labels = "all"
 
     def _make_comparison(self, n_features):

@@ -159,6 +159,7 @@ class GraphConvolutionClassifier(DeepClassifier):
 
     _net_class = GraphNet
     _takes_chunks = False
+    _trains_on = "a graph of all rows"
 
     def __init__(
         self,

@@ -10,9 +10,20 @@ from .._core._param_checks import check_bool, check_integer, check_option, check
 from ._input_scaling import INPUT_SCALINGS
 from ._schedules import LR_SCHEDULES
 
-# What goes on to torch and skorch under its own name, and the beginnings of such names.
-NET_PARAMS = ("criterion", "compile")
-NET_PREFIXES = ("module__", "optimizer__", "criterion__", "callbacks__", "compile__")
+# What the network, torch and skorch get, beside the parameters of each estimator.
+NET_PARAMS = ("criterion", "compile", "augmenters", "pretrain")
+NET_PREFIXES = (
+    "module__",
+    "optimizer__",
+    "criterion__",
+    "callbacks__",
+    "compile__",
+    "pretrain__",
+)
+
+# Of these, what skorch does not know: the module is built before the net, and rows are changed and
+# the module is pre-trained by the estimator.
+_NOT_OF_SKORCH = ("module__", "augmenters", "pretrain")
 
 SCHEDULES = ("constant", "sigmoid")
 PRECISIONS = {"float32": None, "bf16": torch.bfloat16}
@@ -25,6 +36,11 @@ _SGD_MOMENTUM = 0.9
 def is_net_param(name):
     """Return whether a parameter is one of the network, the optimizer or the training loop."""
     return name in NET_PARAMS or name.startswith(NET_PREFIXES)
+
+
+def skorch_params(net_params):
+    """Return those parameters of the network that skorch's net takes."""
+    return {n: v for n, v in net_params.items() if not n.startswith(_NOT_OF_SKORCH)}
 
 
 def check_net_params(estimator_name, net_params):

@@ -151,6 +151,7 @@ class StoredAsPlainValues:
         """Return the fitted attributes beside the networks, as plain values."""
         names = ["n_features_in_", "feature_names_in_", "n_iter_"]
         names += ["source_domains_", "target_domains_", "input_scaling_", "target_priors_"]
+        names += ["target_weight_"]
         names += ["_categories", "_fit_domains"]
         names += self._task_class.attributes()
         return {name: as_plain(getattr(self, name)) for name in names if hasattr(self, name)}

@@ -304,6 +304,8 @@ class PairedNet(NeuralNet):
         self.autocast = autocast
         self.priors = priors
         self.validation_criterion = validation_criterion
+        # What changes the source rows of a batch before each step; set for a training.
+        self.augmentation = None
         # Counted over all fits: a schedule continues in a warm start.
         self.n_steps_ = 0
         self.n_steps_planned_ = 0
@@ -426,6 +428,8 @@ class PairedNet(NeuralNet):
         """Compute the gradients of one step. Nothing is read back from the device."""
         self.set_rates()
         self.metrics_ = {}
+        if self.augmentation is not None:
+            batch = self.augmentation(batch)
         supervised, alignment = self.losses(batch)
         # A second stage may have no labels, a fit without target rows has no alignment.
         if supervised is None or alignment is None:

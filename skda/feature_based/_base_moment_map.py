@@ -1,22 +1,22 @@
 """Base of the maps that are made of the means and covariances of the domains."""
 
 from scipy import sparse
-from sklearn.base import OneToOneFeatureMixin
-from sklearn.exceptions import NotFittedError
 
-from .._core._base_transformer import BaseDomainTransformer
-from .._core._param_checks import check_bool, check_enough_rows, check_real, check_strength
-from .._core._validation import data_for_fit
+from .._core._param_checks import (
+    check_bool,
+    check_enough_rows,
+    check_forgetting_factor,
+    check_real,
+    check_strength,
+)
 from .._numerics._covariance import Moments, merge_moments, moments
+from ._base_reference_map import ReferenceMapTransformer
 from ._coral_map import CenteredRows, check_covariance_reg, sparse_moments
 from ._direction import (
     TO_COMMON,
     TO_TARGET,
-    add_domains,
     check_direction,
-    check_forgetting_factor,
     has_reference,
-    is_moved,
     moved_domain,
 )
 
@@ -46,7 +46,7 @@ def with_prior_rows(own, reference, n_prior_rows):
     return Moments(own.count + n_prior_rows, own.mean, own.scatter + added, None)
 
 
-class MomentMapTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
+class MomentMapTransformer(ReferenceMapTransformer):
     """A linear map of each domain, made of its moments and those of a reference.
 
     A method implements ``_map_of(own, reference)`` for :class:`Moments`, ``_map_of_rows(own,
@@ -54,7 +54,7 @@ class MomentMapTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     moments of the common reference, and ``_map``.
     """
 
-    _array_level = "a"
+    _kept_as = "moments_"
 
     def _fit(self, data):
         self._check_params()
@@ -68,15 +68,12 @@ class MomentMapTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         own = {i: self._moments_of(data.X_of(i)) for i in data.domains if self._moves(i)}
         reference = self._reference_of(data, own)
         self._set_maps(own, reference, data.to_input)
-        self.moments_ = {i: self._kept(m, data.to_input) for i, m in own.items()}
-        self.reference_moments_ = self._kept(reference, data.to_input)
+        self.moments_ = {i: m.at(data.to_input) for i, m in own.items()}
+        self.reference_moments_ = reference.at(data.to_input)
 
     def _start(self):
         self.moments_, self.reference_moments_, self.waits_for_ = {}, None, None
         self.maps_, self.means_ = {}, {}
-
-    def _moves(self, domain):
-        return is_moved(domain, self.direction)
 
     def _is_low_rank(self, X):
         """Whether to work in the span of the rows, without a d x d matrix."""
@@ -113,87 +110,29 @@ class MomentMapTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         mean = data.xp.mean(data.X, axis=0)
         return CenteredRows(data.xp.concat([rows.rows for rows in own.values()]), mean, 1.0)
 
-    def partial_fit(self, X, y=None, *, sample_domain=None):
-        """Learn from a batch of rows: more of known domains, or the first of new ones.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows of any domains; a batch may have rows of one side only, without labels.
-        y : Ignored
-            Not used.
-        sample_domain : array-like of int of shape (n_samples,), default=None
-            Domain of each row, see :meth:`fit`.
-
-        Returns
-        -------
-        self : object
-            The transformer; it transforms as soon as it has seen a source and the target.
-
-        Notes
-        -----
-        Rows of a domain that is mapped refine its map, or begin it, and change no other. Rows of
-        the side that others are mapped to change where these go; the common reference of
-        ``direction="to_common"`` alone stays what it was in ``fit`` (or in the first call).
-        Means and scatter matrices (d x d) are merged in a stable way, and the maps that change
-        are computed again, O(d³) each. With ``forgetting_factor=1`` the result is that of ``fit``
-        on all rows, but for that common reference.
-        """
-        self._check_params()
-        if self.reg == "ledoit-wolf":
-            raise ValueError(
-                "reg='ledoit-wolf' needs all rows at once and cannot be used with partial_fit. "
-                "Use reg='oas' or a float."
-            )
-        # A fit or an earlier batch; the widths must agree then.
-        started = hasattr(self, "moments_")
-        earlier = getattr(self, "_fit_domains", None)
-        known = {"accept_sparse": self._accept_sparse, "one_sided": True, "reset": not started}
-        data = data_for_fit(self, X, None, sample_domain, **known)
-        # Known only when their maps are.
-        self._fit_domains = earlier
-        if not started:
-            self._start()
-            self.source_domains_, self.target_domains_ = [], []
+    def _summaries(self):
         # Set so by `_fit_low_rank`.
         if self.moments_ is None:
             raise ValueError(
                 "partial_fit cannot go on from a fit with more features than rows, which keeps no "
                 f"d x d scatter matrix. Call partial_fit on a fresh {type(self).__name__}."
             )
-        # New objects: the old ones stay valid if this batch fails.
-        own, reference = dict(self.moments_), self.reference_moments_
-        batch = {i: data.X_of(i) for i in data.domains if self._moves(i)}
-        for domain, rows in batch.items():
-            own[domain] = self._merged(own.get(domain), rows, data)
-        changed = set(batch)
-        rows = data.X_target if self.direction == TO_TARGET else data.X_source
-        if self.direction == TO_COMMON and reference is None:
-            reference = self._common(own.values())
-        elif self.direction != TO_COMMON and rows.shape[0]:
-            reference = self._merged(reference, rows, data)
-            changed = set(own)
-        # Nothing is stored before all is computed: an interrupted batch counts as not seen.
+        return self.moments_, self.reference_moments_
+
+    def _learn_maps(self, own, reference, keep, changed):
+        kept = None if reference is None else reference.at(keep)
         if own and reference is not None:
-            self._set_maps(own, reference, data.to_input, changed)
-        self.moments_ = own
-        if reference is not None:
-            self.reference_moments_ = self._kept(reference, data.to_input)
-        add_domains(self, data, named=sample_domain is not None)
-        if self.source_domains_ and (self.target_domains_ or not self._needs_target):
-            self.waits_for_ = None
-        elif sample_domain is not None:  # without ids there is nothing to adapt to, now or later
-            self.waits_for_ = "target" if self.source_domains_ else "source"
-        return self
+            self._set_maps(own, reference, keep, changed)
+        self.moments_, self.reference_moments_ = own, kept
 
     def _merged(self, old, X, data):
         new = self._moments_of(X)
         if old is not None:
             # Stored where the rows of fit came from, which may be another device than the
             # arithmetic's.
-            old = self._kept(old, data.backend.asarray)
+            old = old.at(data.backend.asarray)
             new = merge_moments(old, new, forgetting_factor=self.forgetting_factor)
-        return self._kept(new, data.to_input)
+        return new.at(data.to_input)
 
     def _moments_of(self, X):
         # The other rules need no fourth powers of the norms, which cost a pass.
@@ -201,10 +140,6 @@ class MomentMapTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         if sparse.issparse(X):
             return sparse_moments(X, quartic=quartic)
         return moments(X, quartic=quartic)
-
-    @staticmethod
-    def _kept(m, move):
-        return m._replace(mean=move(m.mean), scatter=move(m.scatter))
 
     def _set_maps(self, own, reference, keep, changed=None):
         changed = set(own) if changed is None else changed
@@ -214,8 +149,9 @@ class MomentMapTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
             for domain in sorted(changed):
                 known = with_prior_rows(own[domain], reference, n_prior)
                 maps[domain] = keep(self._map_of(known, reference))
-        self.means_ = {domain: keep(m.mean) for domain, m in own.items()}
-        self.reference_mean_ = keep(reference.mean)
+        means, reference_mean = {i: keep(m.mean) for i, m in own.items()}, keep(reference.mean)
+        # Stored when all are found: the old ones stay valid if this batch fails.
+        self.means_, self.reference_mean_ = means, reference_mean
         self.maps_ = dict(sorted(maps.items()))
 
     def _count_prior_rows(self, n_features):
@@ -225,22 +161,6 @@ class MomentMapTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         if self.direction == TO_TARGET or isinstance(self.reg, str):
             return 0.0
         return float(n_features)
-
-    @property
-    def _per_target(self):
-        return self.direction != TO_TARGET
-
-    @property
-    def _needs_target(self):
-        return self.direction == TO_TARGET
-
-    def _check_ready(self):
-        if getattr(self, "waits_for_", None) is not None:
-            raise NotFittedError(
-                "partial_fit has seen rows of one side only, sources "
-                f"{self.source_domains_} and targets {self.target_domains_}. Call it with rows of "
-                "the other side first."
-            )
 
     def _map_and_means(self, domain):
         """Return the map and the mean of a domain, or None for rows that stay as they are."""

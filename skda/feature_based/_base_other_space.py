@@ -7,8 +7,10 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 from .._array._backend import to_numpy
 from .._core._base_transformer import BaseDomainTransformer
 from .._core._labels import take_labels
+from .._numerics._budget import check_memory
 
 _LEAST_ROWS = 2  # one row has no distance to another
+_PLAN_MATRICES = 3  # the plan, its cost and a gradient are held at the same time
 
 
 def own_columns(values, side):
@@ -43,6 +45,7 @@ class BaseOtherSpaceTransformer(BaseDomainTransformer):
     """
 
     _array_level = "b"
+    _compares_within = False  # whether the rows of a domain are compared with each other
 
     @property
     def _labels(self):
@@ -64,6 +67,12 @@ class BaseOtherSpaceTransformer(BaseDomainTransformer):
             own = own_columns(values[rows], f"source {domain}")
             source = values[rows][:, own]
             self._check_rows(domain, len(rows), len(target))
+            what = f"plans between {len(rows)} source rows and {len(target)} target rows"
+            entries = _PLAN_MATRICES * len(rows) * len(target)
+            if self._compares_within:
+                entries += len(rows) ** 2 + len(target) ** 2
+            hint = "Fit on a sample of the rows."
+            check_memory(type(self).__name__, what, entries, values, hint=hint)
             coupling = self._plan(source, target, self._differs(data, rows))
             mass = coupling.sum(axis=1, keepdims=True)
             # A row that an unbalanced plan leaves out has no place of its own: the mean.

@@ -33,7 +33,7 @@ from .._numerics._kernels import (
 from .._numerics._linalg import fix_signs, spd_eigen, top_eigenpairs
 
 SOLVERS = ("exact", "nystroem", "fourier")
-_ROWS_TO_JUDGE = 200  # whose kernel matrix tells whether a bandwidth is of use
+ROWS_TO_JUDGE = 200  # whose kernel matrix tells whether a bandwidth is of use
 _LOST = 1e-3  # part of the spread that rounding may take before the rows are centered
 _ENTRY_SECONDS = 1e-7  # measured: leading components of an n x n matrix take this times n²
 
@@ -147,7 +147,7 @@ def build_problem(
         return FeatureProblem(X, lambda rows: rows, None, None, d), params
     if solver != "exact":
         # These solvers never see the kernel matrix, so a part of it is made for the warning.
-        sample = subsample(X, _ROWS_TO_JUDGE, 0)
+        sample = subsample(X, ROWS_TO_JUDGE, 0)
         warn_if_degenerate(kernel_matrix(sample, **params), **params)
     if solver == "nystroem":
         phi = nystroem_map(X, n_basis, random_state=random_state, **params)

@@ -10,6 +10,7 @@ from .._array._rows import join_rows, take_columns, take_rows
 from .._core._base_transformer import BaseDomainTransformer
 from .._core._param_checks import (
     check_bool,
+    check_forgetting_factor,
     check_integer,
     check_option,
     check_real,
@@ -18,7 +19,7 @@ from .._core._param_checks import (
 )
 from .._core._validation import data_for_fit
 from ._combat_steps import CovarianceStep, check_covariance_components, fit_batches
-from ._direction import add_domains, check_forgetting_factor, check_knows_reference, has_reference
+from ._direction import add_domains, check_knows_reference, has_reference
 from ._domain_scaler import feature_moments, merge_feature_moments
 from ._site_effects import (
     about_reference,
@@ -387,10 +388,7 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         self._check_params()
         if sample_domain is not None:
             check_knows_reference(self, hasattr(self, "scale_"))
-        earlier = self._fit_domains
         data = data_for_fit(self, X, None, sample_domain, one_sided=True, reset=False)
-        # Known only when its effects are.
-        self._fit_domains = earlier
         if sample_domain is None:
             return self  # nothing to adapt to, which has been warned of
         steps, X, C = self._more_batches(data)
@@ -410,9 +408,13 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         if covariance_step is not None:
             residuals = self._residuals(X, C, data, effects.get)
             covariance_step = covariance_step.with_rows(residuals, data.ids, data)
-        # Nothing is kept before all is computed: rows that are refused count as not seen.
-        for domain, m in new.items():
-            self._set_site(domain, m, effects[domain], data.to_input)
+        keep = data.to_input
+        found = {i: m.at(keep) for i, m in new.items()}
+        effects = {i: [keep(x) for x in e] for i, e in effects.items()}
+        # New objects, when all are found: the old ones stay valid if this batch fails.
+        self.site_moments_ = self.site_moments_ | found
+        self.site_locations_ = self.site_locations_ | {i: e[0] for i, e in effects.items()}
+        self.site_variances_ = self.site_variances_ | {i: e[1] for i, e in effects.items()}
         self.batch_steps_, self.covariance_step_ = steps, covariance_step
         add_domains(self, data)
         return self

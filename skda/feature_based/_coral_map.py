@@ -56,11 +56,11 @@ def sparse_moments(X, *, quartic=False):
     # XᵀX - n m mᵀ keeps X sparse; it loses digits where the mean is large beside the spread, which
     # sparse rows seldom have.
     scatter = (X.T @ X).toarray() - n * np.outer(mean, mean)
-    fourth = None
+    fourth = third = None
     if quartic:
         norms = np.asarray(X.multiply(X).sum(axis=1)).ravel() - 2 * (X @ mean) + mean @ mean
-        fourth = float(norms @ norms)
-    return Moments(float(n), mean, scatter, fourth)
+        fourth, third = float(norms @ norms), X.T @ norms - norms.sum() * mean
+    return Moments(float(n), mean, scatter, fourth, third)
 
 
 class CenteredRows(NamedTuple):

@@ -1,6 +1,6 @@
 """Which rows a map moves, and where to: the parameter ``direction``."""
 
-from .._core._param_checks import check_option, check_real
+from .._core._param_checks import check_option
 from .._core._sample_domain import note_domains
 from .._core._validation import data_for_fit
 
@@ -10,12 +10,6 @@ TO_TARGET, TO_SOURCE, TO_COMMON = DIRECTIONS = ("to_target", "to_source", "to_co
 def check_direction(direction, allowed=DIRECTIONS, hint=""):
     """Return ``direction`` if it is one of those that a class offers."""
     return check_option("direction", direction, allowed, hint=hint)
-
-
-def check_forgetting_factor(factor):
-    """Return ``forgetting_factor`` if it is in (0, 1]."""
-    hint = "1 keeps the full weight of earlier rows."
-    return check_real("forgetting_factor", factor, low=0, high=1, closed="right", hint=hint)
 
 
 def is_moved(domain, direction):
@@ -68,10 +62,7 @@ def rows_of_moved_domains(estimator, X, sample_domain, kept):
     name, known = type(estimator).__name__, getattr(estimator, kept)
     if sample_domain is not None:
         check_knows_reference(estimator, known or has_later_targets(estimator))
-    earlier = estimator._fit_domains
     data = data_for_fit(estimator, X, None, sample_domain, one_sided=True, reset=False)
-    # Known only when their maps are: a batch that fails or is interrupted counts as not seen.
-    estimator._fit_domains = earlier
     if sample_domain is None:
         return data, {}  # nothing to adapt to, which has been warned of
     fixed = [i for i in data.domains if not is_moved(i, estimator.direction)]

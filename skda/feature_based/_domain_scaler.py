@@ -6,9 +6,9 @@ from sklearn.base import OneToOneFeatureMixin
 
 from .._array._backend import namespace
 from .._core._base_transformer import BaseDomainTransformer
-from .._core._param_checks import check_bool, check_strength
-from .._core._validation import data_for_fit
-from ._direction import add_domains, check_forgetting_factor
+from .._core._param_checks import check_bool, check_forgetting_factor, check_strength
+from .._core._validation import begun_or_going_on, data_for_fit
+from ._direction import add_domains
 
 
 class FeatureMoments(NamedTuple):
@@ -176,27 +176,32 @@ class DomainScaler(OneToOneFeatureMixin, BaseDomainTransformer):
     def _fit(self, data):
         self._check_params()
         self._start()
-        for domain in data.domains:
-            self._learn(domain, data)
+        self._learn(data)
 
     def _start(self):
         self.locations_, self.spreads_ = {}, {}
         self.moments_ = None if self.robust else {}
 
-    def _learn(self, domain, data):
-        X = data.X_of(domain)
-        if self.robust:
-            location, spread = robust_location_and_spread(X)
-        else:
-            moments = feature_moments(X)
-            if domain in self.moments_:
-                earlier = self.moments_[domain].at(data.backend.asarray)
-                factor = self.forgetting_factor
-                moments = merge_feature_moments(earlier, moments, forgetting_factor=factor)
-            self.moments_[domain] = moments.at(data.to_input)
-            location, spread = moments.mean, spread_of(moments)
-        self.locations_[domain] = data.to_input(location)
-        self.spreads_[domain] = data.to_input(spread)
+    def _learn(self, data):
+        # New objects: the old ones stay valid if this batch fails.
+        locations, spreads = dict(self.locations_), dict(self.spreads_)
+        kept = None if self.robust else dict(self.moments_)
+        for domain in data.domains:
+            X = data.X_of(domain)
+            if self.robust:
+                location, spread = robust_location_and_spread(X)
+            else:
+                moments = self._merged(kept.get(domain), feature_moments(X), data)
+                kept[domain] = moments.at(data.to_input)
+                location, spread = moments.mean, spread_of(moments)
+            locations[domain], spreads[domain] = data.to_input(location), data.to_input(spread)
+        self.locations_, self.spreads_, self.moments_ = locations, spreads, kept
+
+    def _merged(self, old, new, data):
+        if old is None:
+            return new
+        old = old.at(data.backend.asarray)
+        return merge_feature_moments(old, new, forgetting_factor=self.forgetting_factor)
 
     def partial_fit(self, X, y=None, *, sample_domain=None):
         """Begin or refine the statistics of domains from more rows of them, and change no other.
@@ -222,13 +227,15 @@ class DomainScaler(OneToOneFeatureMixin, BaseDomainTransformer):
         """
         self._check_params()
         started = hasattr(self, "locations_")
-        data = data_for_fit(self, X, None, sample_domain, one_sided=True, reset=not started)
-        if not started:
-            self._start()
-            self.source_domains_, self.target_domains_ = [], []
-        for domain in data.domains:
-            self._learn(domain, data)
-        add_domains(self, data, named=sample_domain is not None)
+        with begun_or_going_on(self, started=started):
+            data = data_for_fit(self, X, None, sample_domain, one_sided=True, reset=not started)
+            if started and sample_domain is None and self._fit_domains is not None:
+                return self  # rows of no known domain, which has been warned of
+            if not started:
+                self._start()
+                self.source_domains_, self.target_domains_ = [], []
+            self._learn(data)
+            add_domains(self, data, named=sample_domain is not None)
         return self
 
     def _check_params(self):

@@ -92,6 +92,8 @@ class GromovWassersteinTransformer(BaseOtherSpaceTransformer):
     array([0., 1., 3., 7.])
     """
 
+    _compares_within = True
+
     def __init__(
         self, *, reg=None, use_target_labels=False, class_reg=0.5, max_iter=1000, tol=1e-9
     ):

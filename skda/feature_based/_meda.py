@@ -3,14 +3,14 @@
 import numpy as np
 
 from .._array._arithmetic import safe_divide
-from .._array._backend import as_like, namespace, to_numpy
+from .._array._backend import as_like, device_of, namespace, to_numpy
 from .._core._class_scores import ClassScoresClassifier
-from .._core._param_checks import check_integer, check_real
+from .._core._param_checks import check_integer, check_option, check_real
 from .._core._validation import class_labels, data_for_fit, fresh_fit
 from .._numerics._budget import check_memory, warn_if_long
-from .._numerics._graph import knn_laplacian
-from .._numerics._kernels import kernel_apply, kernel_matrix, unit_rows
-from ._base_spectral import joint_differences, nearest_codes, warn_if_degenerate
+from .._numerics._graph import knn_affinity, knn_laplacian, normalized_affinity
+from .._numerics._kernels import kernel_apply, kernel_matrix, nystroem_map, subsample, unit_rows
+from ._base_spectral import ROWS_TO_JUDGE, joint_differences, nearest_codes, warn_if_degenerate
 from ._gfk import geodesic_flow_factor
 from ._subspace_alignment import principal_axes, resolve_n_components
 
@@ -79,6 +79,56 @@ def aligned_coefficients(risk, K, Y, E, is_source, *, alignment_weight):
     return namespace(K).linalg.solve(left, is_source * Y)
 
 
+class KernelEquations:
+    """The classifier ``f = K B`` with one coefficient for each row."""
+
+    def __init__(self, Z, *, gamma, reg, is_source, manifold_weight, n_neighbors):
+        self.K, self.is_source, self.basis = kernel_matrix(Z, gamma=gamma), is_source, Z
+        manifold = None
+        if manifold_weight and Z.shape[0] > 1:
+            L = knn_laplacian(Z, n_neighbors=n_neighbors, metric="cosine", normalized=True)
+            manifold = as_like(L * manifold_weight, Z)
+        self.risk = structural_risk(self.K, is_source, reg=reg, manifold=manifold)
+
+    def solve(self, Y, E, alignment_weight):
+        """Return the coefficients of kernel rows, and the scores of the fitted rows."""
+        coef = aligned_coefficients(
+            self.risk, self.K, Y, E, self.is_source, alignment_weight=alignment_weight
+        )
+        return coef, self.K @ coef
+
+
+class FeatureEquations:
+    """The classifier ``f = F W`` on explicit features F of the kernel, with as many coefficients.
+
+    ``(FᵀAF + ηI + λ FᵀEEᵀF + ρ FᵀLF) W = FᵀAY``: the same least squares as
+    :func:`aligned_coefficients` with ``FFᵀ`` for the kernel.
+    """
+
+    def __init__(
+        self, Z, *, gamma, reg, is_source, manifold_weight, n_neighbors, n_basis, random_state
+    ):
+        xp = namespace(Z)
+        phi = nystroem_map(Z, n_basis, random_state=random_state, gamma=gamma)
+        self.F, self.is_source = phi(Z), is_source
+        self.basis, self.normalizer = phi.landmarks, phi.normalizer
+        size = self.F.shape[1]
+        eye = xp.eye(size, dtype=Z.dtype, device=device_of(Z))
+        self.risk = self.F.T @ (is_source * self.F) + eye * reg
+        if manifold_weight and Z.shape[0] > 1:
+            graph = normalized_affinity(knn_affinity(Z, n_neighbors=n_neighbors, metric="cosine"))
+            host = to_numpy(self.F)
+            rough = as_like(host.T @ (host - graph @ host), Z)
+            self.risk = self.risk + (rough + rough.T) * (0.5 * manifold_weight)
+
+    def solve(self, Y, E, alignment_weight):
+        """Return the coefficients of kernel rows, and the scores of the fitted rows."""
+        image = self.F.T @ E
+        left = self.risk + (image * alignment_weight) @ image.T
+        W = namespace(Y).linalg.solve(left, self.F.T @ (self.is_source * Y))
+        return self.normalizer @ W, self.F @ W
+
+
 class MEDAClassifier(ClassScoresClassifier):
     """Classify on geodesic-flow features, bringing domains and classes together in the classifier.
 
@@ -107,8 +157,15 @@ class MEDAClassifier(ClassScoresClassifier):
         In [0, 1]: 0 brings only the domains together, 1 only the classes. "auto" estimates it in
         each round from how well a linear classifier tells the domains apart, as a whole and within
         each class.
+    solver : {"exact", "nystroem"}, default="exact"
+        "exact" works on the n x n kernel matrix. "nystroem" replaces the kernel by ``n_basis``
+        explicit features, for tens of thousands of rows and more.
+    n_basis : int, default=500
+        Landmark rows of "nystroem". Which rows are landmarks depends on the order of the rows.
     max_iter : int, default=10
         Rounds of fitting and pseudo-labels. It stops when no pseudo-label changes.
+    random_state : int, RandomState instance or None, default=None
+        Draws the landmarks of "nystroem".
 
     Attributes
     ----------
@@ -116,9 +173,9 @@ class MEDAClassifier(ClassScoresClassifier):
         Classes of the source.
     factor_ : array of shape (n_features, 2 * n_components_)
         Map to the geodesic-flow features.
-    basis_ : array of shape (n_rows, 2 * n_components_)
-        Mapped rows of ``fit``, of unit length.
-    dual_coef_ : array of shape (n_rows, n_classes)
+    basis_ : array of shape (n_rows or n_basis, 2 * n_components_)
+        Mapped rows of ``fit``, of unit length, or those of them that are landmarks.
+    dual_coef_ : array of shape (n_rows or n_basis, n_classes)
         Coefficients of the kernel classifier, whose scores (``decision_function``) are near 1 for
         the right class and near 0 for the others.
     balance_ : float
@@ -157,8 +214,9 @@ class MEDAClassifier(ClassScoresClassifier):
 
     Without ``sample_domain`` it is a manifold-regularized kernel classifier.
 
-    Cost: O(n³) per round, usually two to five rounds, and three n x n matrices. Array level (a):
-    except the neighbor graph and the balance, which are estimated on the host.
+    Cost: O(n³) per round, usually two to five rounds, and three n x n matrices; with a basis of m,
+    O(n m²) and m³ per round, and one n x m matrix. The nearest neighbors take O(n²) in both. Array
+    level (a): except the neighbor graph and the balance, which are estimated on the host.
 
     References
     ----------
@@ -190,7 +248,10 @@ class MEDAClassifier(ClassScoresClassifier):
         manifold_weight=1.0,
         n_neighbors=10,
         balance="auto",
+        solver="exact",
+        n_basis=500,
         max_iter=10,
+        random_state=None,
     ):
         self.n_components = n_components
         self.gamma = gamma
@@ -199,7 +260,14 @@ class MEDAClassifier(ClassScoresClassifier):
         self.manifold_weight = manifold_weight
         self.n_neighbors = n_neighbors
         self.balance = balance
+        self.solver = solver
+        self.n_basis = n_basis
         self.max_iter = max_iter
+        self.random_state = random_state
+
+    @property
+    def _order_dependent(self):
+        return self.solver == "nystroem"  # its landmarks are rows chosen by their position
 
     def fit(self, X, y, *, sample_domain=None):
         """Fit the classifier to source labels and to the rows of all domains.
@@ -233,9 +301,9 @@ class MEDAClassifier(ClassScoresClassifier):
         self.classes_, codes = class_labels(self, data)
         factor = self._geodesic_factor(data)
         Z = unit_rows(data.X @ factor)
-        coef, pseudo = self._fit_rows(Z, data.ids, codes)
+        basis, coef, pseudo = self._fit_rows(Z, data.ids, codes)
         self.pseudo_labels_ = self.classes_[pseudo[data.target]]
-        self.factor_, self.basis_ = data.to_input(factor), data.to_input(Z)
+        self.factor_, self.basis_ = data.to_input(factor), data.to_input(basis)
         self.dual_coef_ = data.to_input(coef)
 
     def _check_params(self):
@@ -245,6 +313,8 @@ class MEDAClassifier(ClassScoresClassifier):
         check_real("manifold_weight", self.manifold_weight, low=0)
         check_integer("n_neighbors", self.n_neighbors, low=1)
         check_integer("max_iter", self.max_iter, low=1)
+        check_option("solver", self.solver, ("exact", "nystroem"))
+        check_integer("n_basis", self.n_basis, low=1)
         if not (isinstance(self.balance, str) and self.balance == "auto"):
             check_real("balance", self.balance, low=0, high=1)
 
@@ -264,25 +334,18 @@ class MEDAClassifier(ClassScoresClassifier):
     def _check_size(self, Z):
         """Warn if the kernel matrix will take long; raise if it does not fit in memory."""
         n, what = Z.shape[0], f"the kernel matrices of {Z.shape[0]} rows"
-        who, hint = type(self).__name__, "Fit on a sample of the rows, or take JDATransformer."
+        who, hint = type(self).__name__, "Take solver='nystroem', or fit on a sample of the rows."
         check_memory(who, what, _MATRICES * n * n, Z, hint=hint)
         seconds = _CUBE_SECONDS * n**3 * (2 + min(self.max_iter, _USUAL_ROUNDS))
         warn_if_long(who, what, seconds, Z, hint=hint)
 
     def _fit_rows(self, Z, ids, codes):
-        self._check_size(Z)
         source, target = np.flatnonzero(ids >= 0), np.flatnonzero(ids < 0)
         n_classes, adapts = len(self.classes_), len(target) > 0 and len(source) > 0
-        K = kernel_matrix(Z, gamma=self.gamma)
-        warn_if_degenerate(K, gamma=self.gamma)
         Y = as_like((codes[:, None] == np.arange(n_classes)).astype(float), Z)
         # A is diagonal: a column that is multiplied with row by row.
         is_source = as_like((ids >= 0).astype(float)[:, None], Z)
-        manifold = None
-        if self.manifold_weight and len(ids) > 1:
-            L = knn_laplacian(Z, n_neighbors=self.n_neighbors, metric="cosine", normalized=True)
-            manifold = as_like(L * self.manifold_weight, Z)
-        risk = structural_risk(K, is_source, reg=self.reg, manifold=manifold)
+        equations = self._equations(Z, is_source)
         pseudo = np.full(ids.shape, -1)
         if adapts:
             pseudo[target] = nearest_codes(Z, source, codes, target)
@@ -294,14 +357,26 @@ class MEDAClassifier(ClassScoresClassifier):
                 self.balance_ = estimate_balance(host, ids, codes, pseudo)
             E = joint_differences(ids, codes, pseudo, n_classes, balance=self.balance_)
             E = as_like(E, Z)
-            weight = self.alignment_weight
-            coef = aligned_coefficients(risk, K, Y, E, is_source, alignment_weight=weight)
+            coef, scores = equations.solve(Y, E, self.alignment_weight)
             # Written in place below.
             old = pseudo.copy()
-            pseudo[target] = to_numpy(K @ coef).argmax(axis=1)[target]
+            pseudo[target] = to_numpy(scores).argmax(axis=1)[target]
             if np.array_equal(old, pseudo):
                 break
-        return coef, pseudo
+        return equations.basis, coef, pseudo
+
+    def _equations(self, Z, is_source):
+        params = {"gamma": self.gamma, "reg": self.reg, "is_source": is_source}
+        params |= {"manifold_weight": self.manifold_weight, "n_neighbors": self.n_neighbors}
+        # A part of the kernel is enough to see that all rows, or none, are alike.
+        warn_if_degenerate(
+            kernel_matrix(subsample(Z, ROWS_TO_JUDGE, 0), gamma=self.gamma), gamma=self.gamma
+        )
+        if self.solver == "nystroem":
+            basis = {"n_basis": self.n_basis, "random_state": self.random_state}
+            return FeatureEquations(Z, **params, **basis)
+        self._check_size(Z)
+        return KernelEquations(Z, **params)
 
     def _class_scores(self, X, backend):
         Z = unit_rows(X @ backend.asarray(self.factor_, X.dtype))

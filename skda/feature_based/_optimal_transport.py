@@ -306,24 +306,25 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
             self.reference_classes_ = membership[data.source]
         for domain in data.source_domains if to_target else data.target_domains:
             of_class = membership[data.rows(domain)] if to_target and self.class_reg else None
-            self._set_map(domain, data.X_of(domain), reference, of_class, data.to_input)
+            learnt = self._learnt_map(data.X_of(domain), reference, of_class, data.to_input)
+            self._set_map(domain, learnt)
         self.reference_rows_ = data.to_input(reference)
 
-    def _set_map(self, domain, X, reference, of_class, keep):
-        """Solve the plan between rows of a domain and the reference, and keep their images."""
+    def _learnt_map(self, X, reference, of_class, keep):
+        """Return rows of a domain, their images, and cost, marginal error and steps of the plan."""
         to_target = self.direction == TO_TARGET
         of_class = of_class if to_target else self.reference_classes_
         if self.batch_size is None:
             images, plan = self._images(X, reference, of_class)
-            cost, error, n_iter = plan.cost, plan.marginal_error, plan.n_iter
+            plans = [plan]
         else:
             images, plans = self._images_of_batches(X, reference, of_class)
-            cost = float(np.mean([plan.cost for plan in plans]))
-            error = max(plan.marginal_error for plan in plans)
-            n_iter = max(plan.n_iter for plan in plans)
-        self.rows_[domain] = keep(X)
-        self.images_[domain] = keep(share_among_duplicates(images, X))
-        self.costs_[domain] = cost
+        cost = float(np.mean([plan.cost for plan in plans]))
+        error, n_iter = (max(getattr(p, k) for p in plans) for k in ("marginal_error", "n_iter"))
+        return keep(X), keep(share_among_duplicates(images, X)), cost, error, n_iter
+
+    def _set_map(self, domain, learnt):
+        self.rows_[domain], self.images_[domain], self.costs_[domain], error, n_iter = learnt
         self.marginal_errors_[domain] = error
         self.n_iter_ = max(self.n_iter_, n_iter)
 
@@ -397,8 +398,12 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
                 f"{self.class_reg!r} needs. Call fit on all rows, or set class_reg=0."
             )
         reference = data.backend.asarray(self.reference_rows_)
-        for domain, X_all in rows.items():
-            self._set_map(domain, X_all, reference, None, data.to_input)
+        maps = {i: self._learnt_map(X, reference, None, data.to_input) for i, X in rows.items()}
+        # New objects, when all are found: the old ones stay valid if this batch fails.
+        self.rows_, self.images_ = dict(self.rows_), dict(self.images_)
+        self.costs_, self.marginal_errors_ = dict(self.costs_), dict(self.marginal_errors_)
+        for domain, learnt in maps.items():
+            self._set_map(domain, learnt)
         add_domains(self, data)
         return self
 

@@ -1,20 +1,16 @@
 """Transport feature by feature: the monotone map between one-dimensional distributions."""
 
-from sklearn.base import OneToOneFeatureMixin
-
 from .._array._arithmetic import safe_divide
 from .._array._backend import device_of, namespace
-from .._core._base_transformer import BaseDomainTransformer
-from .._core._param_checks import check_strength
+from .._core._param_checks import check_forgetting_factor, check_integer, check_strength
+from .._numerics._quantile_sketch import QuantileSketch
+from ._base_reference_map import ReferenceMapTransformer
 from ._direction import (
     TO_COMMON,
     TO_TARGET,
-    add_domains,
     check_direction,
     has_reference,
-    is_moved,
     moved_domain,
-    rows_of_moved_domains,
 )
 
 
@@ -83,6 +79,15 @@ def interpolate(x, knots, values):
     return xp.where(beyond, x + edge, between)
 
 
+def _images(knots, reference):
+    columns = [
+        # Adding zero makes columns contiguous, which torch asks of searchsorted.
+        quantile_images(knots[:, j] + 0.0, reference[:, j] + 0.0)
+        for j in range(knots.shape[1])
+    ]
+    return namespace(knots).stack(columns, axis=1)
+
+
 def mean_quantiles(columns, weights):
     """Return values of the mean quantile function of sorted samples, as many as the largest has.
 
@@ -94,7 +99,7 @@ def mean_quantiles(columns, weights):
     return sum(w * quantile_images(ranks, x) for w, x in zip(weights, columns, strict=True))
 
 
-class QuantileTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
+class QuantileTransportTransformer(ReferenceMapTransformer):
     """Give every feature of the source rows the distribution that it has in the target.
 
     Features are treated one at a time: a value that is the median of its feature in the source
@@ -111,17 +116,31 @@ class QuantileTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         each target to the pooled source rows, which stay as they are, so that a model fitted
         once serves any number of later targets, see :func:`~skda.adapt_to`. "to_common" maps each
         domain to the barycenter of all: the mean of their quantile functions, weighted by rows.
+    n_quantiles : int, default=10_000
+        Number of values of each feature that a distribution is described by, where there are more
+        rows; up to it every row counts as it is. Lowering it takes less memory and time and gives
+        coarser maps.
+    forgetting_factor : float, default=1.0
+        In (0, 1]: factor by which the weight of a domain's earlier rows is multiplied at each
+        ``partial_fit`` with new ones; 1 keeps all history. ``fit`` does not use it.
 
     Attributes
     ----------
     knots_ : dict
-        By the id of each domain that is mapped, the sorted values of each feature, array of shape
-        (n_rows, n_features).
+        By the id of each domain that is mapped, the sorted values of each feature, or
+        `n_quantiles` of them, array of shape (n_knots, n_features).
     images_ : dict
         By the same ids, where they go, of the same shape.
     reference_values_ : array of shape (n_reference, n_features) or None
-        Sorted values of each feature of the rows that the others are mapped to. None if there is
-        nothing to adapt to.
+        Sorted values of each feature of the rows that the others are mapped to, or `n_quantiles`
+        of them. None if there is nothing to adapt to.
+    sketches_ : dict
+        By the id of each domain that is mapped, what is kept of its rows, which ``partial_fit``
+        goes on from.
+    reference_sketch_ : object or None
+        The same of the rows that the others are mapped to.
+    waits_for_ : {"source", "target"} or None
+        The side of which ``partial_fit`` has seen no row yet.
     source_domains_, target_domains_ : list of int
         Ids seen in ``fit``.
     n_features_in_ : int
@@ -132,7 +151,7 @@ class QuantileTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     Raises
     ------
     ValueError
-        In ``fit``, if `strength` is out of range.
+        In ``fit``, if a parameter is out of range.
 
     See Also
     --------
@@ -153,8 +172,11 @@ class QuantileTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     instrument, a saturating sensor), one by one. It neither sees nor changes how features depend
     on each other beyond that, and it harms when the class balance differs.
 
-    Cost: sorting, :math:`O(dn \\log n)`. Fitted without ``sample_domain`` it is the identity. Array
-    level (a): runs on the device of its input.
+    Cost: sorting, :math:`O(dn \\log n)`. With more than k = `n_quantiles` rows the map is one of k
+    quantiles: the part of a distribution at or below a value is then known to within 1/(2k), and
+    in batches, whose quantiles are merged, to within (2 + log2(n/k)) / (2k).
+    Fitted without ``sample_domain`` it is the identity. Array level (a): runs on the device of its
+    input.
 
     References
     ----------
@@ -171,83 +193,75 @@ class QuantileTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     array([  10., 1000.,  100.,  100.,   10., 1000.])
     """
 
-    _array_level = "a"
+    _kept_as = "sketches_"
 
-    def __init__(self, *, strength=1.0, direction="to_target"):
+    def __init__(
+        self, *, strength=1.0, direction="to_target", n_quantiles=10_000, forgetting_factor=1.0
+    ):
         self.strength = strength
         self.direction = direction
-
-    @property
-    def _per_target(self):
-        return self.direction != TO_TARGET
-
-    @property
-    def _needs_target(self):
-        return self.direction == TO_TARGET
+        self.n_quantiles = n_quantiles
+        self.forgetting_factor = forgetting_factor
 
     def _fit(self, data):
-        check_strength(self.strength)
-        check_direction(self.direction)
-        self.knots_, self.images_, self.reference_values_ = {}, {}, None
+        self._check_params()
+        self._start()
         if not has_reference(self, data):
             return
-        moved = [i for i in data.domains if is_moved(i, self.direction)]
-        knots = {i: data.xp.sort(data.X_of(i), axis=0) for i in moved}
-        reference = self._reference_of(data, knots)
-        for domain in moved:
-            self._set_map(domain, knots[domain], reference, data.to_input)
-        self.reference_values_ = data.to_input(reference)
+        own = {i: self._sketch_of(data.X_of(i)) for i in data.domains if self._moves(i)}
+        if self.direction == TO_COMMON:
+            reference = self._common(own.values())
+        else:
+            # Sketched once for all domains that move there, whose rows are pooled.
+            to_target = self.direction == TO_TARGET
+            reference = self._sketch_of(data.X_target if to_target else data.X_source)
+        self._learn_maps(own, reference, data.to_input, set(own))
 
-    def _reference_of(self, data, knots):
-        xp = data.xp
-        if self.direction != TO_COMMON:
-            # Sorted once for all domains that move there, whose rows are pooled.
-            rows = data.X_target if self.direction == TO_TARGET else data.X_source
-            return xp.sort(rows, axis=0)
-        weights = [x.shape[0] / data.X.shape[0] for x in knots.values()]
+    def _start(self):
+        self.sketches_, self.reference_sketch_, self.waits_for_ = {}, None, None
+        self.knots_, self.images_, self.reference_values_ = {}, {}, None
+
+    def _sketch_of(self, X):
+        return QuantileSketch.of(X, size=self.n_quantiles)
+
+    def _summaries(self):
+        return self.sketches_, self.reference_sketch_
+
+    def _merged(self, old, X, data):
+        if old is None:
+            return self._sketch_of(X).at(data.to_input)
+        # Stored where the rows of fit came from, which may be another device than the arithmetic's.
+        old = old.at(data.backend.asarray)
+        new = QuantileSketch.of(X, size=old.size)
+        return old.merge(new, forgetting_factor=self.forgetting_factor).at(data.to_input)
+
+    def _common(self, parts):
+        parts = list(parts)
+        knots, total = [sketch.knots() for sketch in parts], sum(sketch.count for sketch in parts)
+        weights = [sketch.count / total for sketch in parts]
         columns = [
             # Adding zero makes columns contiguous, which torch asks of searchsorted.
-            mean_quantiles([x[:, j] + 0.0 for x in knots.values()], weights)
-            for j in range(data.X.shape[1])
+            mean_quantiles([x[:, j] + 0.0 for x in knots], weights)
+            for j in range(knots[0].shape[1])
         ]
-        return xp.stack(columns, axis=1)
+        return self._sketch_of(namespace(knots[0]).stack(columns, axis=1))
 
-    def _set_map(self, domain, knots, reference, keep):
-        images = [
-            quantile_images(knots[:, j] + 0.0, reference[:, j] + 0.0) for j in range(knots.shape[1])
-        ]
-        images = keep(namespace(knots).stack(images, axis=1))
-        self.knots_[domain], self.images_[domain] = keep(knots), images
-
-    def partial_fit(self, X, y=None, *, sample_domain=None):
-        """Begin or refine the maps of domains from more rows of them, and change no other.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows of domains that are mapped: of targets with ``direction="to_source"``, of sources
-            with "to_target", of any with "to_common". What they are mapped to is that of ``fit``,
-            which the first call is.
-        y : Ignored
-            Not used.
-        sample_domain : array-like of int of shape (n_samples,), default=None
-            Domain of each row, see :meth:`fit`.
-
-        Returns
-        -------
-        self : object
-            The transformer.
-        """
-        if not hasattr(self, "knots_"):
-            return self.fit(X, y, sample_domain=sample_domain)
-        data, rows = rows_of_moved_domains(self, X, sample_domain, "knots_")
-        if not rows:
-            return self
-        reference = data.backend.asarray(self.reference_values_)
-        for domain, values in rows.items():
-            self._set_map(domain, data.xp.sort(values, axis=0), reference, data.to_input)
-        add_domains(self, data)
-        return self
+    def _learn_maps(self, own, reference, keep, changed):
+        knots = {i: x for i, x in self.knots_.items() if i not in changed}
+        images = {i: x for i, x in self.images_.items() if i not in changed}
+        # Sorted anew only where rows have come to it.
+        known = reference is self.reference_sketch_
+        values = self.reference_values_ if known else reference.knots()
+        for domain in changed if reference is not None else ():
+            x = own[domain].knots()
+            knots[domain], images[domain] = keep(x), keep(_images(x, values))
+        own = {domain: sketch.at(keep) for domain, sketch in own.items()}
+        kept = None if reference is None else (reference.at(keep), keep(values))
+        # Stored when all are found: the old ones stay valid if this batch fails.
+        self.knots_, self.images_ = dict(sorted(knots.items())), dict(sorted(images.items()))
+        self.sketches_ = own
+        if kept is not None:
+            self.reference_sketch_, self.reference_values_ = kept
 
     def _map(self, X, domain, backend):
         domain = moved_domain(domain, self.knots_, self.direction, self.target_domains_)
@@ -262,3 +276,9 @@ class QuantileTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         ]
         moved = xp.stack(columns, axis=1)
         return moved if self.strength == 1 else X + (moved - X) * float(self.strength)
+
+    def _check_params(self):
+        check_strength(self.strength)
+        check_direction(self.direction)
+        check_integer("n_quantiles", self.n_quantiles, low=2)
+        check_forgetting_factor(self.forgetting_factor)

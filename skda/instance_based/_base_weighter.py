@@ -258,30 +258,39 @@ class BaseWeighter(DomainRouting, BaseEstimator):
             The fitted weighter.
         """
         with fresh_fit(self):
-            exponent, clip = self._check_shape_params()
+            self._check_shape_params()
             data = self._data_for_fit(X, sample_domain)
-            least = self._least_effective_size(len(data.source))
-            xp, backend = data.xp, data.backend
-            if data.adapts:
-                raw, warning = self._importances(data)
-                weights, self._scale = scale_weights(
-                    raw,
-                    exponent=exponent,
-                    clip=clip,
-                    min_effective_size=least,
-                    logs=self._logs,
-                )
-                warning = warning or self._quality_warning(data, raw, weights)
-                if warning:
-                    warn_user(warning, DomainWarning)
-            else:
-                self._scale = None
-                dtype = getattr(data.X, "dtype", None) if hasattr(data.X, "device") else None
-                weights = xp.ones(len(data.source), dtype=dtype, device=backend.device)
-            self.effective_sample_size_ = effective_sample_size(weights)
-            self.learnt_part_ = 1.0 if self._scale is None else self._scale.learnt_part
-            self.weights_ = data.to_input(weights)
+            self._least_effective_size(len(data.source))
+            self._weigh(data, self._importances(data) if data.adapts else None)
         return self
+
+    def _weigh(self, data, importances):
+        """Store the weights of the source rows; all are 1 without importances."""
+        n = len(data.source)
+        if importances is None:
+            self._scale = None
+            weights = self._ones(n, data)
+        else:
+            exponent, clip = self._check_shape_params()
+            raw, warning = importances
+            weights, self._scale = scale_weights(
+                raw,
+                exponent=exponent,
+                clip=clip,
+                min_effective_size=self._least_effective_size(n),
+                logs=self._logs,
+            )
+            warning = warning or self._quality_warning(data, raw, weights)
+            if warning:
+                warn_user(warning, DomainWarning)
+        self.effective_sample_size_ = effective_sample_size(weights) if n else 0.0
+        self.learnt_part_ = 1.0 if self._scale is None else self._scale.learnt_part
+        self.weights_ = data.to_input(weights)
+
+    @staticmethod
+    def _ones(n, data):
+        dtype = getattr(data.X, "dtype", None) if hasattr(data.X, "device") else None
+        return data.xp.ones(n, dtype=dtype, device=data.backend.device)
 
     def _data_for_fit(self, X, sample_domain):
         return data_for_fit(self, X, sample_domain=sample_domain)
@@ -381,8 +390,7 @@ class FunctionWeighter(BaseWeighter):
         """
         data = self._data_for_use(X, sample_domain)
         if self._scale is None:
-            dtype = getattr(data.X, "dtype", None) if hasattr(data.X, "device") else None
-            weights = data.xp.ones(len(data.ids), dtype=dtype, device=data.backend.device)
+            weights = self._ones(len(data.ids), data)
         else:
             weights = self._scale(self._importance(data.X, data.backend))
         return data.input_backend.asarray(weights)

@@ -13,8 +13,11 @@ SINGULAR = 1e-10  # singular values of a confusion matrix below it are rounding
 _LEAST_PENALTY, _LARGEST_PENALTY, _PENALTY_TOL = 1e-14, 1e8, 1e-12
 
 
-def em_priors(proba, source_priors, *, weights=None, max_iter=1000, tol=1e-6):
+def em_priors(proba, source_priors, *, weights=None, past=None, max_iter=1000, tol=1e-6):
     """Return the class priors that maximize the likelihood of the rows (Saerens et al. 2002).
+
+    Of rows that came before, their classes as they were judged then are kept, and no more: each
+    step averages these with the classes of the new rows (incremental EM, Neal and Hinton 1998).
 
     Parameters
     ----------
@@ -24,6 +27,8 @@ def em_priors(proba, source_priors, *, weights=None, max_iter=1000, tol=1e-6):
         Class priors of the source.
     weights : ndarray of shape (n_samples,), default=None
         Weight of each row. None: all equal.
+    past : tuple of float and ndarray of shape (n_classes,), default=None
+        Weight of all earlier rows, in rows, and their class proportions. The steps begin there.
     max_iter : int, default=1000
         Largest number of steps of expectation maximization.
     tol : float, default=1e-6
@@ -36,9 +41,13 @@ def em_priors(proba, source_priors, *, weights=None, max_iter=1000, tol=1e-6):
     n_iter : int
         Number of steps; ``max_iter + 1`` if they did not suffice.
     """
-    priors = source_priors
+    past_weight, past_priors = (0.0, source_priors) if past is None else past
+    weight = len(proba) if weights is None else weights.sum()
+    priors = past_priors
     for n_iter in range(1, max_iter + 1):
         new = np.average(corrected_proba(proba, priors / source_priors), 0, weights)
+        if past is not None:
+            new = (past_weight * past_priors + weight * new) / (past_weight + weight)
         change = np.abs(new - priors).max()
         priors = new
         if change <= tol:

@@ -1,5 +1,7 @@
 """Weights from a classifier that tells target rows from source rows: its odds are the ratio."""
 
+from copy import deepcopy
+
 import numpy as np
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -7,6 +9,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._array._backend import Backend, is_foreign_array, to_numpy
@@ -14,11 +17,23 @@ from .._array._rows import n_rows, take_rows
 from .._core._param_checks import check_integer
 from .._core._sample_domain import domains_for_fit, domains_for_predict
 from .._core._validation import DomainData
-from ._base_weighter import FunctionWeighter, Importances
+from ._base_streamed_weighter import StreamedWeighter
+from ._base_weighter import Importances
 
 # Mean odds over the source, which should be 1, from which the domains count as separate.
 _SEPARATE = 0.01
 _LARGEST_LOG_ODDS = 100.0  # keeps the mean of the odds finite
+
+
+def _is_incremental(weighter):
+    """Return whether the classifier learns from batches, or raise with the reason."""
+    if hasattr(weighter.classifier, "partial_fit"):
+        return True
+    # AttributeError, because available_if hides the method by it.
+    raise AttributeError(
+        f"partial_fit of DomainClassifierWeighter needs a classifier that has partial_fit; got "
+        f"{weighter.classifier!r}. Pass for example SGDClassifier(loss='log_loss')."
+    )
 
 
 def log_odds(classifier, X):
@@ -31,6 +46,18 @@ def log_odds(classifier, X):
     floor = np.log(np.finfo(np.float64).tiny)
     logs = np.maximum(logs, floor)
     return logs[:, 1] - logs[:, 0]
+
+
+def _separate(odds, source_by_target):
+    """Return a warning if these log odds of source rows say that the domains are separate."""
+    # The true ratio has mean 1 over the source.
+    if np.exp(np.minimum(odds, _LARGEST_LOG_ODDS)).mean() * source_by_target >= _SEPARATE:
+        return None
+    return (
+        "The classifier tells the domains apart almost without error: hardly any source row "
+        f"resembles a target row (an effective sample size near 0 of {len(odds)}, whatever the "
+        "weights say). Drop the features that give the domain away, or lower exponent."
+    )
 
 
 def cross_fitted_log_odds(classifier, X, is_target, *, cv, random_state):
@@ -50,7 +77,7 @@ def cross_fitted_log_odds(classifier, X, is_target, *, cv, random_state):
     return odds[is_target == 0]
 
 
-class DomainClassifierWeighter(FunctionWeighter):
+class DomainClassifierWeighter(StreamedWeighter):
     r"""Weight source rows by the odds of being target rows, under a domain classifier.
 
     A classifier learns to tell target rows from source rows. A source row that it takes for a
@@ -91,6 +118,10 @@ class DomainClassifierWeighter(FunctionWeighter):
     classifier_ : classifier
         Fitted on all rows, with classes 0 (source) and 1 (target); used by
         ``predict_weights``.
+    source_rows_ : array-like of shape (n_source, n_features)
+        After ``partial_fit``, the source rows that ``weights_`` are of.
+    n_rows_seen_ : dict
+        After ``partial_fit``, number of rows by side ("source", "target").
     n_features_in_ : int
         Number of features seen in ``fit``.
 
@@ -152,6 +183,57 @@ class DomainClassifierWeighter(FunctionWeighter):
         self.min_effective_size = min_effective_size
         self.random_state = random_state
 
+    @available_if(_is_incremental)
+    def partial_fit(self, X, y=None, *, sample_domain=None):
+        """Let the classifier learn from a batch, and weight all source rows seen so far.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of any domains; a batch may have rows of one side only.
+        y : None
+            Ignored.
+        sample_domain : array-like of int of shape (n_samples,), default=None
+            Domain of each row, see :meth:`fit`.
+
+        Returns
+        -------
+        self : object
+            The weighter. Until it has seen rows of both sides all weights are 1.
+
+        Raises
+        ------
+        ValueError
+            After :meth:`fit`, which keeps no rows: begin with ``partial_fit``.
+
+        Notes
+        -----
+        There is no cross-fitting, and how fast earlier rows are forgotten is the classifier's
+        matter: for example ``SGDClassifier(loss="log_loss", learning_rate="constant", eta0=0.01)``.
+        The source rows of all batches are kept, in ``source_rows_``, because each of them gets a
+        new weight.
+        """
+        return super().partial_fit(X, sample_domain=sample_domain)
+
+    def _batch(self, X, sample_domain, *, started):
+        X = to_numpy(X) if is_foreign_array(X) else X
+        self._classifier()
+        validate_data(self, X, reset=not started, skip_check_array=True)
+        how = {"one_sided": True, "goes_on": started}
+        ids = domains_for_fit(sample_domain, n_rows(X), estimator=self, **how)
+        return DomainData(X, None, ids, None, Backend(), Backend())
+
+    @staticmethod
+    def _moved(rows, move):
+        return rows  # of any kind, on the host
+
+    def _learn_batch(self, data):
+        earlier = getattr(self, "classifier_", None)
+        # A copy: the old one stays as it is if this batch fails.
+        classifier = clone(self._classifier()) if earlier is None else deepcopy(earlier)
+        is_target = (data.ids < 0).astype(np.int64)
+        self.classifier_ = classifier.partial_fit(data.X, is_target, classes=[0, 1])
+
     def _data_for_fit(self, X, sample_domain):
         if self.classifier is None:
             return super()._data_for_fit(X, sample_domain)
@@ -179,21 +261,12 @@ class DomainClassifierWeighter(FunctionWeighter):
             odds = cross_fitted_log_odds(
                 classifier, X, is_target, cv=cv, random_state=self.random_state
             )
-        # The true ratio has mean 1 over the source; far less says that the domains are separate.
-        size = (
-            float(np.exp(np.minimum(odds, _LARGEST_LOG_ODDS)).mean())
-            * len(data.source)
-            / len(data.target)
-        )
-        warning = None
-        if size < _SEPARATE:
-            n = len(odds)
-            warning = (
-                f"The classifier tells the domains apart almost without error: hardly any source "
-                f"row resembles a target row (an effective sample size near 0 of {n}, whatever the "
-                "weights say). Drop the features that give the domain away, or lower exponent."
-            )
+        warning = _separate(odds, len(data.source) / len(data.target))
         return Importances(data.backend.asarray(odds), warning)
+
+    def _warning_of(self, raw):
+        seen = self.n_rows_seen_
+        return _separate(to_numpy(raw), seen["source"] / seen["target"])
 
     def _without_overlap(self, data, raw):
         if self.classifier is not None:  # rows of any kind, which only it can tell apart

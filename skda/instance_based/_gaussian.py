@@ -4,10 +4,17 @@ import math
 from typing import Any, NamedTuple
 
 from .._array._backend import namespace
-from .._core._param_checks import check_option, check_real
-from .._numerics._covariance import SHRINKAGE_RULES, covariance, gram_sums
+from .._core._param_checks import check_forgetting_factor, check_option, check_real
+from .._numerics._covariance import (
+    SHRINKAGE_RULES,
+    covariance_from_moments,
+    gram_sums,
+    merge_moments,
+    moments,
+)
 from .._numerics._linalg import plus_ridge, spd_eigen
-from ._base_weighter import FunctionWeighter, safe_unit, within_range
+from ._base_streamed_weighter import StreamedWeighter
+from ._base_weighter import safe_unit, within_range
 
 
 class GaussianDensity(NamedTuple):
@@ -44,9 +51,19 @@ def fit_gaussian(X, *, reg):
 
 
 def _fit_tall(X, reg):
-    xp = namespace(X)
+    return gaussian_of(_moments(X, reg), reg=reg)
+
+
+def _moments(X, reg):
+    # The other rules need no fourth powers, which cost a pass.
+    return moments(X, quartic=reg == "ledoit-wolf")
+
+
+def gaussian_of(m, *, reg):
+    """Density with these moments, the covariance regularized."""
+    xp = namespace(m.mean)
     by_rule = isinstance(reg, str)
-    C = covariance(X, shrinkage=reg if by_rule else None)
+    C = covariance_from_moments(m, shrinkage=reg if by_rule else None)
     if not by_rule:
         C = plus_ridge(C, reg)
     values, vectors = spd_eigen(C)
@@ -54,7 +71,7 @@ def _fit_tall(X, reg):
     if not bool(xp.all(values > 0)):
         raise _singular(reg)
     constant = -0.5 * float(xp.sum(xp.log(values)))
-    return GaussianDensity(xp.mean(X, axis=0), vectors / xp.sqrt(values), constant, 0.0, 1.0)
+    return GaussianDensity(m.mean, vectors / xp.sqrt(values), constant, 0.0, 1.0)
 
 
 def _fit_wide(X, reg):
@@ -87,7 +104,7 @@ def _singular(reg):
     )
 
 
-class GaussianWeighter(FunctionWeighter):
+class GaussianWeighter(StreamedWeighter):
     r"""Weight source rows by the ratio of a target to a source normal density.
 
     A normal distribution is fitted to each domain. A source row counts by how much more likely it
@@ -105,11 +122,14 @@ class GaussianWeighter(FunctionWeighter):
     clip : float or None, default=None
         Largest weight, as a multiple of the mean weight, applied after `exponent`. What is cut off
         goes to the other rows in proportion to their weights. None does not clip.
-    min_effective_size : float or None, default=0.1
-        Effective sample size, as a part of the source rows, at or below which all weights are
-        equal: they would rest on too few rows. Above it the learnt weights are mixed with equal
-        ones, in proportion to how far the size is above it. None, the paper's weights, mixes
-        nothing in.
+    min_effective_size : float, "auto" or None, default="auto"
+        Smallest effective sample size of the weights, as a part of the source rows: weights that
+        rest on fewer rows are mixed with equal ones until they have it. "auto" is thirty rows for
+        each feature and for the intercept, at most all rows, which leaves equal weights. None,
+        the paper's weights, mixes nothing in.
+    forgetting_factor : float, default=1.0
+        In (0, 1]: factor by which the weight of a side's earlier rows in its density is multiplied
+        at each ``partial_fit`` with new ones; 1 keeps all history. ``fit`` does not use it.
 
     Attributes
     ----------
@@ -119,6 +139,13 @@ class GaussianWeighter(FunctionWeighter):
         ``(Σw)² / Σw²``.
     learnt_part_ : float
         Part of the weights that was learnt; the rest of them is equal, see `min_effective_size`.
+    moments_ : dict
+        After ``partial_fit``, by side ("source", "target"): count, mean and scatter matrix of its
+        rows, which the next batch goes on from.
+    source_rows_ : array of shape (n_source, n_features)
+        After ``partial_fit``, the source rows that ``weights_`` are of.
+    n_rows_seen_ : dict
+        After ``partial_fit``, number of rows by side.
     n_features_in_ : int
         Number of features seen in ``fit``.
 
@@ -161,31 +188,80 @@ class GaussianWeighter(FunctionWeighter):
 
     _logs = True
 
-    def __init__(self, *, reg="ledoit-wolf", exponent=1.0, clip=None, min_effective_size="auto"):
+    def __init__(
+        self,
+        *,
+        reg="ledoit-wolf",
+        exponent=1.0,
+        clip=None,
+        min_effective_size="auto",
+        forgetting_factor=1.0,
+    ):
         self.reg = reg
         self.exponent = exponent
         self.clip = clip
         self.min_effective_size = min_effective_size
+        self.forgetting_factor = forgetting_factor
 
     def _learn(self, data):
-        if isinstance(self.reg, str):
-            reg = check_option("reg", self.reg, sorted(SHRINKAGE_RULES), hint="Or pass a number.")
-        else:
-            reg = check_real("reg", self.reg, low=0, hint="The default is 'ledoit-wolf'.")
-        for side, X in (("source", data.X_source), ("target", data.X_target)):
-            if X.shape[0] < 2:
-                raise ValueError(
-                    f"GaussianWeighter needs at least 2 rows in each domain for a covariance; the "
-                    f"{side} has {X.shape[0]}. Use KMMWeighter or add rows."
-                )
+        self._check_reg()
+        sides = data.X_source, data.X_target
+        for side, X in zip(("source", "target"), sides, strict=True):
+            self._check_count(side, X.shape[0])
         self._unit = safe_unit(data.X)
-        if not isinstance(reg, str):
-            reg = reg / self._unit / self._unit  # twice, since the square may overflow
-        self._densities = []
-        for X in (data.X_source, data.X_target):
-            density = fit_gaussian(X / self._unit, reg=reg)
-            mean, W = data.to_input(density.mean), data.to_input(density.W)
-            self._densities.append(density._replace(mean=mean, W=W))
+        reg = self._reg_in_units()
+        self._keep_densities([fit_gaussian(X / self._unit, reg=reg) for X in sides], data)
+
+    def _learn_batch(self, data):
+        if not hasattr(self, "moments_"):
+            self.moments_ = {}
+            # The first batch sets the unit: moments in several could not be merged.
+            self._unit = safe_unit(data.X)
+        merged = dict(self.moments_)
+        for side, X in (("source", data.X_source), ("target", data.X_target)):
+            if X.shape[0]:
+                merged[side] = self._merged(merged.get(side), X / self._unit, data)
+        self.moments_ = merged
+        if len(merged) == 2:
+            for side in merged:
+                self._check_count(side, self.n_rows_seen_[side])
+            reg = self._reg_in_units()
+            moved = [merged[side].at(data.backend.asarray) for side in ("source", "target")]
+            self._keep_densities([gaussian_of(m, reg=reg) for m in moved], data)
+
+    def _merged(self, old, X, data):
+        new = _moments(X, self.reg)
+        if old is not None:
+            old = old.at(data.backend.asarray)
+            new = merge_moments(old, new, forgetting_factor=self.forgetting_factor)
+        return new.at(data.to_input)
+
+    def _keep_densities(self, densities, data):
+        keep = data.to_input
+        self._densities = [p._replace(mean=keep(p.mean), W=keep(p.W)) for p in densities]
+
+    @staticmethod
+    def _check_count(side, n):
+        if n < 2:
+            raise ValueError(
+                f"GaussianWeighter needs at least 2 rows in each domain for a covariance; the "
+                f"{side} has {n}. Use KMMWeighter or add rows."
+            )
+
+    def _check_reg(self):
+        if isinstance(self.reg, str):
+            return check_option("reg", self.reg, sorted(SHRINKAGE_RULES), hint="Or pass a number.")
+        return check_real("reg", self.reg, low=0, hint="The default is 'ledoit-wolf'.")
+
+    def _reg_in_units(self):
+        reg = self.reg
+        # Twice, since the square may overflow.
+        return reg if isinstance(reg, str) else reg / self._unit / self._unit
+
+    def _check_shape_params(self):
+        self._check_reg()
+        check_forgetting_factor(self.forgetting_factor)
+        return super()._check_shape_params()
 
     def _importance(self, X, backend):
         X = within_range(X / self._unit)

@@ -5,10 +5,12 @@ from sklearn import get_config
 from .._array._backend import itemsize, namespace
 from .._array._rows import row_tiles
 from .._core._param_checks import check_option
+from .._numerics._budget import warn_if_long
 from .._numerics._kernels import pairwise_sq_dists, resolve_gamma
 from ._base_weighter import FunctionWeighter, safe_unit, within_range
 
 _NO_VARIANCE = 0.5  # where all rows coincide any width will do: gamma is then about 1
+_PAIR_SECONDS = 2e-8  # for one pair of rows, measured with 50 features
 _ROUNDING = 10.0  # times machine epsilon: what a mean of rows may be off
 
 
@@ -67,11 +69,11 @@ class KernelDensityWeighter(FunctionWeighter):
     clip : float or None, default=None
         Largest weight, as a multiple of the mean weight, applied after `exponent`. What is cut off
         goes to the other rows in proportion to their weights. None does not clip.
-    min_effective_size : float or None, default=0.1
-        Effective sample size, as a part of the source rows, at or below which all weights are
-        equal: they would rest on too few rows. Above it the learnt weights are mixed with equal
-        ones, in proportion to how far the size is above it. None, the paper's weights, mixes
-        nothing in.
+    min_effective_size : float, "auto" or None, default="auto"
+        Smallest effective sample size of the weights, as a part of the source rows: weights that
+        rest on fewer rows are mixed with equal ones until they have it. "auto" is thirty rows for
+        each feature and for the intercept, at most all rows, which leaves equal weights. None,
+        the paper's weights, mixes nothing in.
 
     Attributes
     ----------
@@ -135,6 +137,9 @@ class KernelDensityWeighter(FunctionWeighter):
     def _learn(self, data):
         self._unit = safe_unit(data.X)
         X, *sides = (rows / self._unit for rows in (data.X, data.X_source, data.X_target))
+        n, pairs = len(data.source), len(data.source) * len(data.ids)
+        what, hint = f"the kernels of {n} source rows with all rows", "Fit on a sample of the rows."
+        warn_if_long(type(self).__name__, what, _PAIR_SECONDS * pairs, X, hint=hint)
         if isinstance(self.gamma, str) and self.gamma == "scott":
             self._unit_gammas = tuple(scott_gamma(side, X) for side in sides)
         else:

@@ -4,6 +4,8 @@ The target's class priors are estimated from the classifier's own outputs on unl
 and its probabilities are corrected for them.
 """
 
+import copy
+
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.exceptions import ConvergenceWarning
@@ -19,9 +21,15 @@ from .._core._meta_estimator import (
     class_columns,
     predicted_codes,
 )
-from .._core._param_checks import check_bool, check_integer, check_option, check_real
+from .._core._param_checks import (
+    check_bool,
+    check_forgetting_factor,
+    check_integer,
+    check_option,
+    check_real,
+)
 from .._core._routing import DomainRouting
-from .._core._sample_domain import DomainWarning
+from .._core._sample_domain import DomainWarning, check_sample_domain, note_domains
 from .._core._score import DomainClassifierMixin
 from .._core._validation import (
     class_labels,
@@ -99,6 +107,9 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         For "em": largest change of a prior at which to stop.
     random_state : int, RandomState instance or None, default=None
         Seeds the folds.
+    forgetting_factor : float, default=1.0
+        In (0, 1]: factor by which the weight of earlier target rows is multiplied at each
+        ``partial_fit`` with new ones; 1 keeps all history. ``fit`` does not use it.
 
     Attributes
     ----------
@@ -118,11 +129,18 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         The classifier fitted on the source.
     confusion_ : ndarray of shape (n_classes, n_classes)
         For "bbse" and "rlls": proportions of the source rows by predicted (row) and true class.
+    n_held_out_ : int
+        For "bbse" and "rlls": number of rows that `confusion_` is of.
     fit_gap_, fit_limit_ : float
         With `check_fit`: largest distance between the distribution functions of a class's
         probability over the target rows and over held-out source rows in the estimated
         proportions (Kolmogorov-Smirnov), and the largest that is put down to chance (at the level
         of 5 %) and to the smaller training sets of the folds (0.05).
+    target_weight_ : float
+        Weight of the target rows that `target_priors_` rests on, in rows.
+    target_statistic_ : ndarray of shape (n_classes,)
+        What ``partial_fit`` goes on from: for "em" the mean probability of each class over these
+        rows, each corrected when it came [4]_; else the proportions of the predicted classes.
     n_iter_ : int
         For "em": number of steps; 1 where nothing is iterated.
     n_features_in_ : int
@@ -171,6 +189,8 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
        black box predictors. ICML. arXiv:1802.03916
     .. [3] K. Azizzadenesheli, A. Liu, F. Yang, A. Anandkumar (2019). Regularized learning for
        domain adaptation under label shifts. ICLR. arXiv:1903.09734
+    .. [4] R. Neal, G. Hinton (1998). A view of the EM algorithm that justifies incremental, sparse,
+       and other variants. Learning in Graphical Models. doi:10.1007/978-94-011-5014-9_12
 
     Examples
     --------
@@ -201,6 +221,7 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         max_iter=1000,
         tol=1e-6,
         random_state=None,
+        forgetting_factor=1.0,
     ):
         self.estimator = estimator
         self.method = method
@@ -211,6 +232,7 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         self.max_iter = max_iter
         self.tol = tol
         self.random_state = random_state
+        self.forgetting_factor = forgetting_factor
 
     def fit(self, X, y, sample_weight=None, *, sample_domain=None):
         """Fit the classifier on source rows and estimate the class priors of the target rows.
@@ -254,6 +276,13 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
             # Without a target nothing is corrected.
             self.prior_ratio_ = np.ones(len(self.classes_))
             self.n_iter_ = 1
+            self.target_weight_, self.target_statistic_ = 0.0, self.source_priors_
+            if data.adapts:
+                self.target_weight_ = float(weights[data.target].sum())
+            elif self.method != "em":
+                # Target rows may come in partial_fit, when the source's are gone.
+                predicted, _ = self._held_out(data.X_source, data.y_source, codes, given)
+                self._learn_confusion(codes, weights_source, predicted)
             if data.adapts:
                 self._correct(data, codes, given, weights)
         return self
@@ -266,15 +295,31 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         if self.check_fit or self.method != "em":
             held_out = self._held_out(data.X_source, data.y_source, codes, given)
         on_target = class_columns(self.estimator_, data.X_target, self.classes_)
-        if self.method == "em":
-            priors = self._em(on_target, weights[data.target])
-        else:
-            priors = self._from_confusion(data, codes, weights, held_out)
+        if self.method != "em":
+            self._learn_confusion(codes, weights[data.source], held_out[0])
+        priors = self._estimate(data.X_target, on_target, weights[data.target])
         if self.check_fit:
             source = (held_out[1], codes, weights[data.source])
             if not self._explains_the_target(priors, *source, on_target, weights[data.target]):
                 return
         self._warn_of_absent_classes(priors, len(data.target))
+        self._use(priors)
+
+    def _estimate(self, X, proba, weights, past=None):
+        """Return the target's class priors, from its rows and what is kept of earlier ones."""
+        if self.method == "em":
+            self.target_statistic_ = self._em(proba, weights, past)
+            return self.target_statistic_
+        predicted = predicted_codes(self.estimator_, X, self.classes_)
+        proportions = np.bincount(predicted, weights, minlength=len(self.classes_))
+        proportions = proportions / proportions.sum()
+        if past is not None:
+            proportions = past[0] * past[1] + weights.sum() * proportions
+            proportions = proportions / proportions.sum()
+        self.target_statistic_ = proportions
+        return self._from_confusion(proportions)
+
+    def _use(self, priors):
         kept = 1.0 - self.strength
         self.target_priors_ = kept * self.source_priors_ + self.strength * priors
         self.prior_ratio_ = kept + self.strength * priors / self.classifier_priors_
@@ -289,12 +334,13 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         params = {} if weights is None else {"sample_weight": weights}
         return clone(self._inner()).fit(X, y, **params)
 
-    def _em(self, proba, weights):
+    def _em(self, proba, weights, past):
         """Return the target's class priors by maximum likelihood, from its rows' probabilities."""
         priors, self.n_iter_ = em_priors(
             proba,
             self.classifier_priors_,
             weights=weights,
+            past=past,
             max_iter=self.max_iter,
             tol=self.tol,
         )
@@ -331,19 +377,19 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         )
         return False
 
-    def _from_confusion(self, data, codes, weights, held_out):
-        """Return the target's class priors by inverting the confusion matrix of held-out rows."""
-        n_classes, weights_source = len(self.classes_), weights[data.source]
-        predicted, _ = held_out
+    def _learn_confusion(self, codes, weights, predicted):
+        """Store the confusion matrix of held-out source rows, and their number."""
         known = predicted >= 0  # splits of the user's own need not hold out every row
         self.confusion_ = joint_confusion(
-            predicted[known], codes[known], weights_source[known], n_classes
+            predicted[known], codes[known], weights[known], len(self.classes_)
         )
-        on_target = predicted_codes(self.estimator_, data.X_target, self.classes_)
-        proportions = np.bincount(on_target, weights[data.target], minlength=n_classes)
-        proportions = proportions / proportions.sum()
+        self.n_held_out_ = int(np.count_nonzero(known))
+
+    def _from_confusion(self, proportions):
+        """Return the target's class priors by inverting the confusion matrix of held-out rows."""
+        n_classes = len(self.classes_)
         if self.method == "rlls":
-            radius = self.reg * rlls_radius(n_classes, np.count_nonzero(known))
+            radius = self.reg * rlls_radius(n_classes, self.n_held_out_)
             ratio = rlls_ratio(self.confusion_, proportions, radius)
         else:
             ratio = bbse_ratio(self.confusion_, proportions)
@@ -358,6 +404,74 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
             )
         priors = ratio * self.source_priors_
         return priors / priors.sum()
+
+    def partial_fit(self, X, y=None, classes=None, *, sample_domain=None):
+        """Estimate the target's class priors anew, with more rows of it and no labels.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of known or new targets, which are pooled.
+        y : array-like of shape (n_samples,), default=None
+            Used in the first call only, which is :meth:`fit`: the classifier stays as it is.
+        classes : array-like of shape (n_classes,), default=None
+            Ignored: the classes are those of the source rows in the first call.
+        sample_domain : array-like of int of shape (n_samples,), default=None
+            Domain of each row, all < 0. None: every row is a target row.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If there are source rows among these, which need a fit, or if ``fit`` found that other
+            proportions do not explain the target.
+
+        Notes
+        -----
+        "em" is then an incremental EM (reference 4 of the class): earlier rows count as they were
+        judged when they came, and only the new ones are judged by the new priors. With "bbse" and
+        "rlls" proportions are averaged, so that batches give what all rows at once give.
+        `check_fit` is not repeated.
+        """
+        if not hasattr(self, "estimator_"):
+            return self.fit(X, y, sample_domain=sample_domain)
+        self._check_params(None)
+        if getattr(self, "fit_gap_", 0.0) > getattr(self, "fit_limit_", 1.0):
+            raise ValueError(
+                "partial_fit of LabelShiftClassifier cannot go on: fit found that other class "
+                "proportions do not explain the target, and kept the source's. Adapt the features "
+                "first, or fit with check_fit=False to use every estimate."
+            )
+        data = data_for_inner_predict(self, X)
+        ids = np.full(len(data.ids), -1)
+        if sample_domain is not None:
+            ids = check_sample_domain(sample_domain, len(data.ids))
+        if (ids >= 0).any():
+            raise ValueError(
+                f"partial_fit of LabelShiftClassifier learns from target rows (sample_domain < 0); "
+                f"got rows of the sources {np.unique(ids[ids >= 0]).tolist()}. Leave them out, or "
+                "call fit on all rows."
+            )
+        # On a copy: a batch that fails or is interrupted counts as not seen.
+        new = copy.copy(self)
+        new._take_batch(data.X)
+        vars(self).update(vars(new))
+        if sample_domain is not None:
+            note_domains(self, ids)
+        return self
+
+    def _take_batch(self, X):
+        proba = class_columns(self.estimator_, X, self.classes_)
+        kept = self.forgetting_factor * self.target_weight_
+        past = (kept, self.target_statistic_) if kept else None
+        self.target_weight_ = kept + len(proba)
+        priors = self._estimate(X, proba, np.ones(len(proba)), past)
+        self._warn_of_absent_classes(priors, self.target_weight_)
+        self._use(priors)
 
     def _warn_of_absent_classes(self, priors, n_target):
         # Both: less than a row of the target, and far less than in the source.
@@ -441,6 +555,7 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         check_bool("check_fit", self.check_fit, hint="False uses every estimate.")
         check_integer("max_iter", self.max_iter, low=1)
         hint = "0 leaves the source's priors, 1 takes the estimated ones."
+        check_forgetting_factor(self.forgetting_factor)
         check_real("strength", self.strength, low=0, high=1, hint=hint)
         check_real("reg", self.reg, low=0, hint="The default is 0.01.")
         check_real("tol", self.tol, low=0, hint="The default is 1e-6.")

@@ -45,11 +45,11 @@ class NearestNeighborsWeighter(BaseWeighter):
     clip : float or None, default=None
         Largest weight, as a multiple of the mean weight, applied after `exponent`. What is cut off
         goes to the other rows in proportion to their weights. None does not clip.
-    min_effective_size : float or None, default=0.1
-        Effective sample size, as a part of the source rows, at or below which all weights are
-        equal: they would rest on too few rows. Above it the learnt weights are mixed with equal
-        ones, in proportion to how far the size is above it. None, the paper's weights, mixes
-        nothing in.
+    min_effective_size : float, "auto" or None, default="auto"
+        Smallest effective sample size of the weights, as a part of the source rows: weights that
+        rest on fewer rows are mixed with equal ones until they have it. "auto" is thirty rows for
+        each feature and for the intercept, at most all rows, which leaves equal weights. None,
+        the paper's weights, mixes nothing in.
 
     Attributes
     ----------

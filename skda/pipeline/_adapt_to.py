@@ -1,5 +1,7 @@
 """Teach a fitted model a new domain: its maps learn it, and the predictor stays as it is."""
 
+from contextlib import contextmanager
+
 import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import get_routing_for_object
@@ -41,7 +43,7 @@ def adapt_to(model, X, sample_domain):
     ------
     ValueError
         If a step depends on the domain and cannot learn a new one, or no step depends on it.
-        Nothing has been changed then.
+        Whatever fails, the model is then what it was before.
 
     See Also
     --------
@@ -90,6 +92,12 @@ def adapt_to(model, X, sample_domain):
     steps = model.steps if isinstance(model, Pipeline) else [("", model)]
     steps = [(name, step) for name, step in steps if step not in (None, "passthrough")]
     _check_steps(model, steps)
+    with _unchanged_on_failure([step for _, step in steps]):
+        _learn(steps, X, ids)
+    return model
+
+
+def _learn(steps, X, ids):
     for name, step in steps:
         if _learns(step):
             step.partial_fit(X, sample_domain=ids)
@@ -99,7 +107,22 @@ def adapt_to(model, X, sample_domain):
         if name != steps[-1][0]:
             depends = _depends_on_domain(step, "transform")
             X = step.transform(X, sample_domain=ids) if depends else step.transform(X)
-    return model
+
+
+@contextmanager
+def _unchanged_on_failure(steps):
+    """Give all steps back what they knew if one of them fails, for they learn one after another.
+
+    A ``partial_fit`` stores new objects, so that it is enough to keep the old ones.
+    """
+    before = [dict(vars(step)) for step in steps]
+    try:
+        yield
+    except BaseException:  # KeyboardInterrupt is none of Exception
+        for step, state in zip(steps, before, strict=True):
+            vars(step).clear()
+            vars(step).update(state)
+        raise
 
 
 def _learns(step):

@@ -130,15 +130,14 @@ class PerDomain(DomainRouting, MetaEstimatorMixin, BaseEstimator):
         if not hasattr(self, "transformers_"):
             return self.fit(X, sample_domain=sample_domain)
         check_no_masked_entries("X", X)
-        fitted, known = dict(self.transformers_), self._fit_domains
-        if (sample_domain is None) != (known is None):
+        fitted = dict(self.transformers_)
+        if (sample_domain is None) != (self._fit_domains is None):
             raise ValueError(
                 "partial_fit of PerDomain goes on as it began: sample_domain must be given in all "
                 "calls or in none. Call fit to begin anew."
             )
-        ids = domains_for_fit(sample_domain, n_rows(X), estimator=self, one_sided=True)
-        # Known only when their clones are fitted.
-        self._fit_domains = known
+        how = {"estimator": self, "one_sided": True, "goes_on": True}
+        ids = domains_for_fit(sample_domain, n_rows(X), **how)
         again = [i for i in np.unique(ids).tolist() if i in fitted]
         if again and not hasattr(self.transformer, "partial_fit"):
             raise ValueError(

@@ -26,6 +26,7 @@ from skda._core._sample_domain import (
     check_sample_domain,
     domains_for_fit,
     domains_for_predict,
+    note_domains,
     rows_to_score,
 )
 
@@ -115,7 +116,12 @@ def test_domains_that_were_not_fitted_are_refused():
 def test_later_batches_add_domains_and_a_new_fit_forgets_them():
     learner = Learner()
     domains_for_fit([1, -2], 2, estimator=learner)
-    domains_for_fit([-7], 1, estimator=learner, one_sided=True, goes_on=True)
+    ids = domains_for_fit([-7], 1, estimator=learner, one_sided=True, goes_on=True)
+    with pytest.raises(ValueError, match=r"not fitted on: \[-7\]"):  # it may still fail
+        domains_for_predict([-7], 1, estimator=learner)
+    note_domains(learner, ids)
+    with pytest.warns(DomainWarning):
+        domains_for_fit(None, 1, estimator=learner, goes_on=True)
     assert domains_for_predict([-7, -2], 2, estimator=learner).tolist() == [-7, -2]
     domains_for_fit([1, -2], 2, estimator=learner)
     with pytest.raises(ValueError, match=r"not fitted on: \[-7\]"):

@@ -93,10 +93,32 @@ def test_forgetting_weights_old_rows_less():
     assert merged.count == weights.sum()
 
 
-def test_merged_moments_refuse_ledoit_wolf():
-    m = cov.moments(np.random.default_rng(0).standard_normal((9, 2)), quartic=True)
-    with pytest.raises(ValueError, match="needs all rows at once"):
-        cov.covariance_from_moments(cov.merge_moments(m, m), shrinkage="ledoit-wolf")
+def test_merged_moments_have_the_ledoit_wolf_intensity_of_all_rows(xp):
+    X = np.random.default_rng(0).lognormal(size=(90, 4)) + 3.0
+    parts = [cov.moments(xp.asarray(p), quartic=True) for p in np.split(X, [10, 11, 60])]
+    merged = parts[0]
+    for part in parts[1:]:
+        merged = cov.merge_moments(merged, part)
+    found = cov.covariance_from_moments(merged, shrinkage="ledoit-wolf", ddof=0)
+    np.testing.assert_allclose(xp.to_numpy(found), ledoit_wolf(X)[0], rtol=50 * _tol(xp))
+
+
+def test_forgotten_rows_lose_weight_in_the_fourth_powers():
+    rng = np.random.default_rng(0)
+    A, B = rng.standard_normal((30, 3)), rng.standard_normal((20, 3)) + 2
+    parts = cov.moments(A, quartic=True), cov.moments(B, quartic=True)
+    merged = cov.merge_moments(*parts, forgetting_factor=0.25)
+    weights, rows = np.r_[np.full(30, 0.25), np.ones(20)], np.vstack([A, B])
+    centered = rows - np.average(rows, axis=0, weights=weights)
+    squares = (centered**2).sum(axis=1)
+    assert merged.quartic == pytest.approx(weights @ squares**2)
+    np.testing.assert_allclose(merged.cubic, (weights * squares) @ centered)
+
+
+def test_ledoit_wolf_without_fourth_powers_is_refused():
+    m = cov.moments(np.random.default_rng(0).standard_normal((9, 2)))
+    with pytest.raises(ValueError, match="quartic=True"):
+        cov.covariance_from_moments(m, shrinkage="ledoit-wolf")
 
 
 @pytest.mark.parametrize("p", [0.5, -0.5, 1.0, -1.0, 0.3])

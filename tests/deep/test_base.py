@@ -78,7 +78,7 @@ OWN_WORDS = {
     "history_": OTHER_TRAINING,
     "n_iter_": OTHER_TRAINING,
     "alignment_weight": {"GraphConvolutionClassifier"},
-    "**net_params": {"GraphConvolutionClassifier"},
+    "**net_params": OTHER_TRAINING,
     "n_neighbors": {"GraphConvolutionClassifier"},
 }
 
@@ -106,6 +106,7 @@ BAD = [
     ("min_steps", [-1, 1.5, None]),
     ("batch_size", [0, None]),
     ("patience", [0, "5"]),
+    ("forgetting_factor", [0, 1.5, "1"]),
     ("batch_norm", [True, None, 0, "source"]),
     ("input_scaling", ["target", True, False]),
     ("precision", ["fp16", None, 16]),

@@ -256,10 +256,18 @@ def test_forgetting_follows_a_target_that_drifts():
     assert gap(0.3) < 0.1 * gap(1.0)
 
 
-def test_partial_fit_refuses_what_it_cannot_stream():
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])
+def test_a_shrinkage_rule_gives_the_same_in_batches(kind):
     X, d = two_domains()
-    with pytest.raises(ValueError, match="reg='ledoit-wolf' needs all rows at once"):
-        CORALTransformer(reg="ledoit-wolf").partial_fit(X, sample_domain=d)
+    for reg in ("ledoit-wolf", "oas"):
+        once = CORALTransformer(reg=reg).fit(kind(X), sample_domain=d)
+        batches = CORALTransformer(reg=reg)
+        for rows in np.array_split(np.random.default_rng(0).permutation(len(X)), 4):
+            batches.partial_fit(kind(X[rows]), sample_domain=d[rows])
+        np.testing.assert_allclose(batches.maps_[1], once.maps_[1], atol=1e-10)
+
+
+def test_partial_fit_refuses_what_it_cannot_stream():
     X, d = two_domains(*WIDE)
     with pytest.raises(ValueError, match="cannot go on from a fit with more features than rows"):
         fitted(X, d).partial_fit(X, sample_domain=d)

@@ -190,10 +190,8 @@ def test_rows_without_a_domain_are_of_the_only_target_or_refused(method):
         back.transform(target)
 
 
-@pytest.mark.parametrize(
-    "method", [QuantileTransportTransformer(), OptimalTransportTransformer()], ids=["Q", "OT"]
-)
-def test_rows_that_do_not_move_cannot_be_learnt_later(method):
+def test_rows_that_do_not_move_cannot_be_learnt_later_by_optimal_transport():
+    method = OptimalTransportTransformer()
     X, d = four_domains()
     X_new, d_new = new_domain()
     method.fit(X, sample_domain=d)
@@ -286,7 +284,7 @@ def test_the_first_batch_is_a_fit(method):
     np.testing.assert_allclose(found, wanted, atol=1e-9)
     with pytest.warns(DomainWarning):
         plain = clone(method).partial_fit(X)
-    if not hasattr(plain, "moments_"):
+    if isinstance(method, OptimalTransportTransformer | ComBatTransformer):
         with pytest.raises(ValueError, match="goes on from a fit with sample_domain"):
             plain.partial_fit(X, sample_domain=d)
 

@@ -137,3 +137,10 @@ def test_missing_labels_and_gaps_are_refused():
     gap[0, 4] = np.nan
     with pytest.raises(ValueError, match="Rows must have values in the columns"):
         fitted.transform(gap)
+
+
+def test_a_kernel_that_does_not_fit_is_refused_beforehand(monkeypatch):
+    X, y = np.random.default_rng(0).normal(size=(40, 2)), np.tile([0, 1], 20)
+    monkeypatch.setattr("skda._numerics._budget._free_bytes", lambda: 1000)
+    with pytest.raises(MemoryError, match=r"the kernel and the graphs of 40 rows.*sample"):
+        KernelManifoldAlignmentTransformer().fit(X, y, sample_domain=np.repeat([1, -2], 20))

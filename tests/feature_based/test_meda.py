@@ -127,3 +127,26 @@ def test_a_single_feature_is_refused():
     X, y, ids = np.arange(20.0)[:, None], np.tile([0, 1], 10), np.repeat([1, -2], 10)
     with pytest.raises(ValueError, match=r"at least 2 features.*got 1 feature\(s\)"):
         MEDAClassifier().fit(X, y, sample_domain=ids)
+
+
+def test_all_rows_as_landmarks_give_the_exact_classifier():
+    X, y, ids = shifted()
+    same = {"balance": 0.3, "max_iter": 20}
+    exact = MEDAClassifier(3, **same).fit(X, y, sample_domain=ids)
+    near = MEDAClassifier(3, solver="nystroem", n_basis=160, random_state=0, **same)
+    near.fit(X, y, sample_domain=ids)
+    np.testing.assert_array_equal(near.pseudo_labels_, exact.pseudo_labels_)
+    expected = exact.decision_function(X)
+    # Both minimize the same function, up to directions in which the kernel has no extent.
+    assert np.abs(near.decision_function(X) - expected).max() < 0.02 * np.abs(expected).max()
+    assert near._order_dependent and not exact._order_dependent
+
+
+def test_few_landmarks_are_nearly_as_good_and_keep_no_row_but_them():
+    X, y, ids = shifted(n=200)
+    exact = MEDAClassifier(3).fit(X, y, sample_domain=ids)
+    near = MEDAClassifier(3, solver="nystroem", n_basis=60, random_state=0)
+    near.fit(X, y, sample_domain=ids)
+    assert near.basis_.shape[0] == 60 == near.dual_coef_.shape[0]
+    target = ids < 0
+    assert near.score(X[target], y[target]) > exact.score(X[target], y[target]) - 0.02

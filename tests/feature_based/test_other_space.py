@@ -187,3 +187,11 @@ def test_a_few_target_labels_carry_the_classes_over(estimator):
     with_labels = accuracy(estimator, n_labeled=12)
     assert with_labels > 0.6  # half of the rows are of one class
     assert with_labels > accuracy(type(estimator)(), n_labeled=12) + 0.1
+
+
+@pytest.mark.parametrize("method", [CoOptimalTransportTransformer, GromovWassersteinTransformer])
+def test_plans_that_do_not_fit_are_refused_beforehand(method, monkeypatch):
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    monkeypatch.setattr("skda._numerics._budget._free_bytes", lambda: 1000)
+    with pytest.raises(MemoryError, match=r"plans between 20 source rows.*Fit on a sample"):
+        method().fit(X, sample_domain=np.repeat([1, -2], 20))

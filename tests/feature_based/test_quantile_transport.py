@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 
 from skda import QuantileTransportTransformer
@@ -95,3 +96,81 @@ def test_recalibrated_features_are_followed():
 def test_sabotage_without_the_map_nothing_is_gained(monkeypatch):
     monkeypatch.setattr(QuantileTransportTransformer, "_map", lambda self, X, domain, backend: X)
     assert gain(QuantileTransportTransformer()) == 0.0
+
+
+# Batches, and fewer quantiles than rows.
+
+
+def skewed(n=600, seed=0):
+    rng = np.random.default_rng(seed)
+    X, d = rng.normal(size=(2 * n, 2)), np.repeat([1, -2], n)
+    X[n:] = np.exp(X[n:])
+    return X, d
+
+
+@pytest.mark.parametrize("direction", ["to_target", "to_source"])
+@pytest.mark.parametrize("seed", range(3))
+def test_batches_of_either_side_are_one_fit(direction, seed):
+    X, d = skewed()
+    rng = np.random.default_rng(seed)
+    once = QuantileTransportTransformer(direction=direction).fit(X, sample_domain=d)
+    parts = [p for side in (d > 0, d < 0) for p in np.array_split(np.flatnonzero(side), 5)]
+    batches = QuantileTransportTransformer(direction=direction)
+    for number in rng.permutation(len(parts)):  # of one side each
+        batches.partial_fit(X[parts[number]], sample_domain=d[parts[number]])
+    expected = once.transform(X, sample_domain=d)
+    np.testing.assert_allclose(batches.transform(X, sample_domain=d), expected, atol=1e-10)
+
+
+def test_it_waits_for_the_other_side():
+    X, d = skewed(20)
+    method = QuantileTransportTransformer().partial_fit(X[d > 0], sample_domain=d[d > 0])
+    with pytest.raises(NotFittedError, match="one side only"):
+        method.transform(X[d > 0], sample_domain=d[d > 0])
+    assert method.waits_for_ == "target"
+    method.partial_fit(X[d < 0], sample_domain=d[d < 0]).transform(X, sample_domain=d)
+
+
+def test_fewer_quantiles_than_rows_are_off_by_half_a_part():
+    X, d = skewed(4000)
+    X_new = np.random.default_rng(1).normal(size=(500, 2))
+    exact = QuantileTransportTransformer().fit(X, sample_domain=d)
+    coarse = QuantileTransportTransformer(n_quantiles=100).fit(X, sample_domain=d)
+    assert coarse.knots_[1].shape == coarse.images_[1].shape == (100, 2)
+
+    def rank(method):
+        moved = method.transform(X_new, sample_domain=np.ones(500))
+        return np.stack(
+            [np.searchsorted(np.sort(X[d < 0, j]), moved[:, j]) for j in range(2)], axis=1
+        )
+
+    # Half a part for either side, and another for the line between two quantiles.
+    assert np.abs(rank(coarse) - rank(exact)).max() <= 4000 * 2 / 100
+    streamed = QuantileTransportTransformer(n_quantiles=100)
+    for rows in np.array_split(np.random.default_rng(2).permutation(len(X)), 50):
+        streamed.partial_fit(X[rows], sample_domain=d[rows])
+    bound = 1 + (2 + np.log2(40))  # halves of a part: the class states it for each side
+    assert np.abs(rank(streamed) - rank(exact)).max() <= 4000 * bound / 100
+
+
+def test_forgetting_follows_the_weighted_quantiles():
+    X, d = skewed(300)
+    method = QuantileTransportTransformer(forgetting_factor=0.5).fit(X, sample_domain=d)
+    for shift in (1.0, 2.0):
+        method.partial_fit(X[d < 0] + shift, sample_domain=d[d < 0])
+    values = np.concatenate([X[d < 0] + shift for shift in (0.0, 1.0, 2.0)])
+    weights = np.repeat([0.25, 0.5, 1.0], 300)
+    for j in range(2):
+        order = np.argsort(values[:, j])
+        cumulated = np.cumsum(weights[order]) / weights.sum()
+        for part in (0.1, 0.5, 0.9):
+            found = np.quantile(method.reference_values_[:, j], part)
+            at = np.interp(found, values[order, j], cumulated)
+            assert abs(at - part) < 3 / 300
+    assert method.reference_sketch_.count == pytest.approx(300 * 1.75)
+
+
+def test_bad_number_of_quantiles():
+    X, d = skewed(5)
+    with pytest.raises(ValueError, match="n_quantiles must be"):
+        QuantileTransportTransformer(n_quantiles=1).fit(X, sample_domain=d)
