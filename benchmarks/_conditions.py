@@ -5,7 +5,10 @@ import platform
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 
-PACKAGES = ["skda", "numpy", "scipy", "scikit-learn", "torch", "skorch", "POT", "skada", "adapt"]
+PACKAGES = [
+    *("skda", "numpy", "scipy", "scikit-learn", "torch", "skorch", "POT"),
+    *("skada", "adapt", "combatlearn", "neuroHarmonize", "diPLSlib"),
+]
 
 
 def conditions(**more):

@@ -82,6 +82,7 @@ _PUBLIC = {
         "JDATransformer",
         "JDOTClassifier",
         "JDOTRegressor",
+        "KernelDIPLSRegressor",
         "KernelManifoldAlignmentTransformer",
         "LinearTransportTransformer",
         "MEDAClassifier",

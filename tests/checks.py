@@ -119,7 +119,9 @@ EXAMPLES = {
     ],
     "ComBatTransformer": [
         skda.ComBatTransformer(),
-        skda.ComBatTransformer(reference="target", covariates=[0]),
+        skda.ComBatTransformer(
+            reference="target", smooth_covariates=[0], covariance_components=0.9
+        ),
     ],
     "CORALTransformer": [
         skda.CORALTransformer(),
@@ -161,6 +163,10 @@ EXAMPLES = {
     ],
     "JDOTClassifier": [skda.JDOTClassifier(), skda.JDOTClassifier(reg=0.1)],
     "JDOTRegressor": [skda.JDOTRegressor(), skda.JDOTRegressor(reg=0.1)],
+    "KernelDIPLSRegressor": [
+        skda.KernelDIPLSRegressor(),
+        skda.KernelDIPLSRegressor(criterion="mean"),
+    ],
     "KernelManifoldAlignmentTransformer": [
         skda.KernelManifoldAlignmentTransformer(),
         skda.KernelManifoldAlignmentTransformer(2, kernel="rbf"),

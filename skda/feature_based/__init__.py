@@ -13,6 +13,7 @@ from ._gfk import GFKTransformer
 from ._gromov_wasserstein import GromovWassersteinTransformer
 from ._jda import JDATransformer
 from ._jdot import JDOTClassifier, JDOTRegressor
+from ._kernel_dipls import KernelDIPLSRegressor
 from ._kernel_manifold_alignment import KernelManifoldAlignmentTransformer
 from ._linear_transport import LinearTransportTransformer
 from ._meda import MEDAClassifier
@@ -40,6 +41,7 @@ __all__ = [
     "JDATransformer",
     "JDOTClassifier",
     "JDOTRegressor",
+    "KernelDIPLSRegressor",
     "KernelManifoldAlignmentTransformer",
     "LinearTransportTransformer",
     "MEDAClassifier",

@@ -1,13 +1,12 @@
 """ComBat: harmonise sites by location and scale, with empirical-Bayes shrinkage over features."""
 
-from typing import Any, NamedTuple
+from numbers import Integral
 
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin
 
-from .._array._arithmetic import safe_divide
-from .._array._backend import as_like, backend_of, device_of, namespace, to_numpy
-from .._array._rows import take_columns, take_rows
+from .._array._backend import as_like, to_numpy
+from .._array._rows import join_rows, take_columns, take_rows
 from .._core._base_transformer import BaseDomainTransformer
 from .._core._param_checks import (
     check_bool,
@@ -19,120 +18,25 @@ from .._core._param_checks import (
     column_positions,
 )
 from .._core._validation import data_for_fit
+from ._combat_steps import CovarianceStep, check_covariance_components, fit_batches
 from ._direction import add_domains, check_knows_reference, has_reference
 from ._domain_scaler import feature_moments, merge_feature_moments
+from ._site_effects import (
+    about_reference,
+    curvature_penalty,
+    fit_site_model,
+    site_effects,
+    spline_basis,
+)
 
 
-class SiteModel(NamedTuple):
-    """The linear model of all sites: ``x = grand + covariates · coef + site shift + noise``."""
-
-    grand: Any
-    """Mean over rows of all sites, (d,)."""
-    coef: Any
-    """Effects of the covariates that are to be preserved, (q, d)."""
-    scale: Any
-    """Pooled standard deviation of the noise, (d,); 1 where there is none."""
-    varies: Any
-    """Which features have noise, (d,)."""
-
-
-def fit_site_model(X, covariates, membership):
-    """Fit site means and covariate effects by least squares.
-
-    Parameters
-    ----------
-    X : array of shape (n, d)
-    covariates : array of shape (n, q)
-        Without the constant; q may be 0.
-    membership : array of shape (n, n_sites)
-        1 where a row is of a site, else 0.
-
-    Returns
-    -------
-    model : SiteModel
-    """
-    xp = namespace(X)
-    n = X.shape[0]
-    sizes = xp.sum(membership, axis=0)
-    column = xp.reshape(sizes, (-1, 1))
-    if covariates.shape[1]:
-        # Within sites first (Frisch-Waugh): the effects follow from rows centered per site.
-        Z = covariates - membership @ ((membership.T @ covariates) / column)
-        Y = X - membership @ ((membership.T @ X) / column)
-        U, s, Vh = xp.linalg.svd(Z, full_matrices=False)
-        # Covariates that are constant within sites, or copies of others, have no effect of their
-        # own that the rows determine.
-        kept = s > float(xp.finfo(X.dtype).eps) * n * float(xp.max(s))
-        inverse = safe_divide(xp.ones_like(s), xp.where(kept, s, xp.zeros_like(s)))
-        coef = Vh.T @ (xp.reshape(inverse, (-1, 1)) * (U.T @ Y))
-    else:
-        coef = xp.zeros((0, X.shape[1]), dtype=X.dtype, device=device_of(X))
-    rest = X - covariates @ coef
-    means = (membership.T @ rest) / column
-    grand = xp.reshape(sizes, (1, -1)) @ means / n
-    # Pooled over sites: about the mean of each site, not about the grand mean.
-    noise = rest - membership @ means
-    scale = xp.sqrt(xp.sum(noise * noise, axis=0) / n)
-    # Rounding must not turn a constant feature into one of tiny spread.
-    floor = xp.max(xp.abs(X), axis=0) * (10.0 * float(xp.finfo(X.dtype).eps))
-    varies = scale > floor
-    return SiteModel(grand[0, :], coef, xp.where(varies, scale, xp.ones_like(scale)), varies)
-
-
-def shrunken_site_effects(n, mean, squares, *, max_iter=500, tol=1e-6):
-    """Return the empirical-Bayes location and variance of each feature at one site.
-
-    Parameters
-    ----------
-    n : float
-        Number of rows of the site.
-    mean, squares : array of shape (d,)
-        Mean of its standardized rows, and sum of squares about it.
-    max_iter : int, default=500
-        Largest number of iterations.
-    tol : float, default=1e-6
-        Stop when no estimate changes by more than this share of itself.
-
-    Returns
-    -------
-    location, variance : array of shape (d,)
-    n_iter : int
-
-    Notes
-    -----
-    Priors by the method of moments over the features: the locations are normal, the variances
-    inverse gamma. Posterior means in turns (Johnson et al. 2007, Section 3.3)::
-
-        location = (n τ² γ̂ + δ γ̄) / (n τ² + δ)
-        variance = (θ + ½ Σ (z - location)²) / (n/2 + λ - 1)
-    """
-    xp = namespace(mean)
-    spread = squares / (n - 1)
-    if mean.shape[0] < 2:  # nothing to borrow strength from
-        return mean, spread, 1
-    center, tau2 = float(xp.mean(mean)), float(xp.var(mean, correction=1))
-    level, v = float(xp.mean(spread)), float(xp.var(spread, correction=1))
-    if v <= 1e-12 * level**2:  # all features vary alike: the prior is a point
-        variance = xp.ones_like(spread) * level
-        return (mean * (n * tau2) + variance * center) / (variance + n * tau2), variance, 1
-    # The inverse gamma distribution whose mean is `level` and whose variance is v.
-    shape, rate = 2.0 + level**2 / v, level + level**3 / v
-    location, variance = mean, spread
-    for n_iter in range(1, max_iter + 1):  # noqa: B007
-        former = location, variance
-        location = (mean * (n * tau2) + variance * center) / (variance + n * tau2)
-        # Σ (z - location)² from the sums about the mean
-        around = squares + (mean - location) ** 2 * n
-        # Mean of an inverse gamma distribution.
-        variance = (around * 0.5 + rate) / (n / 2 + shape - 1.0)
-        change = max(
-            # `tol` in the denominator: a location of 0 has no relative change.
-            float(xp.max(xp.abs(new - old) / (xp.abs(old) + tol)))
-            for new, old in zip((location, variance), former, strict=True)
+def check_two_rows(domain, count):
+    """Raise if a domain has a single row."""
+    if count < 2:
+        raise ValueError(
+            f"ComBatTransformer needs at least 2 rows in each domain to see a variance; domain "
+            f"{domain} has 1 sample. Add rows or leave that domain out."
         )
-        if change <= tol:
-            break
-    return location, variance, n_iter
 
 
 class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
@@ -151,12 +55,29 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         Columns of X (by position, or by name where X has names) whose effect on the other columns
         is real and to be preserved: age, sex, anything that differs between sites for a reason.
         They pass through unchanged.
-    reference : {"pooled", "target"}, default="pooled"
-        Where rows go: to the mean and noise of all sites together, as in the paper; or to those of
-        the pooled target rows, which then stay as they are.
+    smooth_covariates : int, str, list of these, or None, default=None
+        Covariates whose effect is a curve and not a line (ComBat-GAM [3]_): age over a whole life.
+        They need not be listed in `covariates` too. Beyond the values of ``fit`` a curve goes on
+        in a straight line.
+    nested_batches : int, str, list of these, or None, default=None
+        Columns of X that hold other batch variables as numbers: scanner, protocol, plate. Their
+        effects are removed one after the other, and then those of the domains (nested ComBat
+        [4]_). The columns pass through unchanged. Only with ``reference="pooled"``.
+    batch_order : {"given", "best"}, default="given"
+        In which order: as `nested_batches` lists them, or in the order after which the fewest
+        features tell batches apart, of all orders of up to four columns. Domains come last, so
+        that later ones can join.
+    reference : {"pooled", "target"} or int, default="pooled"
+        Where rows go: to the mean and noise of all sites together, as in the paper; to those of
+        the pooled target rows; or to those of the domain with this id, a reference site. The rows
+        of the reference stay as they are.
     shrinkage : bool, default=True
         Whether a site's effects are shrunk towards its average over features (empirical Bayes),
         which matters when a site has few rows. Without it every feature stands alone.
+    covariance_components : float, int or None, default=None
+        Whether sites get the same covariance too (CovBat [2]_): the scores of so many principal
+        components of the residuals, or of as many as explain this proportion of their variance,
+        are harmonised as well. The paper takes 0.95. None leaves covariances alone.
     forgetting_factor : float, default=1.0
         In (0, 1]: factor by which the weight of a site's earlier rows is multiplied at each
         ``partial_fit`` with new ones; 1 keeps all history. ``fit`` does not use it.
@@ -168,13 +89,22 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     Attributes
     ----------
     adjusted_, covariates_ : list of int
-        Positions of the columns that are adjusted, and of the covariates.
-    covariate_means_ : array of shape (n_covariates,)
-        Mean of each covariate over the rows of all sites.
+        Positions of the columns that are adjusted, and of all covariates, smooth ones last.
+    smooth_covariates_ : list of int
+        Positions of the smooth covariates.
+    batches_ : list of int
+        Positions of the columns of `nested_batches`, in the order in which they are harmonised.
+    batch_steps_ : list
+        For each of them the column, its known values and a fitted ComBat of its own.
+    covariate_means_ : array of shape (n_effects,)
+        Mean of each covariate over the rows of all sites; for each of `smooth_covariates`, which
+        come last, those of its nine splines.
     grand_mean_ : array of shape (n_adjusted,)
         Mean of each adjusted column, without covariate effects.
-    coef_ : array of shape (n_covariates, n_adjusted)
-        Effects of the covariates.
+    coef_ : array of shape (n_effects, n_adjusted)
+        Effects of the covariates, and of the splines.
+    spline_ranges_ : ndarray of shape (2, n_smooth_covariates) or None
+        Lowest and highest value of each smooth covariate.
     scale_ : array of shape (n_adjusted,)
         Pooled standard deviation of the noise.
     site_locations_, site_variances_ : dict
@@ -183,6 +113,9 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     site_moments_ : dict
         By domain id, count, mean and variance of the standardized columns, which ``partial_fit``
         goes on from.
+    covariance_step_ : object or None
+        Mean, scale and loadings of the principal components of the residuals, and the ComBat of
+        their scores.
     varies_ : ndarray of int
         Which of the adjusted columns have noise.
     n_iter_ : int
@@ -197,8 +130,9 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     Raises
     ------
     ValueError
-        In ``fit``, if a parameter is out of range, a covariate is not a column of X, or a domain
-        has a single row. In ``transform``, for rows of a domain that was not fitted.
+        In ``fit``, if a parameter is out of range, a covariate is not a column of X, the reference
+        is not a domain of the rows, or a domain or batch has a single row. In ``transform``, for
+        rows of a domain or batch that was not fitted.
 
     See Also
     --------
@@ -214,15 +148,33 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     rows. It does not use labels: where the class balance differs between sites, part of that
     difference is removed, unless covariates account for it.
 
-    Cost: :math:`O(nd)` and a few tens of cheap iterations, with q covariates :math:`O(nq(q + d))`.
-    Fitted without ``sample_domain`` it is the identity: there is one site. Array level (a): runs
-    on the device of its input.
+    A smooth effect is a sum of cubic B-splines on equal steps, with a penalty on second differences
+    of their coefficients whose weight generalized cross-validation chooses for each feature. With
+    ``covariance_components`` the adjusted rows, less :math:`α + cβ`, are brought to unit variance
+    and turned to principal components; a site's scores then get the mean and variance of all
+    sites' scores, without shrinkage, and are turned back. That takes more rows a site than
+    locations and scales do.
+
+    Cost: :math:`O(nd)` and a few tens of cheap iterations, with q covariates or splines
+    :math:`O(nq(q + d))`, with ``covariance_components`` :math:`O(nd \\min(n, d))` more. Fitted
+    without ``sample_domain`` it is the identity: there is one site. Array level (a): runs on the
+    device of its input; splines are evaluated on the host, and so are the tests of
+    ``batch_order="best"``.
 
     References
     ----------
     .. [1] W. E. Johnson, C. Li, A. Rabinovic, "Adjusting batch effects in microarray expression
        data using empirical Bayes methods", Biostatistics 8, 2007.
        doi:10.1093/biostatistics/kxj037.
+    .. [2] A. A. Chen, J. C. Beer, N. J. Tustison, P. A. Cook, R. T. Shinohara, H. Shou,
+       "Mitigating site effects in covariance for machine learning in neuroimaging data", Human
+       Brain Mapping 43, 2022. doi:10.1002/hbm.25688.
+    .. [3] R. Pomponio et al., "Harmonization of large MRI datasets for the analysis of brain
+       imaging patterns throughout the lifespan", NeuroImage 208, 2020.
+       doi:10.1016/j.neuroimage.2019.116450.
+    .. [4] H. Horng et al., "Generalized ComBat harmonization methods for radiomic features with
+       multi-modal distributions and multiple batch effects", Scientific Reports 12, 2022.
+       doi:10.1038/s41598-022-08412-9.
 
     Examples
     --------
@@ -247,16 +199,24 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         *,
         strength=1.0,
         covariates=None,
+        smooth_covariates=None,
+        nested_batches=None,
+        batch_order="given",
         reference="pooled",
         shrinkage=True,
+        covariance_components=None,
         forgetting_factor=1.0,
         max_iter=500,
         tol=1e-6,
     ):
         self.strength = strength
         self.covariates = covariates
+        self.smooth_covariates = smooth_covariates
+        self.nested_batches = nested_batches
+        self.batch_order = batch_order
         self.reference = reference
         self.shrinkage = shrinkage
+        self.covariance_components = covariance_components
         self.forgetting_factor = forgetting_factor
         self.max_iter = max_iter
         self.tol = tol
@@ -270,47 +230,134 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     def _needs_target(self):
         return self.reference == "target"
 
+    @property
+    def _n_linear(self):
+        """How many of the covariates, the first ones, have a linear effect."""
+        return len(self.covariates_) - len(self.smooth_covariates_)
+
     def _fit(self, data):
         self._check_params()
-        xp = data.xp
-        covariates = column_positions("covariates", self.covariates, self, data.X.shape[1])
-        adjusted = [j for j in range(data.X.shape[1]) if j not in covariates]
-        self.covariates_, self.adjusted_ = covariates, adjusted
+        self._find_columns(data.X.shape[1])
         self.site_locations_, self.site_variances_, self.n_iter_ = {}, {}, 1
-        self.site_moments_ = {}
-        if not has_reference(self, data) or not adjusted:
+        self.site_moments_, self.batch_steps_, self.covariance_step_ = {}, [], None
+        self.spline_ranges_ = None
+        if not has_reference(self, data) or not self.adjusted_:
             return
+        self._check_reference(data)
         pooled_target = self.reference == "target"
         # All targets are one site, the reference.
         site = np.where(data.ids < 0, -1, data.ids) if pooled_target else data.ids
         for name, count in zip(*np.unique(site, return_counts=True), strict=True):
-            if count < 2:
-                raise ValueError(
-                    f"ComBatTransformer needs at least 2 rows in each domain to see a variance; "
-                    f"domain {name} has 1 sample. Add rows or leave that domain out."
-                )
+            check_two_rows(name, count)
+        X, C = self._fit_batches(data)
+        model = self._fit_sites(X, C, site, data)
+        Z = (X - self._base(C, data.backend)[0]) / model.scale
+        for name in np.unique(site).tolist():
+            rows = feature_moments(take_rows(Z, np.flatnonzero(site == name)))
+            self._set_site(name, rows, self._effects(rows), data.to_input)
+        if self.reference != "pooled":
+            # The reference is not mapped; -1 would be mistaken for the id of a domain.
+            reference = -1 if pooled_target else int(self.reference)
+            for learnt in (self.site_locations_, self.site_variances_, self.site_moments_):
+                del learnt[reference]
+        if self.covariance_components is not None:
+            self.covariance_step_ = CovarianceStep.fit(
+                self._residuals(X, C, data, self._effects_of),
+                data.ids,
+                self.covariance_components,
+                self._inner(shrinkage=False, reference=self.reference),
+                data,
+            )
+
+    def _fit_sites(self, X, C, site, data):
+        """Fit and keep the model that all sites share."""
+        xp = data.xp
+        n_smooth = len(self.smooth_covariates_)
+        if n_smooth:
+            smooth = np.asarray(to_numpy(C[:, self._n_linear :]), dtype=np.float64)
+            self.spline_ranges_ = np.stack([smooth.min(axis=0), smooth.max(axis=0)])
+        design = self._design(C, data.backend)
+        means = xp.mean(design, axis=0)
+        # Centered, so that the grand mean is that of an average row.
+        design = design - means
         sites, which = np.unique(site, return_inverse=True)
         membership = as_like(np.eye(len(sites))[which], data.X)
+        penalty = None
+        if n_smooth:
+            penalty = as_like(curvature_penalty(self._n_linear, n_smooth), data.X)
+        model = fit_site_model(X, design, membership, penalty)
+        if self.reference != "pooled":
+            is_reference = site == (-1 if self.reference == "target" else self.reference)
+            model = about_reference(model, X, design, np.flatnonzero(is_reference))
+        self.covariate_means_, self.grand_mean_ = data.to_input(means), data.to_input(model.grand)
+        self.coef_, self.scale_ = data.to_input(model.coef), data.to_input(model.scale)
+        self.varies_ = np.flatnonzero(np.asarray(to_numpy(model.varies)))
+        return model
+
+    def _find_columns(self, n_features):
+        """Keep the positions of the columns by what is done with them."""
+        given = {
+            name: column_positions(name, getattr(self, name), self, n_features)
+            for name in ("covariates", "smooth_covariates", "nested_batches")
+        }
+        self.smooth_covariates_ = given["smooth_covariates"]
+        linear = [j for j in given["covariates"] if j not in self.smooth_covariates_]
+        # Smooth ones last, in front of which the linear ones are their own design.
+        self.covariates_ = [*linear, *self.smooth_covariates_]
+        both = set(self.covariates_) & set(given["nested_batches"])
+        if both:
+            raise ValueError(
+                f"nested_batches and the covariates must be different columns; both have "
+                f"{sorted(both)}. A covariate is kept, the effect of a batch is removed."
+            )
+        self.batches_ = self._in_given_order(given["nested_batches"], n_features)
+        aside = {*self.covariates_, *self.batches_}
+        self.adjusted_ = [j for j in range(n_features) if j not in aside]
+
+    def _in_given_order(self, positions, n_features):
+        """Return the columns of `nested_batches` as the user ordered them."""
+        columns = self.nested_batches
+        if len(positions) < 2:
+            return positions
+        found = [column_positions("nested_batches", c, self, n_features)[0] for c in columns]
+        return list(dict.fromkeys(found))
+
+    def _fit_batches(self, data):
+        """Fit the steps of the batch columns; return columns without their effects, covariates."""
         X, C = self._split(data.X, data.backend)
-        # Centered, so that the grand mean is that of an average row.
-        C = C - xp.mean(C, axis=0)
-        self.covariate_means_ = data.to_input(xp.mean(self._split(data.X, data.backend)[1], axis=0))
-        model = fit_site_model(X, C, membership)
-        if pooled_target:
-            model = self._about_target(model, X, C, site < 0)
-        Z = (X - C @ model.coef - model.grand) / model.scale
-        varies = np.flatnonzero(np.asarray(to_numpy(model.varies)))
-        for name in sites.tolist():
-            rows = feature_moments(take_rows(Z, np.flatnonzero(site == name)))
-            self._set_site(name, rows, varies, data.to_input)
-        if pooled_target:
-            # The reference is not mapped; -1 would be mistaken for the id of a domain.
-            for learnt in (self.site_locations_, self.site_variances_, self.site_moments_):
-                del learnt[-1]
-        self.grand_mean_ = data.to_input(model.grand)
-        self.coef_ = data.to_input(model.coef)
-        self.scale_ = data.to_input(model.scale)
-        self.varies_ = varies
+        if not self.batches_:
+            return X, C
+        both = data.xp.concat([X, C], axis=1)
+        given = self._batch_values(data.X, data.backend)
+        self.batch_steps_, both = fit_batches(
+            self.batches_, both, given, self._inner_with_covariates, data, order=self.batch_order
+        )
+        self.batches_ = [step.column for step in self.batch_steps_]
+        return both[:, : X.shape[1]], C
+
+    def _inner_with_covariates(self):
+        """Return an unfitted ComBat for the adjusted columns, followed by the covariates."""
+        positions = [len(self.adjusted_) + k for k in range(len(self.covariates_))]
+        return self._inner(
+            covariates=positions[: self._n_linear],
+            smooth_covariates=positions[self._n_linear :],
+            shrinkage=self.shrinkage,
+        )
+
+    def _inner(self, **params):
+        """Return an unfitted ComBat for a step, which ends its iterations like this one."""
+        return ComBatTransformer(
+            max_iter=self.max_iter,
+            tol=self.tol,
+            forgetting_factor=self.forgetting_factor,
+            **params,
+        )
+
+    def _batch_values(self, X, backend):
+        """Return the values of each batch column, on the host."""
+        return {
+            j: np.asarray(to_numpy(take_columns(X, [j], backend))).ravel() for j in self.batches_
+        }
 
     def partial_fit(self, X, y=None, *, sample_domain=None):
         """Begin or refine the effects of sites from more rows of them, and change no other.
@@ -331,47 +378,68 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
 
         Notes
         -----
-        What all sites share, the grand mean, the effects of the covariates and the noise, is that
-        of ``fit``, which the first call is.
+        What all sites share, the grand mean, the effects of the covariates, the noise and the
+        principal components, is that of ``fit``, which the first call is. Of `nested_batches`, new
+        values are learnt, and known ones keep their effects, which other sites share. Scores of
+        earlier rows of a site keep the values that they had under its effects of the time.
         """
         if not hasattr(self, "site_moments_"):
             return self.fit(X, sample_domain=sample_domain)
         self._check_params()
-        name = type(self).__name__
         if sample_domain is not None:
-            check_knows_reference(self, self.site_moments_ or self.reference == "target")
+            check_knows_reference(self, hasattr(self, "scale_"))
         data = data_for_fit(self, X, None, sample_domain, one_sided=True, reset=False)
         if sample_domain is None:
             return self  # nothing to adapt to, which has been warned of
-        new = {}
+        steps, X, C = self._more_batches(data)
+        new, effects = {}, {}
         for domain in data.domains:
-            if domain < 0 and self.reference == "target":
-                continue  # target rows stay as they are
-            m = feature_moments(self._standardized(data.X_of(domain), data.backend))
+            if self._stays(domain):
+                continue
+            rows = data.rows(domain)
+            base, scale = self._base(take_rows(C, rows), data.backend)
+            m = feature_moments((take_rows(X, rows) - base) / scale)
             if domain in self.site_moments_:
                 old = self.site_moments_[domain].at(data.backend.asarray)
                 m = merge_feature_moments(old, m, forgetting_factor=self.forgetting_factor)
-            if m.count < 2:
-                raise ValueError(
-                    f"{name} needs at least 2 rows in each domain to see a variance; domain "
-                    f"{domain} has 1 sample. Add rows or leave that domain out."
-                )
-            new[domain] = m
+            check_two_rows(domain, m.count)
+            new[domain], effects[domain] = m, self._effects(m)
+        covariance_step = self.covariance_step_
+        if covariance_step is not None:
+            residuals = self._residuals(X, C, data, effects.get)
+            covariance_step = covariance_step.with_rows(residuals, data.ids, data)
         keep = data.to_input
-        effects = {i: [keep(x) for x in self._effects(m, self.varies_)] for i, m in new.items()}
         found = {i: m.at(keep) for i, m in new.items()}
+        effects = {i: [keep(x) for x in e] for i, e in effects.items()}
         # New objects, when all are found: the old ones stay valid if this batch fails.
         self.site_moments_ = self.site_moments_ | found
         self.site_locations_ = self.site_locations_ | {i: e[0] for i, e in effects.items()}
         self.site_variances_ = self.site_variances_ | {i: e[1] for i, e in effects.items()}
+        self.batch_steps_, self.covariance_step_ = steps, covariance_step
         add_domains(self, data)
         return self
 
-    def _standardized(self, X, backend):
-        """Return rows as noise in units of its spread, plus the effects of their site."""
-        given, C = self._split(X, backend)
-        base, scale = self._base(C, backend)
-        return (given - base) / scale
+    def _more_batches(self, data):
+        """Return the steps with new batches learnt; columns without their effects; covariates."""
+        X, C = self._split(data.X, data.backend)
+        given = self._batch_values(data.X, data.backend)
+        both, steps = data.xp.concat([X, C], axis=1), []
+        for step in self.batch_steps_:
+            steps.append(step.with_new_values(both, given[step.column], data))
+            both = steps[-1].map(both, given[step.column], data.backend)
+        return steps, both[:, : X.shape[1]], C
+
+    def _residuals(self, X, C, data, effects_of):
+        """Return harmonised rows, less what they are without a site."""
+        pieces, index = [], [data.rows(domain) for domain in data.domains]
+        for domain, rows in zip(data.domains, index, strict=True):
+            base, scale = self._base(take_rows(C, rows), data.backend)
+            rest = take_rows(X, rows) - base
+            if not self._stays(domain):
+                location, variance = (data.backend.asarray(x) for x in effects_of(domain))
+                rest = (rest - location * scale) / data.xp.sqrt(variance)
+            pieces.append(rest)
+        return join_rows(pieces, index)
 
     def _base(self, C, backend):
         """Return what a row of these covariates is without a site, and the spread of the noise."""
@@ -379,67 +447,73 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
             backend.asarray(getattr(self, name), C.dtype)
             for name in ("grand_mean_", "coef_", "scale_", "covariate_means_")
         )
-        return grand + (C - means) @ coef, scale
+        return grand + (self._design(C, backend) - means) @ coef, scale
 
-    def _set_site(self, name, m, varies, keep):
+    def _design(self, C, backend):
+        """Return the covariates with the splines of the smooth ones in their place."""
+        if not self.smooth_covariates_:
+            return C
+        smooth = np.asarray(to_numpy(C[:, self._n_linear :]), dtype=np.float64)
+        splines = backend.asarray(spline_basis(smooth, self.spline_ranges_), C.dtype)
+        return backend.xp.concat([C[:, : self._n_linear], splines], axis=1)
+
+    def _set_site(self, name, m, effects, keep):
         self.site_moments_[name] = m.at(keep)
-        self.site_locations_[name], self.site_variances_[name] = (
-            keep(x) for x in self._effects(m, varies)
+        self.site_locations_[name], self.site_variances_[name] = (keep(x) for x in effects)
+
+    def _effects(self, m):
+        """Return location and variance of one site."""
+        location, variance, n_iter = site_effects(
+            m.count,
+            m.mean,
+            m.variance * m.count,
+            self.varies_ if self.shrinkage else np.empty(0, dtype=np.int64),
+            max_iter=self.max_iter,
+            tol=self.tol,
         )
+        self.n_iter_ = max(self.n_iter_, n_iter)
+        return location, variance
 
-    @staticmethod
-    def _about_target(model, X, C, is_target):
-        """Return the model in which the target has neither shift nor scale of its own."""
-        xp = namespace(X)
-        rest = take_rows(X - C @ model.coef, np.flatnonzero(is_target))
-        grand = xp.mean(rest, axis=0)
-        scale = xp.sqrt(xp.mean((rest - grand) ** 2, axis=0))
-        floor = xp.max(xp.abs(rest), axis=0) * (10.0 * float(xp.finfo(X.dtype).eps))
-        varies = scale > floor
-        return SiteModel(grand, model.coef, xp.where(varies, scale, xp.ones_like(scale)), varies)
+    def _stays(self, domain):
+        """Return whether rows of a domain are those that the others are brought to."""
+        if isinstance(self.reference, str):
+            return self.reference == "target" and domain < 0
+        return domain == self.reference
 
-    def _effects(self, m, varies):
-        """Return location and variance of one site; features without noise are only shifted."""
-        xp = namespace(m.mean)
-        squares = m.variance * m.count
-        location, variance = m.mean, squares / (m.count - 1.0)
-        if self.shrinkage and len(varies):
-            index = backend_of(location).asarray(varies)
-            mean, squares = (xp.take(x, index) for x in (location, squares))
-            shrunk = shrunken_site_effects(
-                m.count, mean, squares, max_iter=self.max_iter, tol=self.tol
-            )
-            self.n_iter_ = max(self.n_iter_, shrunk[2])
-            back = np.zeros(location.shape[0], dtype=np.int64)
-            back[varies] = np.arange(len(varies))
-            mask = np.zeros(location.shape[0], dtype=bool)
-            mask[varies] = True
-            back, mask = backend_of(location).asarray(back), backend_of(location).asarray(mask)
-            location = xp.where(mask, xp.take(shrunk[0], back), location)
-            variance = xp.where(mask, xp.take(shrunk[1], back), variance)
-        # Between the variance of rounding in standardized values, about eps², and any real one.
-        tiny = float(xp.finfo(location.dtype).eps) ** 1.5
-        return location, xp.where(variance > tiny, variance, xp.ones_like(variance))
+    def _effects_of(self, domain):
+        return self.site_locations_[domain], self.site_variances_[domain]
 
     def _map(self, X, domain, backend):
-        if self.strength == 0 or not self.site_locations_:
+        if self.strength == 0 or not self.site_locations_ or self._stays(domain):
             return X
         if domain not in self.site_locations_:
-            if domain < 0 and self.reference == "target":
-                return X
             domain = self.target_domains_[0]  # rows of no stated domain, of the only target
+            if self._stays(domain):
+                return X
         xp = backend.xp
-        location = backend.asarray(self.site_locations_[domain], X.dtype)
-        variance = backend.asarray(self.site_variances_[domain], X.dtype)
         given, C = self._split(X, backend)
+        moved = self._without_batches(given, C, X, backend)
+        location, variance = (backend.asarray(x, X.dtype) for x in self._effects_of(domain))
         base, scale = self._base(C, backend)
-        moved = base + (given - base - location * scale) / xp.sqrt(variance)
+        rest = (moved - base - location * scale) / xp.sqrt(variance)
+        if self.covariance_step_ is not None:
+            rest = rest + self.covariance_step_.change(rest, domain, backend)
+        moved = base + rest
         if self.strength != 1:
             moved = given + (moved - given) * float(self.strength)
-        both = xp.concat([moved, C], axis=1)
+        kept = take_columns(X, [*self.covariates_, *self.batches_], backend)
         # Back to the order of the user's columns.
-        order = np.argsort([*self.adjusted_, *self.covariates_])
-        return xp.take(both, backend.asarray(order), axis=1)
+        order = np.argsort([*self.adjusted_, *self.covariates_, *self.batches_])
+        return xp.take(xp.concat([moved, kept], axis=1), backend.asarray(order), axis=1)
+
+    def _without_batches(self, given, C, X, backend):
+        """Return the adjusted columns without the effects of the batch columns."""
+        if not self.batch_steps_:
+            return given
+        both, values = backend.xp.concat([given, C], axis=1), self._batch_values(X, backend)
+        for step in self.batch_steps_:
+            both = step.map(both, values[step.column], backend)
+        return both[:, : given.shape[1]]
 
     def _split(self, X, backend):
         """Return the adjusted columns and the covariates."""
@@ -448,7 +522,23 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     def _check_params(self):
         check_strength(self.strength)
         check_bool("shrinkage", self.shrinkage)
-        check_option("reference", self.reference, ("pooled", "target"))
+        check_option("batch_order", self.batch_order, ("given", "best"))
+        if isinstance(self.reference, bool) or not isinstance(self.reference, Integral):
+            hint = "Or pass the id of a domain, a reference site."
+            check_option("reference", self.reference, ("pooled", "target"), hint=hint)
+        if self.nested_batches is not None and self.reference != "pooled":
+            raise ValueError(
+                f"nested_batches needs reference='pooled'; got {self.reference!r}. The rows of a "
+                "reference have batches of their own and could not stay as they are."
+            )
+        check_covariance_components(self.covariance_components)
         check_forgetting_factor(self.forgetting_factor)
         check_integer("max_iter", self.max_iter, low=1)
         check_real("tol", self.tol, low=0, closed="neither")
+
+    def _check_reference(self, data):
+        if not isinstance(self.reference, str) and self.reference not in data.domains:
+            raise ValueError(
+                f"reference must be 'pooled', 'target' or the id of a domain of the rows; got "
+                f"{self.reference!r}, and sample_domain has {data.domains}. Name one of these."
+            )

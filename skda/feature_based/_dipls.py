@@ -6,19 +6,21 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from .._array._backend import as_like, namespace
-from .._core._param_checks import check_integer, check_real
+from .._array._rows import join_rows, take_rows
+from .._core._param_checks import check_bool, check_integer, check_real
 from .._core._routing import DomainRouting
+from .._core._sample_domain import check_target_is_stated
 from .._core._score import DomainRegressorMixin
 from .._core._validation import data_for_fit, data_for_predict, fresh_fit
 
 
 class LatentVariables(NamedTuple):
-    """Weights W, regression on the scores c, loadings P of source and target, penalty weights."""
+    """Weights W, regression on the scores c, loadings P of source and targets, penalty weights."""
 
     weights: Any
     regression: Any
     source_loadings: Any
-    target_loadings: Any
+    target_loadings: list
     penalties: list
 
 
@@ -63,42 +65,42 @@ def _loadings(X, w):
     return t, (X.T @ t) / tt if tt > 0 else xp.zeros_like(w)
 
 
-def invariant_components(Xs, y, Xt, n_components, *, reg):
-    """NIPALS with domain-invariant weights; Xs, y and Xt centered, Xt None without a target."""
+def invariant_components(Xs, y, targets, n_components, *, reg):
+    """NIPALS with domain-invariant weights; Xs, y and each of the `targets` centered."""
     xp = namespace(Xs)
     scale_x, scale_y = float(xp.linalg.vector_norm(Xs)), float(xp.linalg.vector_norm(y))
     eps = float(xp.finfo(Xs.dtype).eps)
-    kept = {"w": [], "c": [], "s": [], "t": [], "penalties": []}
+    weights, regression, penalties = [], [], []
+    targets, loadings = list(targets), [[] for _ in (Xs, *targets)]
     for _ in range(n_components):
         covariance = float(xp.linalg.vector_norm(Xs.T @ y))
         if covariance <= 10 * eps * scale_x * scale_y:
             break  # nothing is left to explain
-        if Xt is None:
-            w, penalty = invariant_weights(Xs, y, None, 0.0)
-        else:
-            w, penalty = invariant_weights(Xs, y, covariance_gap(Xs, Xt), reg)
+        gap = None
+        for Xt in targets:
+            own = covariance_gap(Xs, Xt)
+            gap = own if gap is None else gap + own
+        w, penalty = invariant_weights(Xs, y, gap, 0.0 if gap is None else reg)
         t, p = _loadings(Xs, w)
         c = _dot(t, y) / _dot(t, t)
         # Deflation: the next latent variable explains what this one left.
         Xs, y = Xs - t @ p.T, y - t * c
-        p_t = p
-        if Xt is not None:
-            t_t, p_t = _loadings(Xt, w)
-            Xt = Xt - t_t @ p_t.T
-        for name, value in zip(kept, (w, c, p, p_t, penalty), strict=True):
-            kept[name].append(value)
+        loadings[0].append(p)
+        for k, Xt in enumerate(targets):
+            t, p = _loadings(Xt, w)
+            targets[k] = Xt - t @ p.T
+            loadings[k + 1].append(p)
+        weights.append(w)
+        regression.append(c)
+        penalties.append(penalty)
     # Constant y or constant rows: a model that predicts the mean.
-    if not kept["w"]:
+    if not weights:
         zero = xp.zeros_like(Xs[:1, :].T)
-        kept = {"w": [zero], "c": [0.0], "s": [zero], "t": [zero], "penalties": [0.0]}
-    joined = [xp.concat(kept[name], axis=1) for name in ("w", "s", "t")]
-    return LatentVariables(
-        joined[0],
-        as_like(np.asarray(kept["c"])[:, None], Xs),
-        joined[1],
-        joined[2],
-        kept["penalties"],
-    )
+        weights, regression, penalties = [zero], [0.0], [0.0]
+        loadings = [[zero] for _ in loadings]
+    source, *others = (xp.concat(columns, axis=1) for columns in loadings)
+    c = as_like(np.asarray(regression)[:, None], Xs)
+    return LatentVariables(xp.concat(weights, axis=1), c, source, others, penalties)
 
 
 def regression_vector(weights, loadings, regression):
@@ -110,6 +112,53 @@ def regression_vector(weights, loadings, regression):
     if not bool(xp.any(inner != 0)):
         return weights @ regression
     return weights @ xp.linalg.solve(inner, regression)
+
+
+class Coefficients(NamedTuple):
+    """Of source rows and of each target: mean of the features and coefficients about it."""
+
+    weights: Any
+    source: tuple
+    targets: list
+    penalties: list
+
+
+def invariant_coefficients(Xs, y, targets, n_components, *, reg):
+    """Return the weights of the latent variables, and means and coefficients by domain.
+
+    Parameters
+    ----------
+    Xs : array of shape (n, d)
+    y : array of shape (n, 1)
+        Centered.
+    targets : list of array of shape (m, d)
+        None or more.
+    n_components : int
+    reg : float or "auto"
+
+    Returns
+    -------
+    found : Coefficients
+    """
+    xp, d = namespace(Xs), Xs.shape[1]
+    means = [xp.mean(rows, axis=0) for rows in (Xs, *targets)]
+    parts = [rows - mean for rows, mean in zip((Xs, *targets), means, strict=True)]
+    Q = None
+    if d > sum(rows.shape[0] for rows in parts):  # everything happens in the span of the rows
+        Q, _ = xp.linalg.qr(xp.concat(parts, axis=0).T, mode="reduced")
+        parts = [rows @ Q for rows in parts]
+    n_components = min(n_components, parts[0].shape[1])
+    found = invariant_components(parts[0], y, parts[1:], n_components, reg=reg)
+    W = found.weights
+    coefs = [
+        regression_vector(W, loadings, found.regression)
+        for loadings in (found.source_loadings, *found.target_loadings)
+    ]
+    if Q is not None:
+        # From coordinates in the span back to features.
+        W, coefs = Q @ W, [Q @ b for b in coefs]
+    source, *others = zip(means, (b[:, 0] for b in coefs), strict=True)
+    return Coefficients(W, source, others, found.penalties)
 
 
 class DIPLSRegressor(DomainRouting, DomainRegressorMixin, BaseEstimator):
@@ -127,17 +176,26 @@ class DIPLSRegressor(DomainRouting, DomainRegressorMixin, BaseEstimator):
         Weight of the difference in variance (λ in [1]_), on the scale of ``yᵀy`` over the
         covariances. Larger is more invariant, 0 is partial least squares (with the means still
         moved). "auto" weighs, for each latent variable, the difference and the fit alike [2]_.
+    per_target : bool, default=False
+        Whether several targets are kept apart (multi-domain DIPLS [3]_): the differences of all of
+        them from the source are penalized, and each has its own mean and coefficients. Otherwise
+        their rows are pooled.
 
     Attributes
     ----------
-    coef_ : array of shape (n_features,)
-        Coefficients on the features of target rows, less their mean.
+    coef_ : array of shape (n_features,) or (n_targets, n_features)
+        Coefficients on the features of target rows, less their mean; with `per_target` and several
+        targets, one row for each of ``target_domains_``.
     source_coef_ : array of shape (n_features,)
         Coefficients on the features of source rows, less theirs.
     intercept_ : float
         Mean of the source targets.
-    target_mean_, source_mean_ : array of shape (n_features,)
-        Means of the target and of the source rows.
+    target_mean_ : array of shape (n_features,) or (n_targets, n_features)
+        Mean of the target rows, or of each target.
+    source_mean_ : array of shape (n_features,)
+        Mean of the source rows.
+    target_domains_ : list of int
+        Ids of the targets seen in ``fit``.
     x_weights_ : array of shape (n_features, n_components_)
         Directions of the latent variables.
     regs_ : list of float
@@ -151,6 +209,7 @@ class DIPLSRegressor(DomainRouting, DomainRegressorMixin, BaseEstimator):
 
     See Also
     --------
+    KernelDIPLSRegressor : The same in the feature space of a kernel.
     CORALTransformer : Aligns whole covariances instead of avoiding what differs.
 
     Notes
@@ -160,7 +219,9 @@ class DIPLSRegressor(DomainRouting, DomainRegressorMixin, BaseEstimator):
     keeps the problem convex [2]_. Source and target rows are then deflated each by their own
     loadings P, and the coefficients of a domain are ``W(PᵀW)^{-1}c``. Rows are taken relative to
     the mean of their own side, so the mean of y is assumed to be the same. Sources are pooled, and
-    so are targets.
+    so are targets, unless `per_target`; then ``Σ_k |C_s - C_k|`` over the targets k takes the place
+    of the single difference, and rows of the fitted targets need their ``sample_domain`` in
+    ``predict``.
 
     Assumes that what y depends on varies alike in both domains, and that the instruments differ in
     their mean spectrum and in directions that y does not need.
@@ -178,6 +239,9 @@ class DIPLSRegressor(DomainRouting, DomainRegressorMixin, BaseEstimator):
     .. [2] R. Nikzad-Langerodi, W. Zellinger, S. Saminger-Platz and B. A. Moser, "Domain adaptation
        for regression under Beer-Lambert's law", Knowledge-Based Systems 210 (2020).
        :doi:`10.1016/j.knosys.2020.106447`
+    .. [3] B. Mikulasek, V. Fonseca Diaz, D. Gabauer, C. Herwig and R. Nikzad-Langerodi, "Partial
+       least squares regression with multiple domains", Journal of Chemometrics 37 (2023).
+       :doi:`10.1002/cem.3477`
 
     Examples
     --------
@@ -195,9 +259,10 @@ class DIPLSRegressor(DomainRouting, DomainRegressorMixin, BaseEstimator):
 
     _array_level = "a"
 
-    def __init__(self, n_components=2, *, reg="auto"):
+    def __init__(self, n_components=2, *, reg="auto", per_target=False):
         self.n_components = n_components
         self.reg = reg
+        self.per_target = per_target
 
     def fit(self, X, y, *, sample_domain=None):
         """Find the latent variables and regress the source targets on them.
@@ -221,38 +286,45 @@ class DIPLSRegressor(DomainRouting, DomainRegressorMixin, BaseEstimator):
         return self
 
     def _fit(self, data):
+        self._check_params()
+        y, self.intercept_ = self._centered_target(data)
+        targets = [take_rows(data.X, rows) for rows in self._target_rows(data)]
+        found = invariant_coefficients(data.X_source, y, targets, self.n_components, reg=self.reg)
+        self.x_weights_ = data.to_input(found.weights)
+        self.n_components_ = found.weights.shape[1]
+        self.regs_ = found.penalties
+        self._keep(found.source, found.targets, data)
+
+    @staticmethod
+    def _centered_target(data):
+        """Return the source targets about their mean, as a column of the backend, and the mean."""
+        y = np.asarray(data.y_source, dtype=float)
+        mean = float(y.mean())
+        return as_like((y - mean)[:, None], data.X), mean
+
+    def _target_rows(self, data):
+        """Return the row indices of each target that is kept apart; none without adaptation."""
+        self.target_domains_ = data.target_domains
+        if not data.adapts:
+            return []
+        return [data.rows(i) for i in data.target_domains] if self.per_target else [data.target]
+
+    def _keep(self, source, targets, data):
+        """Keep mean and coefficients of the source and of the targets, each a pair of arrays."""
+        self.source_mean_, self.source_coef_ = (data.to_input(x) for x in source)
+        if len(targets) > 1:
+            stacked = (data.xp.stack(arrays) for arrays in zip(*targets, strict=True))
+            self.target_mean_, self.coef_ = (data.to_input(x) for x in stacked)
+            return
+        # Without a target rows are predicted like those of the source.
+        mean, coef = targets[0] if targets else source
+        self.target_mean_, self.coef_ = data.to_input(mean), data.to_input(coef)
+
+    def _check_params(self):
         check_integer("n_components", self.n_components, low=1)
+        check_bool("per_target", self.per_target)
         if not (isinstance(self.reg, str) and self.reg == "auto"):
             check_real("reg", self.reg, low=0, hint="Or pass 'auto'.")
-        xp, d = data.xp, data.X.shape[1]
-        y_source = np.asarray(data.y_source, dtype=float)
-        y_mean = float(y_source.mean())
-        mean_s = xp.mean(data.X_source, axis=0)
-        mean_t = xp.mean(data.X_target, axis=0) if data.adapts else mean_s
-        Xs, Xt = data.X_source - mean_s, data.X_target - mean_t if data.adapts else None
-        Q = None
-        if d > data.X.shape[0]:  # everything happens in the span of the rows
-            both = Xs if Xt is None else xp.concat([Xs, Xt], axis=0)
-            Q, _ = xp.linalg.qr(both.T, mode="reduced")
-            Xs, Xt = Xs @ Q, None if Xt is None else Xt @ Q
-        found = invariant_components(
-            Xs,
-            as_like((y_source - y_mean)[:, None], Xs),
-            Xt,
-            min(self.n_components, Xs.shape[1]),
-            reg=self.reg,
-        )
-        W, c = found.weights, found.regression
-        b_s = regression_vector(W, found.source_loadings, c)
-        b_t = regression_vector(W, found.target_loadings, c)
-        if Q is not None:
-            # From coordinates in the span back to features.
-            W, b_s, b_t = Q @ W, Q @ b_s, Q @ b_t
-        self.x_weights_ = data.to_input(W)
-        self.source_coef_, self.coef_ = data.to_input(b_s[:, 0]), data.to_input(b_t[:, 0])
-        self.source_mean_, self.target_mean_ = data.to_input(mean_s), data.to_input(mean_t)
-        self.intercept_, self.regs_ = y_mean, found.penalties
-        self.n_components_ = W.shape[1]
 
     def predict(self, X, *, sample_domain=None):
         """Predict each row from its difference to the mean of its side.
@@ -262,7 +334,8 @@ class DIPLSRegressor(DomainRouting, DomainRegressorMixin, BaseEstimator):
         X : array-like of shape (n_samples, n_features)
             Rows to predict.
         sample_domain : array-like of int of shape (n_samples,), default=None
-            Domain of each row. None: every row is a target row.
+            Domain of each row. None: every row is a target row, which says too little where
+            several targets are kept apart.
 
         Returns
         -------
@@ -270,14 +343,25 @@ class DIPLSRegressor(DomainRouting, DomainRegressorMixin, BaseEstimator):
             Predicted values, in the array library of `X`.
         """
         data = data_for_predict(self, X, sample_domain, method="predict")
-        source = data.ids >= 0
-        predicted = self._of_side(data, self.target_mean_, self.coef_)
-        if source.any():
-            of_source = self._of_side(data, self.source_mean_, self.source_coef_)
-            predicted = data.xp.where(data.backend.asarray(source), of_source, predicted)
-        return data.input_backend.asarray(predicted + self.intercept_)
+        if self.coef_.ndim == 2:
+            check_target_is_stated(self, named=sample_domain is not None)
+        rows, index, pieces = self._rows_to_predict(data), [], []
+        for domain in data.domains:
+            index.append(data.rows(domain))
+            pieces.append(self._of_domain(take_rows(rows, index[-1]), domain, data.backend))
+        return data.input_backend.asarray(join_rows(pieces, index) + self.intercept_)
 
-    @staticmethod
-    def _of_side(data, mean, coef):
-        dtype = data.X.dtype
-        return (data.X - data.backend.asarray(mean, dtype)) @ data.backend.asarray(coef, dtype)
+    def _rows_to_predict(self, data):
+        """Return the features that the coefficients are of."""
+        return data.X
+
+    def _of_domain(self, X, domain, backend):
+        """Return predictions of rows of one domain, less the intercept."""
+        if domain >= 0:
+            mean, coef = self.source_mean_, self.source_coef_
+        else:
+            mean, coef = self.target_mean_, self.coef_
+            if coef.ndim == 2:
+                k = self.target_domains_.index(domain)
+                mean, coef = mean[k, :], coef[k, :]
+        return (X - backend.asarray(mean, X.dtype)) @ backend.asarray(coef, X.dtype)

@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 
 from skda import ComBatTransformer
 from skda._array._backend import to_numpy
-from skda.feature_based._combat import shrunken_site_effects
+from skda.feature_based._site_effects import shrunken_site_effects
 
 
 def sites(sizes=(20, 15, 30), d=6, seed=0):

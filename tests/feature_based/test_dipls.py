@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import minimize
 from sklearn.cross_decomposition import PLSRegression
 
-from skda import DIPLSRegressor
+from skda import DIPLSRegressor, KernelDIPLSRegressor
 from skda.feature_based._dipls import covariance_gap, invariant_weights
 
 
@@ -135,3 +135,79 @@ def test_the_automatic_weight_does_not_depend_on_the_units(scale_x, scale_y):
     expected = DIPLSRegressor(2).fit(X, y, sample_domain=ids).predict(X)
     model = DIPLSRegressor(2).fit(X * scale_x, y * scale_y, sample_domain=ids)
     np.testing.assert_allclose(model.predict(X * scale_x) / scale_y, expected, rtol=1e-8)
+
+
+# Several targets.
+
+
+def three_instruments():
+    """Rows of a source and of two targets for the tables here and in test_kernel_dipls.py."""
+    rng = np.random.default_rng(3)
+    ids = np.repeat([1, -2, -5], [20, 12, 15])
+    X = rng.normal(size=(47, 6)) @ rng.normal(size=(6, 6))
+    y = X[:, 0] - X[:, 1] + 0.1 * rng.normal(size=47)
+    X[ids == -2] = X[ids == -2] * [1, 1, 2, 1, 1, 1] + 1.0
+    X[ids == -5] = X[ids == -5] * [1, 1, 1, 3, 1, 1] - 2.0
+    return X, y, ids
+
+
+def test_targets_kept_apart_get_the_predictions_of_diplslib():
+    X, y, ids = three_instruments()
+    model = DIPLSRegressor(3, reg=50.0, per_target=True).fit(X, y, sample_domain=ids)
+    # First rows of each target by dipals() of diPLSlib 2.5.0 with l=(50.0, 50.0, 50.0) on centered
+    # rows, xt the list of both targets, target_domain=1 and 2.
+    expected = {
+        -2: [0.930695, 0.614911, 4.854437, -5.499324],
+        -5: [-1.632069, 3.062042, -0.109889, 1.05428],
+    }
+    predicted = model.predict(X, sample_domain=ids)
+    for domain, rows in expected.items():
+        np.testing.assert_allclose(predicted[ids == domain][:4], rows, atol=1e-6)
+
+
+@pytest.mark.parametrize("cls", [DIPLSRegressor, KernelDIPLSRegressor])
+def test_a_single_target_is_the_same_kept_apart_or_not(cls):
+    X, y, ids = instruments()
+    apart = cls(2, per_target=True).fit(X, y, sample_domain=ids)
+    pooled = cls(2).fit(X, y, sample_domain=ids)
+    np.testing.assert_array_equal(apart.predict(X), pooled.predict(X))
+
+
+def test_two_targets_of_the_same_rows_weigh_twice():
+    X, y, ids = instruments()
+    twice = np.concatenate([X, X[ids < 0]])
+    ids_twice = np.concatenate([ids, np.full(60, -9)])
+    y_twice = np.concatenate([y, y[ids < 0]])
+    apart = DIPLSRegressor(3, reg=5.0, per_target=True)
+    apart.fit(twice, y_twice, sample_domain=ids_twice)
+    pooled = DIPLSRegressor(3, reg=10.0).fit(X, y, sample_domain=ids)
+    np.testing.assert_allclose(apart.coef_, [pooled.coef_, pooled.coef_], atol=1e-8)
+
+
+def test_rows_of_several_targets_need_their_domain():
+    X, y, ids = three_instruments()
+    model = DIPLSRegressor(2, per_target=True).fit(X, y, sample_domain=ids)
+    assert model.target_domains_ == [-5, -2]
+    with pytest.raises(ValueError, match="has a map for each target"):
+        model.predict(X[ids == -2])
+    np.testing.assert_allclose(
+        model.predict(X[::-1], sample_domain=ids[::-1]), model.predict(X, sample_domain=ids)[::-1]
+    )
+    DIPLSRegressor(2).fit(X, y, sample_domain=ids).predict(X[ids == -2])  # pooled ones do not
+
+
+def test_targets_with_offsets_of_their_own_are_better_kept_apart():
+    apart, pooled = [], []
+    for seed in range(4):
+        X, y, ids = instruments(seed)
+        third = np.where(np.arange(60) < 30, -2, -3)
+        ids = np.concatenate([ids[:60], third])
+        X[ids == -3] -= 6.0
+
+        def error(model, X=X, y=y, ids=ids):
+            predicted = model.fit(X, y, sample_domain=ids).predict(X, sample_domain=ids)
+            return np.sqrt(np.mean((predicted - y)[ids < 0] ** 2))
+
+        apart.append(error(DIPLSRegressor(2, per_target=True)))
+        pooled.append(error(DIPLSRegressor(2)))
+    assert np.mean(apart) < 0.8 * np.mean(pooled)
