@@ -116,6 +116,8 @@ _PUBLIC = {
         "ForestTransferClassifier",
         "ForestTransferRegressor",
         "GradualSelfTrainingClassifier",
+        "MultiTaskTransferClassifier",
+        "MultiTaskTransferRegressor",
         "RegularizedTransferClassifier",
         "RegularizedTransferRegressor",
         "SelfTrainingTransferClassifier",
