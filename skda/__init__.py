@@ -51,6 +51,8 @@ _PUBLIC = {
         "MCCClassifier",
         "MCDClassifier",
         "MDDClassifier",
+        "MultiTaskNetClassifier",
+        "MultiTaskNetRegressor",
         "PrototypicalNetworkClassifier",
         "RelationNetworkClassifier",
         "SHOTClassifier",

@@ -11,7 +11,7 @@ from .._array._rows import take_rows
 from .._core._meta_estimator import check_row_weights
 from .._core._param_checks import check_option, check_real
 from .._core._routing import DomainRouting
-from .._core._sample_domain import check_both_sides
+from .._core._sample_domain import check_both_sides, tasks_of_rows
 from .._core._validation import data_for_fit, data_for_predict, fresh_fit
 
 INTERCEPTS = ("own", "shared", None)
@@ -88,26 +88,16 @@ class BaseMultiTask(DomainRouting, BaseEstimator):
         self.domain_coef_ = data.to_input(coef[:n_own, ...])
         self.domain_intercept_ = data.to_input(shift[:n_own, ...])
 
-    def _own_place(self, domain, known):
-        """Return which coefficients are those of a domain; None for the shared ones."""
-        return self.domains_.index(domain) if known and domain in self.domains_ else None
-
     def _linear_outputs(self, X, sample_domain, method):
         """Return the outputs of each row by the coefficients of its domain, and the rows."""
         data = data_for_predict(self, X, sample_domain, method=method)
-        ids = data.ids
-        targets = [i for i in self._fit_domains or () if i < 0]
-        known = self._fit_domains is not None
-        if sample_domain is None:
-            # Rows of no stated domain are target rows: of the target, if there is one only.
-            known = known and len(targets) == 1
-            ids = np.full(len(ids), targets[0] if known else -1)
-        places = {i: self._own_place(i, known) for i in np.unique(ids).tolist()}
-        pieces, order = [], []
-        for domain, place in places.items():
-            rows = np.flatnonzero(ids == domain)
-            pieces.append(self._outputs_of(take_rows(data.X, rows), place, data.backend))
-            order.append(rows)
+        stated = sample_domain is not None
+        places = tasks_of_rows(self, data.ids, self.domains_, stated=stated)
+        order = [np.flatnonzero(places == i) for i in np.unique(places)]
+        pieces = [
+            self._outputs_of(take_rows(data.X, rows), int(places[rows[0]]), data.backend)
+            for rows in order
+        ]
         if len(pieces) == 1:
             return pieces[0], data
         back = np.argsort(np.concatenate(order))
@@ -115,7 +105,7 @@ class BaseMultiTask(DomainRouting, BaseEstimator):
 
     def _outputs_of(self, X, place, backend):
         coef, shift = self.coef_, self.intercept_
-        if place is not None:
+        if place >= 0:
             coef, shift = self.domain_coef_[place, ...], self.domain_intercept_[place, ...]
         coef = backend.asarray(coef, X.dtype)
         coef = coef if coef.ndim == 1 else coef.T

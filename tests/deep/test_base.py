@@ -164,6 +164,7 @@ BAD = [
     ("teleport", [-0.1, 1.5, None]),
     ("alignment", ["coral", True, []]),
     ("max_iter", [0, None, 1.5]),
+    ("task_weighting", ["noise", None]),
 ]
 NOT_HERE = {"module", "source_model", "device", "random_state"}  # checked where they are used
 
