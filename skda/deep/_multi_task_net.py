@@ -108,7 +108,7 @@ class MultiTaskNetClassifier(DeepClassifier):
         Classes of the source, in their own type.
     domains_ : list of int
         Ids of the domains with labels; each has a head, in this order, if there are two or more.
-    task_weights_ : ndarray of shape (n_domains,)
+    task_weights_ : ndarray of shape (n_domains,) or (n_domains, n_targets)
         Weights of the tasks, the inverse of their variances; ones if all count alike.
     net_ : skorch.NeuralNet
         The trained net: ``net_.module_``, ``net_.optimizer_``, ``net_.callbacks_``.
