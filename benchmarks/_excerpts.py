@@ -90,6 +90,11 @@ EXCERPTS = {
     "selection": grid("selection", corner="scorer"),
     "rules": grid("rules", corner="rule"),
     "rules-labels": grid("rules-labels", corner="labels"),
+    "several-tasks": grid(
+        "several-tasks",
+        {"all pupils": "all pupils", "within a school": "within a school"},
+        corner="method",
+    ),
     "rules-families": grid("rules-families", corner="data set"),
     "selection-tasks": grid(
         "selection-tasks",

@@ -107,10 +107,8 @@ METHODS = {
     "pooled ridge": _Pooled,
     "ridge of each school": _EachSchool,
     "multi-task ridge": MultiTaskTransferRegressor,
-    'multi-task ridge, alpha="auto"': lambda: MultiTaskTransferRegressor(alpha="auto"),
-    'multi-task ridge, alpha="auto", intercept="shared"': lambda: MultiTaskTransferRegressor(
-        alpha="auto", intercept="shared"
-    ),
+    'multi-task ridge, intercept="shared"': lambda: MultiTaskTransferRegressor(intercept="shared"),
+    "multi-task ridge, alpha=1": lambda: MultiTaskTransferRegressor(alpha=1.0),
     "net, one head": _OneHead,
     "multi-task net": lambda: MultiTaskNetRegressor(random_state=0),
     'multi-task net, task_weighting="equal"': lambda: MultiTaskNetRegressor(
@@ -169,9 +167,9 @@ def school_table(rows):
             sharing, alpha = (np.median([row[k] for row in own]) for k in ("sharing_", "alpha_"))
             chosen = f"{sharing:g}, {alpha:.3g}"
         seconds = np.mean([row["seconds"] for row in own])
-        body.append([name, *cells, chosen, f"{seconds:.2g}"])
-    body += [[f"*{name}*", value, "", "", ""] for name, value in PUBLISHED.items()]
-    header = ["method", "all pupils", "within a school", "sharing, alpha", "seconds"]
+        body.append([name, *cells, chosen, len(own), f"{seconds:.2g}"])
+    body += [[f"*{name}*", value, "", "", "", ""] for name, value in PUBLISHED.items()]
+    header = ["method", "all pupils", "within a school", "sharing, alpha", "splits", "seconds"]
     return table(header, body)
 
 

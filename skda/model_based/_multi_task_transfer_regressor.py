@@ -19,6 +19,8 @@ from ._base_multi_task import BaseMultiTask, intercept_penalty
 # Penalties to choose from, relative to the mean square of a feature: from a tenth of a row's
 # worth of evidence to that of ten thousand rows.
 _RELATIVE_ALPHAS = np.logspace(-1, 4, 11)
+# Without domains the plain counterpart is scikit-learn's Ridge as it comes.
+_PLAIN_ALPHA = 1.0
 # Rounding leaves this much of a row that no other row says anything about.
 _NO_EVIDENCE = 1e-9
 
@@ -170,9 +172,10 @@ class MultiTaskTransferRegressor(DomainRegressorMixin, BaseMultiTask):
         any row is seen. 1 is one ridge regression of all rows, 0 a ridge regression of each domain
         alone. "auto" takes the value with the smallest error on rows that are left out one at a
         time, every domain counted alike.
-    alpha : float or "auto", default=1.0
+    alpha : float or "auto", default="auto"
         Penalty of the coefficients of a domain, shared and own parts together, as in
-        scikit-learn's Ridge. "auto" chooses it in the same way as `sharing`.
+        scikit-learn's Ridge. "auto" chooses it in the same way as `sharing`; where no domain is
+        stated it is Ridge's 1.
     intercept : {"own", "shared", None}, default="own"
         "own": one for each domain, drawn together as `sharing` says: they are free with 0 and
         equal with 1. "shared": one for all domains, free. None: no intercept.
@@ -228,8 +231,9 @@ class MultiTaskTransferRegressor(DomainRegressorMixin, BaseMultiTask):
     spread for all features: scale the features.
 
     Cost: a singular value decomposition of the rows of each domain, O(n d min(n, d)) in all, and
-    one system of as many equations as features (or rows, if these are fewer); times eight where
-    `sharing` is chosen. Array level (a): wholly on the device of the rows.
+    one system of as many equations as features (or rows, if these are fewer); eight decompositions
+    where `sharing` is chosen, and eleven systems for each where `alpha` is. Array level (a): wholly
+    on the device of the rows.
 
     References
     ----------
@@ -251,13 +255,13 @@ class MultiTaskTransferRegressor(DomainRegressorMixin, BaseMultiTask):
     >>> model = model.fit(X[known], y[known], sample_domain=site[known])
     >>> pooled = Ridge().fit(X[known], y[known]).score(X[~known], y[~known])
     >>> ours = model.score(X[~known], y[~known], sample_domain=site[~known])
-    >>> print(f"{pooled:.2f} -> {ours:.2f}, sharing {model.sharing_}")
-    0.57 -> 0.71, sharing 0.7
+    >>> print(f"{pooled:.2f} -> {ours:.2f}")
+    0.57 -> 0.71
     """
 
     _array_level = "a"
 
-    def __init__(self, sharing="auto", *, alpha=1.0, intercept="own"):
+    def __init__(self, sharing="auto", *, alpha="auto", intercept="own"):
         self.sharing = sharing
         self.alpha = alpha
         self.intercept = intercept
@@ -300,7 +304,9 @@ class MultiTaskTransferRegressor(DomainRegressorMixin, BaseMultiTask):
             share = roots**2 / xp.sum(roots**2)
             center, middle = share @ X, share @ y
         X, y = X - center, y - middle
-        alphas = [float(self.alpha)] if self.alpha != "auto" else _alphas(X)
+        alphas = _alphas(X) if self.alpha == "auto" else [float(self.alpha)]
+        if self.alpha == "auto" and not self.domains_:
+            alphas = [_PLAIN_ALPHA]
         basis = None
         if X.shape[1] > X.shape[0]:
             # Coefficients outside of the span of the rows are zero.

@@ -57,14 +57,14 @@ def test_the_closed_form_is_ridge_regression_on_stacked_features(sharing, interc
 def test_weights_count_as_in_ridge_regression():
     X, y, _, ids = sites()
     weights = np.random.default_rng(1).uniform(0.2, 2.0, size=len(y))
-    model = MultiTaskTransferRegressor(0.6).fit(X, y, weights, sample_domain=ids)
+    model = MultiTaskTransferRegressor(0.6, alpha=1.0).fit(X, y, weights, sample_domain=ids)
     wanted = ridge_of_sites(X, y, ids, 0.6, 1.0, "own", weights)
     np.testing.assert_allclose(model.predict(X, sample_domain=ids), wanted, rtol=1e-8)
 
 
 def test_without_intercept_nothing_is_centered():
     X, y, _, ids = sites()
-    model = MultiTaskTransferRegressor(0.6, intercept=None).fit(X, y, sample_domain=ids)
+    model = MultiTaskTransferRegressor(0.6, alpha=1.0, intercept=None).fit(X, y, sample_domain=ids)
     features = stacked(X, ids, 0.6, 1.0, own_intercept=False)
     wanted = Ridge(fit_intercept=False).fit(features, y).predict(features)
     np.testing.assert_allclose(model.predict(X, sample_domain=ids), wanted, rtol=1e-8)
@@ -74,7 +74,9 @@ def test_without_intercept_nothing_is_centered():
 @pytest.mark.parametrize("intercept", ["own", "shared"])
 def test_all_shared_is_one_ridge_regression(intercept):
     X, y, _, ids = sites()
-    model = MultiTaskTransferRegressor(1.0, intercept=intercept).fit(X, y, sample_domain=ids)
+    model = MultiTaskTransferRegressor(1.0, alpha=1.0, intercept=intercept).fit(
+        X, y, sample_domain=ids
+    )
     wanted = Ridge().fit(X, y)
     np.testing.assert_allclose(model.domain_coef_, np.tile(wanted.coef_, (4, 1)), rtol=1e-9)
     np.testing.assert_allclose(model.predict(X, sample_domain=ids), wanted.predict(X), rtol=1e-9)
@@ -82,7 +84,7 @@ def test_all_shared_is_one_ridge_regression(intercept):
 
 def test_nothing_shared_is_a_ridge_regression_of_each_domain():
     X, y, _, ids = sites()
-    model = MultiTaskTransferRegressor(0.0).fit(X, y, sample_domain=ids)
+    model = MultiTaskTransferRegressor(0.0, alpha=1.0).fit(X, y, sample_domain=ids)
     for i in np.unique(ids):
         wanted = Ridge().fit(X[ids == i], y[ids == i]).predict(X[ids == i])
         found = model.predict(X[ids == i], sample_domain=ids[ids == i])
@@ -93,7 +95,9 @@ def test_nothing_shared_is_a_ridge_regression_of_each_domain():
 def test_the_ends_are_limits(end):
     X, y, _, ids = sites()
     at, near = (
-        MultiTaskTransferRegressor(s).fit(X, y, sample_domain=ids).predict(X, sample_domain=ids)
+        MultiTaskTransferRegressor(s, alpha=1.0)
+        .fit(X, y, sample_domain=ids)
+        .predict(X, sample_domain=ids)
         for s in (end, abs(end - 1e-9))
     )
     np.testing.assert_allclose(near, at, rtol=1e-5)
@@ -156,7 +160,8 @@ def test_auto_shares_as_much_as_the_domains_have_in_common(spread, low, high):
     w = rng.normal(size=4) + spread * rng.normal(size=(8, 4))
     X = rng.normal(size=(160, 4))
     outputs = (X * w[ids]).sum(axis=1)
-    model = MultiTaskTransferRegressor().fit(X, outputs + rng.normal(size=160), sample_domain=ids)
+    y = outputs + rng.normal(size=160)
+    model = MultiTaskTransferRegressor(alpha=1.0).fit(X, y, sample_domain=ids)
     assert low <= model.sharing_ <= high
     labels = outputs > 0
     model = MultiTaskTransferClassifier(random_state=0).fit(X, labels, sample_domain=ids)
@@ -172,6 +177,18 @@ def test_auto_alpha_follows_the_unit_of_the_features():
     assert b.alpha_ == pytest.approx(1e6 * a.alpha_)
     np.testing.assert_allclose(
         b.predict(1e3 * X, sample_domain=ids), a.predict(X, sample_domain=ids), rtol=1e-6
+    )
+
+
+def test_without_domains_it_is_plain_ridge_regression():
+    X, y, _, _ = sites()
+    with pytest.warns(UserWarning, match="without sample_domain"):
+        model = MultiTaskTransferRegressor().fit(X, y)
+    np.testing.assert_allclose(model.predict(X), Ridge().fit(X, y).predict(X))
+    assert model.alpha_ == 1.0 and model.domains_ == []
+    # The domain of a row has no meaning then.
+    np.testing.assert_array_equal(
+        model.predict(X, sample_domain=np.full(len(X), 4)), model.predict(X)
     )
 
 
