@@ -2,9 +2,9 @@
 Many sites, few rows each: how much to share
 ============================================
 
-Thirty clinics predict the recovery time of their patients from six measurements. The measurements
-mean nearly the same everywhere; but every clinic has its own level, and treats a little differently.
-Some clinics have seventy patients on record, some have eight. One model for all clinics is blunt, a
+Thirty clinics predict the recovery time of their patients from six measurements. These mean nearly
+the same everywhere; but every clinic has its own level, and treats a little differently. Some
+clinics have seventy patients on record, some have eight. One model for all clinics is blunt, a
 model for each knows too little.
 
 The clinics are simulated, so that what is found can be compared with what is true.
