@@ -267,9 +267,9 @@ def multi_task_part(run):
 Exam scores of 15,362 pupils of 139 schools, 28 features; random splits with three quarters of each
 school to learn from; explained variance (%) on the others, over all pupils, and as a mean of that
 within each school. *ridge*: penalties by generalized cross-validation; *sharing, alpha*: medians of
-what was chosen; the nets have ten epochs. Published figures, in italics, are of the same protocol with other splits; we have
-them from two summaries of the paper that agree, and these do not say over which rows the variance
-is taken. They are of support vector regression and of Bayesian networks.
+what was chosen; the nets have ten epochs. Published figures, in italics, are of support vector
+regression and of Bayesian networks on the same protocol with other splits; we have them from two
+summaries of the paper that agree, and these do not say over which rows the variance is taken.
 
 {multi_task.school_table(run["school_rows"])}"""
 

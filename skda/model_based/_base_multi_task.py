@@ -55,22 +55,27 @@ class BaseMultiTask(DomainRouting, BaseEstimator):
             data = data_for_fit(self, X, y, sample_domain, labels="all", one_sided=True)
             if not len(data.source):
                 check_both_sides(data.ids)
-            weights = check_row_weights(sample_weight, len(data.ids))
-            # A row without weight is a row without label: it must not make a task of its domain.
-            rows = np.flatnonzero(data.labeled & (weights > 0))
-            if not len(rows):
-                raise ValueError(
-                    "sample_weight must be positive for some labeled row; got zeros only. Leave it "
-                    "out, or give the rows that are to be learnt from a weight."
-                )
+            rows, weights = self._learnt_rows(data, sample_weight)
             ids = data.ids[rows]
             # Without sample_domain there is one model for all rows, and no domain has its own.
             self.domains_ = [] if self._fit_domains is None else np.unique(ids).tolist()
             tasks = [np.flatnonzero(ids == i) for i in self.domains_] or [np.arange(len(rows))]
             labels = self._learnt_labels(data, rows)
-            coef, shift = self._solve(take_rows(data.X, rows), labels, tasks, weights[rows])
+            coef, shift = self._solve(take_rows(data.X, rows), labels, tasks, weights)
             self._store(data, coef, shift)
         return self
+
+    def _learnt_rows(self, data, sample_weight):
+        """Return the rows that are learnt from, and their weights."""
+        weights = check_row_weights(sample_weight, len(data.ids))
+        # A row without weight is a row without label: it must not make a task of its domain.
+        rows = np.flatnonzero(data.labeled & (weights > 0))
+        if not len(rows):
+            raise ValueError(
+                "sample_weight must be positive for some labeled row; got zeros only. Leave it "
+                "out, or give the rows that are to be learnt from a weight."
+            )
+        return rows, weights[rows]
 
     def _chosen_sharings(self, tasks):
         """Return the values of `sharing` to choose from."""

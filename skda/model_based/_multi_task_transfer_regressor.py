@@ -13,7 +13,7 @@ from .._array._rows import take_rows
 from .._core._labels import take_labels
 from .._core._param_checks import check_real
 from .._core._score import DomainRegressorMixin
-from .._numerics._linalg import spd_solve
+from .._numerics._linalg import plus_ridge, spd_solve
 from ._base_multi_task import BaseMultiTask, intercept_penalty
 
 # Penalties to choose from, relative to the mean square of a feature: from a tenth of a row's
@@ -21,6 +21,8 @@ from ._base_multi_task import BaseMultiTask, intercept_penalty
 _RELATIVE_ALPHAS = np.logspace(-1, 4, 11)
 # Without domains the plain counterpart is scikit-learn's Ridge as it comes.
 _PLAIN_ALPHA = 1.0
+# Rounding errors of an entry of a matrix of correlations, for each of its rows.
+_ROUNDINGS = 10.0
 # Rounding leaves this much of a row that no other row says anything about.
 _NO_EVIDENCE = 1e-9
 
@@ -28,16 +30,20 @@ _NO_EVIDENCE = 1e-9
 class ReducedTask(NamedTuple):
     """The rows of a task, times the roots of their weights, with its own part decomposed."""
 
-    common: Any
-    """Columns of the shared part: scaled features and, if one is shared, the intercept."""
-    y: Any
-    """Values, (n_t,)."""
     U: Any
-    """Left singular vectors of the columns Q of the own part."""
+    """Left singular vectors of the columns Q of the own part, (n_t, k)."""
     singular: Any
     """Singular values of Q."""
     V: Any
     """Right singular vectors of Q, times the factors of its columns."""
+    common: Any
+    """Columns of the shared part along U: scaled features and, if one is shared, the intercept."""
+    outside: Any
+    """What of these columns is outside of the span of U, (n_t, d or d + 1)."""
+    y: Any
+    """Values along U."""
+    y_outside: Any
+    """What of them is outside of the span of U, (n_t,)."""
     mean: Any
     """Mean of the features and of y, where it was taken out: (d + 1,)."""
     used: Any
@@ -71,32 +77,51 @@ def reduced_task(X, y, root, *, sharing, intercept):
     ones = root[:, None] if common_ones else root[:, None][:, :0]
     X, y = root[:, None] * X, root * y
     common = xp.concat([X * sharing**0.5, ones], axis=1)
+    own_ones = common_ones and ratio < np.inf
     factors = np.full(d, (1.0 - sharing) ** 0.5)
-    own = X
-    if common_ones and ratio < np.inf:
-        own, factors = xp.concat([X, ones], axis=1), np.append(factors, ratio**-0.5)
+    factors = np.append(factors, ratio**-0.5) if own_ones else factors
     factors = as_like(factors, X)
+    own = (xp.concat([X, ones], axis=1) if own_ones else X) * factors
     if sharing == 1:  # nothing is the domain's own
-        return ReducedTask(common, y, X[:, :0], X[0, :0], X.T[:, :0], mean, used)
-    U, singular, Vt = xp.linalg.svd(own * factors, full_matrices=False)
-    return ReducedTask(common, y, U, singular, factors[:, None] * Vt.T, mean, used)
+        own, factors = own[:, :0], factors[:0]
+        empty = xp.zeros_like(common[:0, :])
+        return ReducedTask(own, factors, empty[:, :0].T, empty, common, y[:0], y, mean, used)
+    U, singular, Vt = xp.linalg.svd(own, full_matrices=False)
+    along, y_along = U.T @ common, U.T @ y
+    # Columns that the own part has, too, are in the span of U, and rounding must not say otherwise:
+    # where the penalty is small it would be larger than what is left of them.
+    elsewhere = np.zeros(common.shape[1])
+    elsewhere[d:] = not own_ones
+    outside = (common - U @ along) * as_like(elsewhere, X)
+    V = factors[:, None] * Vt.T
+    return ReducedTask(U, singular, V, along, outside, y_along, y - U @ y_along, mean, used)
 
 
-def after_own(task, B, alpha):
-    """Return ``(I + QQᵀ/α)⁻¹ B``: what the own part of a task leaves of B to be explained."""
-    weight = task.singular**2 / (task.singular**2 + alpha)
-    weight = weight if B.ndim == 1 else weight[:, None]
-    return B - task.U @ (weight * (task.U.T @ B))
+def left_by_own(task, alpha):
+    """Return how much of each direction of U the penalty keeps from the own part of a task."""
+    return alpha / (task.singular**2 + alpha)
 
 
 def shared_system(tasks, d, alpha):
-    """Return the equations of the shared part after each own part, and what these leave of it."""
-    left = [after_own(task, task.common, alpha) for task in tasks]
-    A = sum(task.common.T @ rest for task, rest in zip(tasks, left, strict=True))
-    side = sum(rest.T @ task.y for task, rest in zip(tasks, left, strict=True))
+    """Return the matrix and the right side of the shared part, after each own part is out."""
+    A, side = 0.0, 0.0
+    for task in tasks:
+        rest = left_by_own(task, alpha)[:, None] * task.common
+        A = A + task.common.T @ rest + task.outside.T @ task.outside
+        side = side + rest.T @ task.y + task.outside.T @ task.y_outside
     ridge = np.zeros(A.shape[0])
     ridge[:d] = alpha  # the intercept, last if there is one, is free
-    return (A + A.T) / 2 + as_like(np.diag(ridge), A), side, left
+    return (A + A.T) / 2 + as_like(np.diag(ridge), A), side
+
+
+def solve_scaled(A, B):
+    """Solve ``A X = B`` for a positive definite A whose rows may be in very different units."""
+    xp = namespace(A)
+    unit = xp.sqrt(xp.linalg.diagonal(A))
+    A = A / unit / unit[:, None]
+    # Features that say the same leave eigenvalues of zero, and rounding ones below it.
+    A = plus_ridge(A, _ROUNDINGS * A.shape[0] * float(xp.finfo(A.dtype).eps))
+    return spd_solve(A, B / unit[:, None]) / unit[:, None]
 
 
 def solve_tasks(tasks, *, d, alpha, sharing):
@@ -117,12 +142,12 @@ def solve_tasks(tasks, *, d, alpha, sharing):
     coef : array of shape (n_tasks, d)
     shift : array of shape (n_tasks,)
     """
-    A, side, _ = shared_system(tasks, d, alpha)
+    A, side = shared_system(tasks, d, alpha)
     xp = namespace(A)
-    theta = spd_solve(A, side[:, None])[:, 0]
+    theta = solve_scaled(A, side[:, None])[:, 0]
     coef, shift = [], []
     for task in tasks:
-        rest = task.U.T @ (task.y - task.common @ theta)
+        rest = task.y - task.common @ theta
         own = task.V @ (task.singular / (task.singular**2 + alpha) * rest)
         w = theta[:d] * sharing**0.5
         # With a sharing of one there is no own part, of any length.
@@ -137,17 +162,22 @@ def left_out_error(tasks, *, d, alpha):
 
     Residuals and leverages of the fit to all rows give it exactly.
     """
-    A, side, left = shared_system(tasks, d, alpha)
+    A, side = shared_system(tasks, d, alpha)
     xp = namespace(A)
+    kept = [left_by_own(task, alpha) for task in tasks]
+    left = [
+        task.outside + task.U @ (rest[:, None] * task.common)
+        for task, rest in zip(tasks, kept, strict=True)
+    ]
     rows = xp.concat(left, axis=0)
-    solved = spd_solve(A, xp.concat([side[:, None], rows.T], axis=1))
+    solved = solve_scaled(A, xp.concat([side[:, None], rows.T], axis=1))
     leverages = xp.sum(rows * solved[:, 1:].T, axis=1)
     errors, first = [], 0
-    for task, rest in zip(tasks, left, strict=True):
-        residual = after_own(task, task.y, alpha) - rest @ solved[:, 0]
+    for task, rest, columns in zip(tasks, kept, left, strict=True):
+        residual = task.y_outside + task.U @ (rest * task.y) - columns @ solved[:, 0]
         n = residual.shape[0]
-        weight = task.singular**2 / (task.singular**2 + alpha)
-        free = 1.0 - xp.sum(task.U**2 * weight, axis=1) - task.used - leverages[first : first + n]
+        free = 1.0 - xp.sum(task.U**2 * (1.0 - rest), axis=1) - task.used
+        free = free - leverages[first : first + n]
         first += n
         # A row that no other says anything about has no prediction when it is left out.
         if bool(xp.any(free < _NO_EVIDENCE)):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import r2_score
 
 from skda import (
     MultiTaskTransferClassifier,
@@ -321,6 +322,19 @@ def test_bad_parameters_are_named(make, bad):
         for value in values:
             with pytest.raises(ValueError, match=name):
                 make(**{name: value}).fit(X, y > 5, sample_domain=ids)
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e12])
+@pytest.mark.parametrize("params", [{}, {"sharing": 0.5, "alpha": 1.0}])
+def test_extreme_units_and_features_that_say_the_same_are_solved(unit, params):
+    X, y, _, ids = sites()
+    rows = np.column_stack([X, X[:, 0], np.ones(len(X))])
+    model = MultiTaskTransferRegressor(**params).fit(unit * rows, y, sample_domain=ids)
+    found = model.predict(unit * rows, sample_domain=ids)
+    assert np.isfinite(found).all()
+    if not params:  # the penalty follows the unit
+        wanted = MultiTaskTransferRegressor().fit(rows, y, sample_domain=ids)
+        assert r2_score(y, found) > r2_score(y, wanted.predict(rows, sample_domain=ids)) - 0.05
 
 
 def test_weights_of_zero_everywhere_are_refused():
