@@ -92,7 +92,7 @@ EXCERPTS = {
     "rules-labels": grid("rules-labels", corner="labels"),
     "several-tasks": grid(
         "several-tasks",
-        {"all pupils": "all pupils", "within a school": "within a school"},
+        {name: name for name in ("all pupils", "within a school", "splits")},
         corner="method",
     ),
     "rules-families": grid("rules-families", corner="data set"),

@@ -66,7 +66,7 @@ def reduced_task(X, y, root, *, sharing, intercept):
     """
     xp, d = namespace(X), X.shape[1]
     ratio = intercept_penalty(1.0, sharing, intercept)
-    mean, used = xp.zeros_like(X[0, :1] + 0.0 * y[:1]), xp.zeros_like(y)
+    mean, used = xp.zeros_like(y[:1]), xp.zeros_like(y)
     mean = xp.concat([xp.zeros_like(X[0, :]), mean])
     if intercept is not None and ratio == 0:
         # The intercept is free: the mean of the domain takes it out, and nothing is common.
@@ -83,9 +83,9 @@ def reduced_task(X, y, root, *, sharing, intercept):
     factors = as_like(factors, X)
     own = (xp.concat([X, ones], axis=1) if own_ones else X) * factors
     if sharing == 1:  # nothing is the domain's own
-        own, factors = own[:, :0], factors[:0]
-        empty = xp.zeros_like(common[:0, :])
-        return ReducedTask(own, factors, empty[:, :0].T, empty, common, y[:0], y, mean, used)
+        none = common[:0, :]
+        V = X.T[:, :0]
+        return ReducedTask(X[:, :0], factors[:0], V, none, common, y[:0], y, mean, used)
     U, singular, Vt = xp.linalg.svd(own, full_matrices=False)
     along, y_along = U.T @ common, U.T @ y
     # Columns that the own part has, too, are in the span of U, and rounding must not say otherwise:
@@ -149,9 +149,7 @@ def solve_tasks(tasks, *, d, alpha, sharing):
     for task in tasks:
         rest = task.y - task.common @ theta
         own = task.V @ (task.singular / (task.singular**2 + alpha) * rest)
-        w = theta[:d] * sharing**0.5
-        # With a sharing of one there is no own part, of any length.
-        w = w + own[:d] if own.shape[0] else w
+        w = theta[:d] * sharing**0.5 + own[:d]
         coef.append(w)
         shift.append(xp.sum(theta[d:]) + xp.sum(own[d:]) + task.mean[d] - task.mean[:d] @ w)
     return xp.stack(coef), xp.stack(shift)
