@@ -181,6 +181,7 @@ class MultiTaskNetClassifier(DeepClassifier):
     _net_class = MultiTaskNet
     _labels = "all"
     _needs_target = False  # sources alone are tasks, too
+    _trains_on = "labeled rows of both sides together"
     # The same for classes and values.
     _data = labeled_data
     _encode = encode_labels
@@ -405,6 +406,7 @@ class MultiTaskNetRegressor(DeepRegressor):
     _net_class = MultiTaskNet
     _labels = "all"
     _needs_target = False  # sources alone are tasks, too
+    _trains_on = "labeled rows of both sides together"
     # The same for classes and values.
     _data = labeled_data
     _encode = encode_labels

@@ -200,7 +200,7 @@ def weights_of_labels(self, sample_weight, data):
     return scaled_weights(weights, {"labeled rows": np.flatnonzero(data.labeled)})
 
 
-def train_heads(self, data, rows, *, fresh, chunk):
+def train_heads(self, data, rows, augmentation, *, fresh, chunk):
     """Train on the labeled rows of all domains, each by its head."""
     places = tasks_of_rows(self, data.ids, self.domains_, stated=True)
     rows = rows._replace(
@@ -208,7 +208,7 @@ def train_heads(self, data, rows, *, fresh, chunk):
         target=np.empty(0, dtype=np.int64),
         domain=torch.as_tensor(places, device=rows.X.device),
     )
-    BaseDeep._train_net(self, data, rows, fresh=fresh, chunk=chunk)
+    BaseDeep._train_net(self, data, rows, augmentation, fresh=fresh, chunk=chunk)
 
 
 def outputs_of_heads(self, X, sample_domain, method):

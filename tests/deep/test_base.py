@@ -78,7 +78,7 @@ OWN_WORDS = {
     "history_": OTHER_TRAINING,
     "n_iter_": OTHER_TRAINING,
     "alignment_weight": {"GraphConvolutionClassifier"},
-    "**net_params": OTHER_TRAINING,
+    "**net_params": OTHER_TRAINING | {"MultiTaskNetClassifier", "MultiTaskNetRegressor"},
     "n_neighbors": {"GraphConvolutionClassifier"},
 }
 

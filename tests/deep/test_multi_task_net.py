@@ -222,6 +222,13 @@ def test_heads_are_stored_with_the_weights(tmp_path):
     np.testing.assert_array_equal(loaded.task_weights_, net.task_weights_)
 
 
+@pytest.mark.parametrize("asked", [{"augmenters": [torch.neg]}, {"pretrain": "denoising"}])
+def test_augmentation_and_pre_training_are_refused(asked):
+    X, y, site = tasks()
+    with pytest.raises(ValueError, match="labeled rows of both sides together"):
+        MultiTaskNetRegressor(**SMALL | asked).fit(X, y, sample_domain=site)
+
+
 def test_targets_alone_are_refused():
     X, y, site = tasks()
     with pytest.raises(ValueError, match="no source rows"):
