@@ -14,6 +14,7 @@ TOOLS = (
     "guarded",
     "later_sites",
     "model_based",
+    "multi_task",
     "nets",
     "report",
     "scale",

@@ -90,6 +90,11 @@ EXCERPTS = {
     "selection": grid("selection", corner="scorer"),
     "rules": grid("rules", corner="rule"),
     "rules-labels": grid("rules-labels", corner="labels"),
+    "several-tasks": grid(
+        "several-tasks",
+        {name: name for name in ("all pupils", "within a school", "splits")},
+        corner="method",
+    ),
     "rules-families": grid("rules-families", corner="data set"),
     "selection-tasks": grid(
         "selection-tasks",

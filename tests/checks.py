@@ -205,6 +205,14 @@ EXAMPLES = {
             n_shot=1, n_query=1, n_episodes=30, lr=0.003, module__hidden=8, random_state=0
         ),
     ],
+    "MultiTaskTransferClassifier": [  # "auto" is dozens of fits, and has tests of its own
+        skda.MultiTaskTransferClassifier(sharing=0.5),
+        skda.MultiTaskTransferClassifier(sharing=0.8, intercept="shared"),
+    ],
+    "MultiTaskTransferRegressor": [
+        skda.MultiTaskTransferRegressor(),
+        skda.MultiTaskTransferRegressor(sharing=0.8, alpha=2.0, intercept="shared"),
+    ],
     "RegularizedTransferClassifier": [
         skda.RegularizedTransferClassifier(),
         skda.RegularizedTransferClassifier(reg=1.0, penalty="l1", penalize_intercept=False),

@@ -23,6 +23,7 @@ from benchmarks import (
     device,
     few_shot,
     model_based,
+    multi_task,
     nets,
     report,
     selection,
@@ -598,3 +599,35 @@ def test_a_draw_of_the_model_based_study_gives_few_labels_and_scores_the_others(
     assert model_based.TARGET_ONLY in row["scores"]
     how.labels = 60
     assert model_based.run_draw(pair, 0, how) is None
+
+
+def test_three_quarters_of_every_school_are_learnt_from():
+    school = np.repeat([3, 5], [40, 8])
+    learnt = multi_task.split(school, 0)
+    assert learnt[school == 3].sum() == 30 and learnt[school == 5].sum() == 6
+    assert not np.array_equal(learnt, multi_task.split(school, 1))
+
+
+def test_explained_variance_over_all_pupils_and_within_schools():
+    y, school = np.array([0.0, 2.0, 10.0, 12.0]), np.array([0, 0, 1, 1])
+    levels = np.array([1.0, 1.0, 11.0, 11.0])
+    over_all, within = multi_task.explained(y, levels, school)
+    assert over_all == pytest.approx(100 * (1 - 4 / 104)) and within == pytest.approx(0)
+
+
+def test_the_table_of_schools_has_published_figures_beside_ours():
+    row = {"method": "pooled ridge", "over_all": 30.0, "within": 10.0, "seconds": 1.0}
+    ridge = row | {"method": "multi-task ridge", "sharing_": 0.5, "alpha_": 96.4}
+    rows = [row | {"split": 0}, row | {"split": 1, "over_all": 32.0}, ridge | {"split": 0}]
+    text = multi_task.school_table(rows)
+    assert "| pooled ridge | 31.0 ± 1.0 | 10.0 ± 0.0 |  | 2 |" in text
+    assert "0.5, 96.4" in text and "34.3 ± 0.3" in text
+    joined = multi_task.joined(
+        [{"school_rows": rows}, {"school_rows": [rows[0] | {"within": 3.0}]}]
+    )
+    assert [r["within"] for r in joined] == [3.0, 10.0, 10.0]
+    where = {"date": "2026-01-01", "machine": "m", "python": "3", "versions": {"skda": "0"}}
+    assert (
+        "### several-tasks"
+        in report.sections([{"conditions": where, "school_rows": rows}])["Several tasks"]
+    )

@@ -184,6 +184,38 @@ def check_target_is_stated(estimator, *, named):
     )
 
 
+def tasks_of_rows(estimator, ids, tasks, *, stated):
+    """Return which task of several each row belongs to, -1 for none of them.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted on domains, or without any.
+    ids : ndarray of int of shape (n_samples,)
+        Domain of each row, as :func:`domains_for_predict` gives it.
+    tasks : list of int
+        Domains that have a model of their own.
+    stated : bool
+        Whether the rows came with their domains.
+
+    Returns
+    -------
+    places : ndarray of int64 of shape (n_samples,)
+        Position in `tasks`. Rows of no stated domain are target rows: of the target, if the
+        estimator knows one only.
+    """
+    known = estimator._fit_domains or []
+    targets = [i for i in known if i < 0]
+    if not stated:
+        ids = np.full(len(ids), targets[0] if len(targets) == 1 else -1)
+    # Fitted without domains, or with the domain left open: no id names a task.
+    if not known or not (stated or len(targets) == 1):
+        return np.full(len(ids), -1, dtype=np.int64)
+    place = {domain: i for i, domain in enumerate(tasks)}
+    found, back = np.unique(ids, return_inverse=True)
+    return np.array([place.get(i, -1) for i in found.tolist()], dtype=np.int64)[back]
+
+
 def rows_to_score(sample_domain, n_samples):
     """Return the rows that ``score`` may use, or None for all of them.
 

@@ -26,6 +26,7 @@ from ._mcc import MCCClassifier
 from ._mcd import MCDClassifier
 from ._mdd import MDDClassifier
 from ._modules import MLP, RealMLP, ResNet  # noqa: F401  (networks; not estimators)
+from ._multi_task_net import MultiTaskNetClassifier, MultiTaskNetRegressor
 from ._prototypical import PrototypicalNetworkClassifier
 from ._relation_network import RelationNetworkClassifier
 from ._shot import SHOTClassifier
@@ -56,6 +57,8 @@ __all__ = [
     "MCCClassifier",
     "MCDClassifier",
     "MDDClassifier",
+    "MultiTaskNetClassifier",
+    "MultiTaskNetRegressor",
     "PrototypicalNetworkClassifier",
     "RelationNetworkClassifier",
     "SHOTClassifier",

@@ -82,6 +82,7 @@ class BaseDeep(
     _default_module = None  # what module=None stands for; None is the MLP
     _takes_chunks = True
     _trains_on = "batches of rows"  # only these can be augmented and pre-trained on
+    _needs_target = True  # whether fit takes rows of both sides only
     _labels = "source"
     _order_dependent = True  # batches are chosen among the rows
     _array_level = "c"
@@ -316,7 +317,7 @@ class BaseDeep(
     def _data(self, X, y, sample_domain, *, reset, chunk):
         """Return the checked rows; a chunk may lack target rows."""
         # A source model has been trained already, so target rows alone are enough to adapt it.
-        one_sided = chunk or self._source_model() is not None
+        one_sided = chunk or self._source_model() is not None or not self._needs_target
         labels = "all" if self._reads_target_labels() else self._labels
         if self._reads_tables():
             X = self._learn_codes(X, sample_domain) if reset else encoded(X, self._categories)

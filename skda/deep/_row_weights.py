@@ -38,6 +38,13 @@ def _of_mean_one(weights, name):
 
 def losses_by_row(criterion, outputs, y):
     """Return the loss of each row under a criterion of torch that averages over rows."""
+    losses = losses_by_value(criterion, outputs, y)
+    # Several outputs of a row count as one loss.
+    return losses.flatten(start_dim=1).mean(dim=1) if losses.ndim > 1 else losses
+
+
+def losses_by_value(criterion, outputs, y):
+    """Return the losses of all labels, of several in a row each its own."""
     averaged = getattr(criterion, "reduction", None)
     if averaged is None:
         raise ValueError(
@@ -47,8 +54,6 @@ def losses_by_row(criterion, outputs, y):
         )
     criterion.reduction = "none"
     try:
-        losses = criterion(outputs, y)
+        return criterion(outputs, y)
     finally:
         criterion.reduction = averaged
-    # Several outputs of a row count as one loss.
-    return losses.flatten(start_dim=1).mean(dim=1) if losses.ndim > 1 else losses

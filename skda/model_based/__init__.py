@@ -3,6 +3,8 @@
 from ._domain_experts import DomainExpertsClassifier, DomainExpertsRegressor
 from ._forest_transfer import ForestTransferClassifier, ForestTransferRegressor
 from ._gradual_self_training import GradualSelfTrainingClassifier
+from ._multi_task_transfer_classifier import MultiTaskTransferClassifier
+from ._multi_task_transfer_regressor import MultiTaskTransferRegressor
 from ._regularized_transfer_classifier import RegularizedTransferClassifier
 from ._regularized_transfer_regressor import RegularizedTransferRegressor
 from ._self_training import SelfTrainingTransferClassifier
@@ -19,6 +21,8 @@ __all__ = [
     "ForestTransferClassifier",
     "ForestTransferRegressor",
     "GradualSelfTrainingClassifier",
+    "MultiTaskTransferClassifier",
+    "MultiTaskTransferRegressor",
     "RegularizedTransferClassifier",
     "RegularizedTransferRegressor",
     "SelfTrainingTransferClassifier",

@@ -78,7 +78,7 @@ OWN_WORDS = {
     "history_": OTHER_TRAINING,
     "n_iter_": OTHER_TRAINING,
     "alignment_weight": {"GraphConvolutionClassifier"},
-    "**net_params": OTHER_TRAINING,
+    "**net_params": OTHER_TRAINING | {"MultiTaskNetClassifier", "MultiTaskNetRegressor"},
     "n_neighbors": {"GraphConvolutionClassifier"},
 }
 
@@ -164,6 +164,7 @@ BAD = [
     ("teleport", [-0.1, 1.5, None]),
     ("alignment", ["coral", True, []]),
     ("max_iter", [0, None, 1.5]),
+    ("task_weighting", ["noise", None]),
 ]
 NOT_HERE = {"module", "source_model", "device", "random_state"}  # checked where they are used
 
