@@ -18,9 +18,13 @@ from .._core._param_checks import (
     check_strength,
     column_positions,
 )
+from .._core._sums import pooled
 from .._core._validation import data_for_fit
 from ._direction import add_domains, check_knows_reference, has_reference
-from ._domain_scaler import feature_moments, merge_feature_moments
+from ._domain_scaler import FeatureMoments, feature_moments, merge_feature_moments
+
+# Of the squares of singular values: below, a covariate depends on the others to rounding.
+_SINGULAR = 1e-12
 
 
 class SiteModel(NamedTuple):
@@ -36,47 +40,85 @@ class SiteModel(NamedTuple):
     """Which features have noise, (d,)."""
 
 
-def fit_site_model(X, covariates, membership):
-    """Fit site means and covariate effects by least squares.
+class CovariateSums(NamedTuple):
+    """Count, means of covariates and columns, scatter of the covariates with both, column sizes."""
 
-    Parameters
-    ----------
-    X : array of shape (n, d)
-    covariates : array of shape (n, q)
-        Without the constant; q may be 0.
-    membership : array of shape (n, n_sites)
-        1 where a row is of a site, else 0.
+    count: float
+    mean: Any
+    scatter: Any
+    size: Any
 
-    Returns
-    -------
-    model : SiteModel
+    def merge(self, new):
+        """Return the sums over these rows and other ones together."""
+        count = self.count + new.count
+        step = new.mean - self.mean
+        between = (self.count * new.count / count) * step
+        scatter = self.scatter + new.scatter + np.outer(step[: len(self.scatter)], between)
+        mean = self.mean + step * (new.count / count)
+        return CovariateSums(count, mean, scatter, np.maximum(self.size, new.size))
+
+
+def covariate_sums(X, covariates):
+    """Return the sums over rows of one site."""
+    xp = namespace(X)
+    both = xp.concat([covariates, X], axis=1)
+    mean = xp.mean(both, axis=0)
+    q = covariates.shape[1]
+    centered = both - mean
+    size = xp.max(xp.abs(X), axis=0)
+    return CovariateSums(float(X.shape[0]), mean, centered[:, :q].T @ centered, size)
+
+
+def covariate_effects(X, covariates, membership):
+    """Return the effects of covariates on columns by least squares, (q, d), sites aside.
+
+    ``membership``, of shape (n, n_sites), is 1 where a row is of a site, else 0.
     """
     xp = namespace(X)
-    n = X.shape[0]
-    sizes = xp.sum(membership, axis=0)
-    column = xp.reshape(sizes, (-1, 1))
-    if covariates.shape[1]:
-        # Within sites first (Frisch-Waugh): the effects follow from rows centered per site.
-        Z = covariates - membership @ ((membership.T @ covariates) / column)
-        Y = X - membership @ ((membership.T @ X) / column)
-        U, s, Vh = xp.linalg.svd(Z, full_matrices=False)
-        # Covariates that are constant within sites, or copies of others, have no effect of their
-        # own that the rows determine.
-        kept = s > float(xp.finfo(X.dtype).eps) * n * float(xp.max(s))
-        inverse = safe_divide(xp.ones_like(s), xp.where(kept, s, xp.zeros_like(s)))
-        coef = Vh.T @ (xp.reshape(inverse, (-1, 1)) * (U.T @ Y))
-    else:
-        coef = xp.zeros((0, X.shape[1]), dtype=X.dtype, device=device_of(X))
-    rest = X - covariates @ coef
-    means = (membership.T @ rest) / column
-    grand = xp.reshape(sizes, (1, -1)) @ means / n
+    if not covariates.shape[1]:
+        return xp.zeros((0, X.shape[1]), dtype=X.dtype, device=device_of(X))
+    column = xp.reshape(xp.sum(membership, axis=0), (-1, 1))
+    # Within sites first (Frisch-Waugh): the effects follow from rows centered per site.
+    Z = covariates - membership @ ((membership.T @ covariates) / column)
+    Y = X - membership @ ((membership.T @ X) / column)
+    U, s, Vh = xp.linalg.svd(Z, full_matrices=False)
+    # Covariates that are constant within sites, or copies of others, have no effect of their
+    # own that the rows determine.
+    kept = s > float(xp.finfo(X.dtype).eps) * X.shape[0] * float(xp.max(s))
+    inverse = safe_divide(xp.ones_like(s), xp.where(kept, s, xp.zeros_like(s)))
+    return Vh.T @ (xp.reshape(inverse, (-1, 1)) * (U.T @ Y))
+
+
+def covariate_effects_of_sums(parts):
+    """Return the same from the sums over the rows of each site, by the normal equations."""
+    scatter = sum(part.scatter for part in parts)
+    q = len(scatter)
+    # The equations have the squares of the singular values, and rounding of the largest.
+    return np.linalg.pinv(scatter[:, :q], rcond=_SINGULAR, hermitian=True) @ scatter[:, q:]
+
+
+def site_model(parts, coef):
+    """Return the model of all sites from the moments of each, covariate effects taken off.
+
+    ``size`` of these moments is the largest absolute value before that: rounding is as large as it
+    is there.
+    """
+    xp, n = namespace(parts[0].mean), sum(m.count for m in parts)
+    grand = sum(m.mean * m.count for m in parts) / n
     # Pooled over sites: about the mean of each site, not about the grand mean.
-    noise = rest - membership @ means
-    scale = xp.sqrt(xp.sum(noise * noise, axis=0) / n)
+    scale = xp.sqrt(sum(m.variance * m.count for m in parts) / n)
     # Rounding must not turn a constant feature into one of tiny spread.
-    floor = xp.max(xp.abs(X), axis=0) * (10.0 * float(xp.finfo(X.dtype).eps))
-    varies = scale > floor
-    return SiteModel(grand[0, :], coef, xp.where(varies, scale, xp.ones_like(scale)), varies)
+    size = xp.max(xp.stack([m.size for m in parts]), axis=0)
+    varies = scale > size * (10.0 * float(xp.finfo(scale.dtype).eps))
+    return SiteModel(grand, coef, xp.where(varies, scale, xp.ones_like(scale)), varies)
+
+
+def standardized_moments(m, model):
+    """Return the moments of rows in units of the noise, about the grand mean."""
+    size = (m.size + namespace(m.size).abs(model.grand)) / model.scale
+    return FeatureMoments(
+        m.count, (m.mean - model.grand) / model.scale, m.variance / model.scale**2, size
+    )
 
 
 def shrunken_site_effects(n, mean, squares, *, max_iter=500, tol=1e-6):
@@ -271,46 +313,101 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         return self.reference == "target"
 
     def _fit(self, data):
-        self._check_params()
+        if not self._start(data):
+            return
         xp = data.xp
+        site = self._sites_of(data.ids)
+        sites, which = np.unique(site, return_inverse=True)
+        X, C = self._split(data.X, data.backend)
+        means = xp.mean(C, axis=0)
+        # Centered, so that the grand mean is that of an average row.
+        C = C - means
+        coef = covariate_effects(X, C, as_like(np.eye(len(sites))[which], data.X))
+        rest = X - C @ coef
+        parts = {}
+        for name in sites.tolist():
+            rows = np.flatnonzero(site == name)
+            size = xp.max(xp.abs(take_rows(X, rows)), axis=0)
+            parts[name] = feature_moments(take_rows(rest, rows))._replace(size=size)
+        self._learn(parts, coef, means, data.to_input)
+
+    def _start(self, data):
+        """Check the parameters, find the columns, and return whether there is more to learn."""
+        self._check_params()
         covariates = column_positions("covariates", self.covariates, self, data.X.shape[1])
         adjusted = [j for j in range(data.X.shape[1]) if j not in covariates]
         self.covariates_, self.adjusted_ = covariates, adjusted
         self.site_locations_, self.site_variances_, self.n_iter_ = {}, {}, 1
         self.site_moments_ = {}
         if not has_reference(self, data) or not adjusted:
-            return
-        pooled_target = self.reference == "target"
-        # All targets are one site, the reference.
-        site = np.where(data.ids < 0, -1, data.ids) if pooled_target else data.ids
-        for name, count in zip(*np.unique(site, return_counts=True), strict=True):
+            return False
+        counts = {}
+        for domain in data.domains:
+            (site,) = self._sites_of(np.array([domain])).tolist()
+            counts[site] = counts.get(site, 0) + data.count(domain)
+        for name, count in counts.items():
             if count < 2:
                 raise ValueError(
                     f"ComBatTransformer needs at least 2 rows in each domain to see a variance; "
                     f"domain {name} has 1 sample. Add rows or leave that domain out."
                 )
-        sites, which = np.unique(site, return_inverse=True)
-        membership = as_like(np.eye(len(sites))[which], data.X)
-        X, C = self._split(data.X, data.backend)
-        # Centered, so that the grand mean is that of an average row.
-        C = C - xp.mean(C, axis=0)
-        self.covariate_means_ = data.to_input(xp.mean(self._split(data.X, data.backend)[1], axis=0))
-        model = fit_site_model(X, C, membership)
-        if pooled_target:
-            model = self._about_target(model, X, C, site < 0)
-        Z = (X - C @ model.coef - model.grand) / model.scale
+        return True
+
+    def _sites_of(self, ids):
+        """Return the site of each row: with a target as the reference all targets are one."""
+        return np.where(ids < 0, -1, ids) if self.reference == "target" else ids
+
+    def _learn(self, parts, coef, means, keep):
+        """Keep the model of all sites and the effects of each, from moments by site."""
+        pooled_target = self.reference == "target"
+        # With a target as the reference it has neither shift nor scale of its own.
+        model = site_model([parts[-1]] if pooled_target else list(parts.values()), coef)
         varies = np.flatnonzero(np.asarray(to_numpy(model.varies)))
-        for name in sites.tolist():
-            rows = feature_moments(take_rows(Z, np.flatnonzero(site == name)))
-            self._set_site(name, rows, varies, data.to_input)
-        if pooled_target:
+        for name, m in parts.items():
             # The reference is not mapped; -1 would be mistaken for the id of a domain.
-            for learnt in (self.site_locations_, self.site_variances_, self.site_moments_):
-                del learnt[-1]
-        self.grand_mean_ = data.to_input(model.grand)
-        self.coef_ = data.to_input(model.coef)
-        self.scale_ = data.to_input(model.scale)
+            if not (pooled_target and name == -1):
+                self._set_site(name, standardized_moments(m, model), varies, keep)
+        self.covariate_means_ = keep(means)
+        self.grand_mean_ = keep(model.grand)
+        self.coef_ = keep(model.coef)
+        self.scale_ = keep(model.scale)
         self.varies_ = varies
+
+    def _needs_rows(self, data):
+        return None
+
+    def _fit_sums(self, data, table):
+        if not self._start(data):
+            return
+        self.covariate_means_ = np.empty(0)
+        self.coef_ = np.empty((0, len(self.adjusted_)))
+        if self.covariates_:
+            sums = table.total("_covariate_sums_of")
+            self.coef_ = covariate_effects_of_sums(sums.values())
+            self.covariate_means_ = pooled(sums.values()).mean[: len(self.covariates_)]
+        parts = dict(sorted(table.total("_sums_of").items()))
+        self._learn(parts, self.coef_, self.covariate_means_, data.to_input)
+
+    def _covariate_sums_of(self, data):
+        site = self._sites_of(data.ids)
+        split = self._split(data.X, data.backend)
+        return {
+            name: covariate_sums(*(take_rows(x, np.flatnonzero(site == name)) for x in split))
+            for name in np.unique(site).tolist()
+        }
+
+    def _sums_of(self, data):
+        """Return the moments of each site's rows, covariate effects taken off."""
+        sums = {}
+        site = self._sites_of(data.ids)
+        for name in np.unique(site).tolist():
+            X, C = self._split(take_rows(data.X, np.flatnonzero(site == name)), data.backend)
+            means, coef = (
+                data.backend.asarray(x, X.dtype) for x in (self.covariate_means_, self.coef_)
+            )
+            size = data.xp.max(data.xp.abs(X), axis=0)
+            sums[name] = feature_moments(X - (C - means) @ coef)._replace(size=size)
+        return sums
 
     def partial_fit(self, X, y=None, *, sample_domain=None):
         """Begin or refine the effects of sites from more rows of them, and change no other.
@@ -386,17 +483,6 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         self.site_locations_[name], self.site_variances_[name] = (
             keep(x) for x in self._effects(m, varies)
         )
-
-    @staticmethod
-    def _about_target(model, X, C, is_target):
-        """Return the model in which the target has neither shift nor scale of its own."""
-        xp = namespace(X)
-        rest = take_rows(X - C @ model.coef, np.flatnonzero(is_target))
-        grand = xp.mean(rest, axis=0)
-        scale = xp.sqrt(xp.mean((rest - grand) ** 2, axis=0))
-        floor = xp.max(xp.abs(rest), axis=0) * (10.0 * float(xp.finfo(X.dtype).eps))
-        varies = scale > floor
-        return SiteModel(grand, model.coef, xp.where(varies, scale, xp.ones_like(scale)), varies)
 
     def _effects(self, m, varies):
         """Return location and variance of one site; features without noise are only shifted."""
