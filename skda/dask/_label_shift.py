@@ -95,7 +95,7 @@ def _correct(model, blocks, sums, class_rows, held_in):
         model.target_statistic_ = priors
     else:
         model.target_statistic_ = proportions = sums["predicted"].value / n_target
-        model.confusion_, model._n_held_out = joint / known.sum(), int(known.sum())
+        model.confusion_, model.n_held_out_ = joint / known.sum(), int(known.sum())
         priors = model._from_confusion(proportions)
     if model.check_fit:
         weights = priors / model.source_priors_
