@@ -212,10 +212,12 @@ def _apply(method, estimator, X, sample_domain, *, framed=True):
     if not _takes_domain(estimator, method):
         sample_domain = None
     call = partial(_on_rows, sklearn.get_config(), method)
+    # Width and type of the output are found by a try, since few estimators state them.
     example = _example(call, estimator, X, named=sample_domain is not None)
     if not is_frame(X):
         return _on_array(call, estimator, X, sample_domain, example)
     blocks = Table(X, None, sample_domain).blocks()
+    # A step behind this one must see what it will see in memory, where names may be gone.
     if not framed and not hasattr(example, "columns"):
         return _joined(call, estimator, blocks, example)
     names = _names(estimator, method, example)

@@ -121,6 +121,7 @@ def _fit_pipeline(pipeline, table):
         step = _fit_one(step, table)
         steps.append((name, step))
         reports[name] = step.dask_report_
+        # Lazily: each later pass maps the blocks anew, so that none of them has to be kept.
         if number < len(fitted.steps):
             table = table.with_rows(transformed_rows(step, table.X, table.sample_domain))
     fitted.steps = steps
@@ -135,6 +136,7 @@ def _fit_one(estimator, table):
             fitted.dask_report_ = fit_label_shift(fitted, table)
             return fitted
         reason = "what it learns is no sum over the rows"
+        # Its subclasses may learn otherwise.
         if type(fitted) is StandardScaler:
             reason = fit_standard_scaler(fitted, table)
         elif hasattr(fitted, "_fit_sums"):
@@ -143,6 +145,7 @@ def _fit_one(estimator, table):
         n = sum(table.counts().values())
         fitted.dask_report_ = FitReport("sums", n, n, "")
         return fitted
+    # A new clone: what was found out about sums is noted on the first.
     return _fit_sample(clone(estimator), table, reason)
 
 

@@ -83,6 +83,7 @@ def _correct(model, blocks, sums, class_rows, held_in):
     ``held_in`` is what the classifier was fitted on, None if that was none of the table.
     """
     model.target_weight_ = n_target = sums["target"].value
+    # A classifier from elsewhere has seen no row of the table, so all source rows are held out.
     if held_in is None:
         joint, by_class, known = sums["joint"].value, sums["by_class"].value, class_rows
     elif model.check_fit or model.method != "em":

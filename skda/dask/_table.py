@@ -56,6 +56,7 @@ class Table:
 
     def with_rows(self, X):
         """Return the same table with other columns, the image of its rows."""
+        # With the counts of this one: the rows are the same.
         other = copy.copy(self)
         other.X = X
         return other
@@ -144,6 +145,7 @@ class Table:
         if sources_only:
             counts = {key: n for key, n in counts.items() if key[0] >= 0}
         shares = quotas_by_block(by_block, quotas(counts, size), self.rng)
+        # One seed and the number of the block: draws do not depend on which worker makes them.
         seed = int(self.rng.randint(2**31 - 1))
         parts = [
             task(partial(draw, share, target_labels, [seed, number]), *block)
@@ -193,6 +195,7 @@ def as_rows(X):
             f"X must be a dask array or data frame of rows; got {type(X).__name__}. Rows in memory "
             "go to the estimator's own methods, or through dask.array.from_array."
         )
+    # A row cut in two cannot be mapped.
     if not is_frame(X) and X.numblocks[1] > 1:
         return X.rechunk({1: -1})
     return X
