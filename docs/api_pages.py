@@ -20,6 +20,7 @@ TITLES = {
     "inspection": "Inspection",
     "monitoring": "Monitoring",
     "datasets": "Data sets",
+    "dask": "Large tables",
 }
 
 SUBPACKAGE_PAGE = """\

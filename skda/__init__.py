@@ -141,6 +141,7 @@ _PUBLIC = {
 
 # Subpackages that are used by their own name, as in `skda.metrics.mmd`.
 _SUBPACKAGES = [
+    "dask",
     "datasets",
     "inspection",
     "metrics",

@@ -9,7 +9,7 @@ import pytest
 
 import skda
 
-HEAVY = {"torch", "skorch", "cupy", "ot", "pandas", "polars", "matplotlib"}
+HEAVY = {"torch", "skorch", "cupy", "ot", "pandas", "polars", "matplotlib", "dask", "distributed"}
 
 
 def in_a_new_python(code):

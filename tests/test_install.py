@@ -22,6 +22,7 @@ USES = {
     "deep": "import skda; skda.DANClassifier(max_epochs=1)",
     "plot": "import matplotlib, skda.model_selection",
     "neighbors": "import pynndescent, skda; skda.GraphLabelPropagationClassifier()",
+    "dask": "import skda.dask; skda.dask.fit",
     "bench": "import skada, adapt, skda",
 }
 

@@ -17,6 +17,8 @@ MAY_IMPORT = {
     "_core": {"_array"},
     "_numerics": {"_array"},
     "model_selection": FOUNDATION | {"metrics", "pipeline"},
+    # Applies methods of all kinds to tables in blocks.
+    "dask": FOUNDATION | {"feature_based", "inspection", "instance_based"},
     # Aligns a model again by adapt_to when an alarm sounds.
     "monitoring": FOUNDATION | {"pipeline"},
     # Puts methods of all kinds together.

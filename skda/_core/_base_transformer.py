@@ -119,10 +119,13 @@ class BaseDomainTransformer(DomainRouting, TransformerMixin, BaseEstimator):
             )
             if sample_domain is not None and not len(data.source):
                 check_both_sides(data.ids)
-            self.source_domains_ = data.source_domains
-            self.target_domains_ = data.target_domains
+            self._note_domains(data)
             self._fit(data)
         return data
+
+    def _note_domains(self, data):
+        self.source_domains_ = data.source_domains
+        self.target_domains_ = data.target_domains
 
     def _map_all(self, data):
         # Methods that take CSR rows leave target rows as they are, so these can stay sparse.

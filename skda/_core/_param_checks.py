@@ -95,9 +95,10 @@ def check_option(name, value, options, *, hint=""):
 
 def check_enough_rows(estimator, data, least, why):
     """Raise unless every source and the pooled target have at least `least` rows."""
-    domains = [(f"source {i}", len(data.rows(i))) for i in data.source_domains]
+    domains = [(f"source {i}", data.count(i)) for i in data.source_domains]
     # Targets are pooled by the methods that ask, so they count together; some take them later.
-    domains += [("the target", len(data.target))] if len(data.target) else []
+    n_target = sum(data.count(i) for i in data.target_domains)
+    domains += [("the target", n_target)] if n_target else []
     for name, count in domains:
         if count < least:
             raise ValueError(

@@ -408,6 +408,10 @@ class DomainData:
         """Return indices of the rows of one domain."""
         return np.flatnonzero(self.ids == domain)
 
+    def count(self, domain):
+        """Return the number of rows of one domain."""
+        return len(self.rows(domain))
+
     def X_of(self, domain):
         """Return the rows of one domain."""
         return take_rows(self.X, self.rows(domain))

@@ -25,6 +25,10 @@ class Moments(NamedTuple):
         cubic = None if self.cubic is None else move(self.cubic)
         return self._replace(mean=move(self.mean), scatter=move(self.scatter), cubic=cubic)
 
+    def merge(self, new):
+        """Return the moments of these rows and other ones together."""
+        return merge_moments(self, new)
+
 
 def moments(X, *, mean=None, quartic=False) -> Moments:
     """Count, mean and scatter ``(X - mean)ᵀ(X - mean)`` of the rows, without a centered copy of X.

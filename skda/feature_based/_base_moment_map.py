@@ -9,6 +9,7 @@ from .._core._param_checks import (
     check_real,
     check_strength,
 )
+from .._core._sums import pooled
 from .._numerics._covariance import Moments, merge_moments, moments
 from ._base_reference_map import ReferenceMapTransformer
 from ._coral_map import CenteredRows, check_covariance_reg, sparse_moments
@@ -66,10 +67,35 @@ class MomentMapTransformer(ReferenceMapTransformer):
             self._fit_low_rank(data)
             return
         own = {i: self._moments_of(data.X_of(i)) for i in data.domains if self._moves(i)}
-        reference = self._reference_of(data, own)
-        self._set_maps(own, reference, data.to_input)
-        self.moments_ = {i: m.at(data.to_input) for i, m in own.items()}
-        self.reference_moments_ = reference.at(data.to_input)
+        self._learn(own, self._reference_of(data, own), data.to_input)
+
+    def _learn(self, own, reference, keep):
+        self._set_maps(own, reference, keep)
+        self.moments_ = {i: m.at(keep) for i, m in own.items()}
+        self.reference_moments_ = reference.at(keep)
+
+    def _needs_rows(self, data):
+        if data.n_rows < data.X.shape[1]:
+            return "with more features than rows no scatter matrix is formed"
+        return None
+
+    def _fit_sums(self, data, table):
+        self._check_params()
+        self._start()
+        if not has_reference(self, data):
+            return
+        check_enough_rows(self, data, 2, "to see a covariance")
+        sums = table.total("_sums_of")
+        own = {i: sums[i] for i in data.domains if self._moves(i)}
+        if self.direction == TO_COMMON:
+            reference = self._common(own.values())
+        else:
+            side = data.target_domains if self.direction == TO_TARGET else data.source_domains
+            reference = pooled(sums[i] for i in side)
+        self._learn(own, reference, data.to_input)
+
+    def _sums_of(self, data):
+        return {i: self._moments_of(data.X_of(i)) for i in data.domains}
 
     def _start(self):
         self.moments_, self.reference_moments_, self.waits_for_ = {}, None, None

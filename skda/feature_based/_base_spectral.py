@@ -14,10 +14,11 @@ from sklearn import get_config
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, clone
 
 from .._array._backend import device_of, itemsize, namespace, to_numpy
-from .._array._rows import row_tiles, take_rows
+from .._array._rows import join_rows, row_tiles, take_rows
 from .._array._warnings import warn_user
 from .._core._base_transformer import BaseDomainTransformer
 from .._core._param_checks import check_integer, check_option, check_real
+from .._core._sums import pooled
 from .._numerics._budget import check_memory, warn_if_long
 from .._numerics._covariance import merge_moments, moments
 from .._numerics._kernels import (
@@ -30,9 +31,10 @@ from .._numerics._kernels import (
     resolve_gamma,
     subsample,
 )
-from .._numerics._linalg import fix_signs, spd_eigen, top_eigenpairs
+from .._numerics._linalg import _trace, fix_signs, spd_eigen, top_eigenpairs
 
 SOLVERS = ("exact", "nystroem", "fourier")
+_ROWS_FOR_A_WIDTH = 1000  # of a sample, as many as `resolve_gamma` takes of rows at hand
 ROWS_TO_JUDGE = 200  # whose kernel matrix tells whether a bandwidth is of use
 _LOST = 1e-3  # part of the spread that rounding may take before the rows are centered
 _ENTRY_SECONDS = 1e-7  # measured: leading components of an n x n matrix take this times n²
@@ -64,7 +66,50 @@ class KernelProblem:
         return W
 
 
-class FeatureProblem:
+class MomentProblem:
+    """The problem on explicit features of which the moments are known, by domain.
+
+    Columns ``E`` hold one row per domain here, which stands for each of its rows: what TCA and
+    MIDA constrain does not depend on more.
+    """
+
+    def __init__(self, parts, fold, basis):
+        """Take the moments of the raw features of each domain, and what folds the features."""
+        self.fold, self.basis = fold, basis
+        self.xp = namespace(parts[0].mean)
+        self.sums = self.xp.stack([m.mean * m.count for m in parts])
+        self._set(pooled(parts))
+
+    def _set(self, m):
+        xp, mean, scatter, fold = self.xp, m.mean, m.scatter, self.fold
+        if fold is not None:
+            # The fold is linear, so it is applied to the moments, not to every row.
+            mean, scatter = mean @ fold, fold.T @ scatter @ fold
+        column = xp.reshape(mean, (-1, 1))
+        self.root = spd_eigen(scatter + (column * m.count) @ column.T).power(0.5)
+        self.matrix = self.root @ scatter @ self.root
+        # Rounding of the two products; the eigensolver needs symmetry.
+        self.matrix = (self.matrix + self.matrix.T) * 0.5
+        self.size, self.like = scatter.shape[0], scatter
+
+    def scatter_times(self, V):
+        """``R(FᵀHF)R V``, the image of ``KHK``."""
+        return self.matrix @ V
+
+    def columns(self, E):
+        """``R FᵀE``, the image of ``K E``."""
+        return self._columns(self.sums.T @ E)
+
+    def _columns(self, total):
+        return self.root @ (total if self.fold is None else self.fold.T @ total)
+
+    def coefficients(self, W):
+        """What new raw features are multiplied with."""
+        coef = self.root @ W
+        return coef if self.fold is None else self.fold @ coef
+
+
+class FeatureProblem(MomentProblem):
     """The problem on explicit features ``F = raw(X) fold``, computed in tiles of rows.
 
     The raw features are kept as long as they take at most half of scikit-learn's
@@ -86,43 +131,24 @@ class FeatureProblem:
             # offset.
             new = moments(part)
             m = new if m is None else merge_moments(m, new)
-        xp = namespace(X)
-        mean, scatter = m.mean, m.scatter
-        if fold is not None:
-            # The fold is linear, so it is applied to the moments, not to every row.
-            mean, scatter = mean @ fold, fold.T @ scatter @ fold
-        column = xp.reshape(mean, (-1, 1))
-        self.root = spd_eigen(scatter + (column * m.count) @ column.T).power(0.5)
-        self.matrix = self.root @ scatter @ self.root
-        # Rounding of the two products; the eigensolver needs symmetry.
-        self.matrix = (self.matrix + self.matrix.T) * 0.5
-        self.size, self.like = scatter.shape[0], scatter
+        self._set(m)
 
     def _parts(self):
         if self.kept is not None:
             return self.kept
         return (self.raw(self.X[rows, :]) for rows in self.tiles)
 
-    def scatter_times(self, V):
-        """``R(FᵀHF)R V``, the image of ``KHK``."""
-        return self.matrix @ V
-
     def columns(self, E):
         """``R FᵀE``, the image of ``K E``."""
         total = 0.0
         for rows, part in zip(self.tiles, self._parts(), strict=True):
             total = total + part.T @ E[rows, :]
-        return self.root @ (total if self.fold is None else self.fold.T @ total)
+        return self._columns(total)
 
     def embed(self, W):
         """The fitted rows in the new coordinates."""
         coef = self.coefficients(W)
         return namespace(coef).concat([part @ coef for part in self._parts()], axis=0)
-
-    def coefficients(self, W):
-        """What new raw features are multiplied with."""
-        coef = self.root @ W
-        return coef if self.fold is None else self.fold @ coef
 
 
 def build_problem(
@@ -149,17 +175,25 @@ def build_problem(
         # These solvers never see the kernel matrix, so a part of it is made for the warning.
         sample = subsample(X, ROWS_TO_JUDGE, 0)
         warn_if_degenerate(kernel_matrix(sample, **params), **params)
-    if solver == "nystroem":
-        phi = nystroem_map(X, n_basis, random_state=random_state, **params)
-        L = phi.landmarks
-        raw = lambda rows: kernel_matrix(rows, L, **params)  # noqa: E731
-        return FeatureProblem(X, raw, phi.normalizer, L, L.shape[0]), params
-    if solver == "fourier":
-        phi = fourier_map(X, n_basis, kernel=kernel, gamma=gamma, random_state=random_state)
-        return FeatureProblem(X, phi, None, phi.frequencies, n_basis), params
+        features = explicit_features(X, params, solver, n_basis, random_state)
+        return FeatureProblem(X, *features), params
     K = kernel_matrix(X, **params)
     warn_if_degenerate(K, **params)
     return KernelProblem(K, X), params
+
+
+def explicit_features(X, params, solver, n_basis, random_state):
+    """Return the raw features of rows as a function, what folds them, their basis and number.
+
+    The basis is drawn from the rows of X (their kernel's width, for "fourier").
+    """
+    if solver == "nystroem":
+        phi = nystroem_map(X, n_basis, random_state=random_state, **params)
+        L = phi.landmarks
+        return partial(kernel_matrix, Y=L, **params), phi.normalizer, L, L.shape[0]
+    how = {"kernel": params["kernel"], "gamma": params["gamma"], "random_state": random_state}
+    phi = fourier_map(X, n_basis, **how)
+    return phi, None, phi.frequencies, n_basis
 
 
 def check_precomputed(K, solver):
@@ -353,8 +387,14 @@ def hiding_offset(X):
     """Return the mean of the rows if rounding of its squares would hide their spread, else None."""
     xp = namespace(X)
     center = xp.mean(X, axis=0)
-    offset, spread = float(xp.sum(center * center)), float(xp.sum(xp.var(X, axis=0)))
-    return center if offset * float(xp.finfo(X.dtype).eps) > _LOST * spread else None
+    return center if offset_hides(center, float(xp.sum(xp.var(X, axis=0)))) else None
+
+
+def offset_hides(center, spread):
+    """Whether rounding of the squares of a mean would hide a sum of variances."""
+    xp = namespace(center)
+    offset, eps = float(xp.sum(center * center)), float(xp.finfo(center.dtype).eps)
+    return offset * eps > _LOST * spread
 
 
 class SpectralTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer):
@@ -381,7 +421,7 @@ class SpectralTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer
         check_real("degree", self.degree, low=0)
         check_real("coef0", self.coef0)
         self.center_ = None
-        if isinstance(self.kernel, str) and self.kernel == "linear":
+        if self._is_linear():
             center = hiding_offset(X)
             if center is not None:
                 self.center_, X = data.to_input(center), X - center
@@ -402,11 +442,70 @@ class SpectralTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer
         self.gamma_ = params["gamma"]
         return problem
 
+    def _features_need_rows(self, data, n_features):
+        """Return why a fit needs the kernel between rows, or labels; None where sums will do."""
+        if self._is_linear():
+            if data.n_rows <= n_features:
+                return "with more features than rows the kernel matrix is smaller than the scatter"
+        elif self.solver == "exact" or self.kernel == "precomputed":
+            return f"kernel={self.kernel!r} needs the kernel matrix between rows"
+        return "label_weight above 0 looks at the label of each row" if self.label_weight else None
+
+    def _is_linear(self):
+        return isinstance(self.kernel, str) and self.kernel == "linear"
+
+    def _problem_of_sums(self, data, table):
+        """Return the problem for the moments of each domain, of a table in blocks."""
+        check_kernel(self.kernel)
+        check_option("solver", self.solver, SOLVERS)
+        check_integer("n_basis", self.n_basis, low=1)
+        check_real("degree", self.degree, low=0)
+        check_real("coef0", self.coef0)
+        self.center_ = None
+        if not self._is_linear():
+            return self._problem_of_features(data, table)
+        self.gamma_ = 1.0  # as `resolve_gamma`: no width
+        parts = self._linear_parts(data, table)
+        m = pooled(parts)
+        if offset_hides(m.mean, _trace(m.scatter) / m.count):
+            self.center_ = m.mean
+            parts = [part._replace(mean=part.mean - m.mean) for part in parts]
+        return MomentProblem(parts, None, None)
+
+    def _linear_parts(self, data, table):
+        """Return the moments of each domain's rows as a linear kernel sees them."""
+        sums = table.total("_sums_of")
+        return [sums[i] for i in data.domains]
+
+    def _problem_of_features(self, data, table):
+        """Return the problem on features whose basis is drawn from a sample of the rows."""
+        X, ids = table.sample(max(_ROWS_FOR_A_WIDTH, self.n_basis))
+        rows = [np.flatnonzero(ids == i) for i in data.domains]
+        pieces = [self._seen(X[r], i, data) for r, i in zip(rows, data.domains, strict=True)]
+        X = join_rows(pieces, rows)
+        self.gamma_ = resolve_gamma(self.gamma, X, kernel=self.kernel, random_state=0)
+        params = {"kernel": self.kernel, "gamma": self.gamma_}
+        params |= {"degree": self.degree, "coef0": self.coef0}
+        warn_if_degenerate(kernel_matrix(subsample(X, ROWS_TO_JUDGE, 0), **params), **params)
+        how = (params, self.solver, self.n_basis, self.random_state)
+        raw, fold, basis, _ = explicit_features(X, *how)
+        sums = table.total("_feature_sums_of", raw)
+        return MomentProblem([sums[i] for i in data.domains], fold, basis)
+
+    def _seen(self, X, domain, data):
+        """Return rows of a domain as the kernel sees them."""
+        return X
+
+    def _sums_of(self, data):
+        return {i: moments(data.X_of(i)) for i in data.domains}
+
+    def _feature_sums_of(self, data, raw):
+        return {i: moments(raw(self._seen(data.X_of(i), i, data))) for i in data.domains}
+
     def _check_size(self, X, rounds, n_features):
         """Warn if the kernel matrix will take long; raise if it does not fit in memory."""
         who, n = type(self).__name__, X.shape[0]
-        linear = isinstance(self.kernel, str) and self.kernel == "linear"
-        if linear and n_features is not None and n_features < n:
+        if self._is_linear() and n_features is not None and n_features < n:
             return  # explicit features: nothing of size n x n
         what = f"the kernel matrix of {n} rows"
         check_memory(who, what, n * n, X, hint=self._hint_for_size)

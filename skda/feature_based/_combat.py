@@ -17,16 +17,21 @@ from .._core._param_checks import (
     check_strength,
     column_positions,
 )
+from .._core._sums import pooled
 from .._core._validation import data_for_fit
 from ._combat_steps import CovarianceStep, check_covariance_components, fit_batches
 from ._direction import add_domains, check_knows_reference, has_reference
 from ._domain_scaler import feature_moments, merge_feature_moments
 from ._site_effects import (
     about_reference,
+    covariate_effects_of_sums,
+    covariate_sums,
     curvature_penalty,
     fit_site_model,
     site_effects,
+    site_model_of_sums,
     spline_basis,
+    standardized_moments,
 )
 
 
@@ -236,30 +241,16 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         return len(self.covariates_) - len(self.smooth_covariates_)
 
     def _fit(self, data):
-        self._check_params()
-        self._find_columns(data.X.shape[1])
-        self.site_locations_, self.site_variances_, self.n_iter_ = {}, {}, 1
-        self.site_moments_, self.batch_steps_, self.covariance_step_ = {}, [], None
-        self.spline_ranges_ = None
-        if not has_reference(self, data) or not self.adjusted_:
+        if not self._start(data):
             return
-        self._check_reference(data)
-        pooled_target = self.reference == "target"
-        # All targets are one site, the reference.
-        site = np.where(data.ids < 0, -1, data.ids) if pooled_target else data.ids
-        for name, count in zip(*np.unique(site, return_counts=True), strict=True):
-            check_two_rows(name, count)
+        site = self._sites_of(data.ids)
         X, C = self._fit_batches(data)
         model = self._fit_sites(X, C, site, data)
         Z = (X - self._base(C, data.backend)[0]) / model.scale
         for name in np.unique(site).tolist():
             rows = feature_moments(take_rows(Z, np.flatnonzero(site == name)))
             self._set_site(name, rows, self._effects(rows), data.to_input)
-        if self.reference != "pooled":
-            # The reference is not mapped; -1 would be mistaken for the id of a domain.
-            reference = -1 if pooled_target else int(self.reference)
-            for learnt in (self.site_locations_, self.site_variances_, self.site_moments_):
-                del learnt[reference]
+        self._forget_reference()
         if self.covariance_components is not None:
             self.covariance_step_ = CovarianceStep.fit(
                 self._residuals(X, C, data, self._effects_of),
@@ -268,6 +259,39 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
                 self._inner(shrinkage=False, reference=self.reference),
                 data,
             )
+
+    def _start(self, data):
+        """Check the parameters, find the columns, and return whether there is more to learn."""
+        self._check_params()
+        self._find_columns(data.X.shape[1])
+        self.site_locations_, self.site_variances_, self.n_iter_ = {}, {}, 1
+        self.site_moments_, self.batch_steps_, self.covariance_step_ = {}, [], None
+        self.spline_ranges_ = None
+        if not has_reference(self, data) or not self.adjusted_:
+            return False
+        self._check_reference(data)
+        counts = {}
+        for domain in data.domains:
+            (site,) = self._sites_of(np.array([domain])).tolist()
+            counts[site] = counts.get(site, 0) + data.count(domain)
+        for name, count in counts.items():
+            check_two_rows(name, count)
+        return True
+
+    def _sites_of(self, ids):
+        """Return the site of each row: with a target as the reference all targets are one."""
+        return np.where(ids < 0, -1, ids) if self.reference == "target" else ids
+
+    def _reference_site(self):
+        """Return the site that the others are brought to."""
+        # -1 would be mistaken for the id of a domain: it is a name within a fit.
+        return -1 if self.reference == "target" else int(self.reference)
+
+    def _forget_reference(self):
+        """Keep no effects of the reference, which is not mapped."""
+        if self.reference != "pooled":
+            for learnt in (self.site_locations_, self.site_variances_, self.site_moments_):
+                del learnt[self._reference_site()]
 
     def _fit_sites(self, X, C, site, data):
         """Fit and keep the model that all sites share."""
@@ -287,12 +311,60 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
             penalty = as_like(curvature_penalty(self._n_linear, n_smooth), data.X)
         model = fit_site_model(X, design, membership, penalty)
         if self.reference != "pooled":
-            is_reference = site == (-1 if self.reference == "target" else self.reference)
-            model = about_reference(model, X, design, np.flatnonzero(is_reference))
-        self.covariate_means_, self.grand_mean_ = data.to_input(means), data.to_input(model.grand)
-        self.coef_, self.scale_ = data.to_input(model.coef), data.to_input(model.scale)
-        self.varies_ = np.flatnonzero(np.asarray(to_numpy(model.varies)))
+            rows = np.flatnonzero(site == self._reference_site())
+            model = about_reference(model, X, design, rows)
+        self._keep_model(model, means, data.to_input)
         return model
+
+    def _keep_model(self, model, means, keep):
+        self.covariate_means_, self.grand_mean_ = keep(means), keep(model.grand)
+        self.coef_, self.scale_ = keep(model.coef), keep(model.scale)
+        self.varies_ = np.flatnonzero(np.asarray(to_numpy(model.varies)))
+
+    def _needs_rows(self, data):
+        for name in ("smooth_covariates", "nested_batches", "covariance_components"):
+            if getattr(self, name) is not None:
+                return f"{name} is not fitted from sums"
+        return None
+
+    def _fit_sums(self, data, table):
+        if not self._start(data):
+            return
+        self.covariate_means_ = np.empty(0)
+        self.coef_ = np.empty((0, len(self.adjusted_)))
+        if self.covariates_:
+            sums = table.total("_covariate_sums_of")
+            self.coef_ = covariate_effects_of_sums(sums.values())
+            self.covariate_means_ = pooled(sums.values()).mean[: len(self.covariates_)]
+        parts = dict(sorted(table.total("_sums_of").items()))
+        about = parts if self.reference == "pooled" else {0: parts[self._reference_site()]}
+        model = site_model_of_sums(list(about.values()), self.coef_)
+        self._keep_model(model, self.covariate_means_, data.to_input)
+        for name, m in parts.items():
+            m = standardized_moments(m, model)
+            self._set_site(name, m, self._effects(m), data.to_input)
+        self._forget_reference()
+
+    def _covariate_sums_of(self, data):
+        site = self._sites_of(data.ids)
+        split = self._split(data.X, data.backend)
+        return {
+            name: covariate_sums(*(take_rows(x, np.flatnonzero(site == name)) for x in split))
+            for name in np.unique(site).tolist()
+        }
+
+    def _sums_of(self, data):
+        """Return the moments of each site's rows, covariate effects taken off."""
+        sums = {}
+        site = self._sites_of(data.ids)
+        for name in np.unique(site).tolist():
+            X, C = self._split(take_rows(data.X, np.flatnonzero(site == name)), data.backend)
+            means, coef = (
+                data.backend.asarray(x, X.dtype) for x in (self.covariate_means_, self.coef_)
+            )
+            size = data.xp.max(data.xp.abs(X), axis=0)
+            sums[name] = feature_moments(X - (C - means) @ coef)._replace(size=size)
+        return sums
 
     def _find_columns(self, n_features):
         """Keep the positions of the columns by what is done with them."""

@@ -23,6 +23,10 @@ class FeatureMoments(NamedTuple):
         """Return these with their arrays passed through ``move``."""
         return FeatureMoments(self.count, *(move(x) for x in self[1:]))
 
+    def merge(self, new):
+        """Return the moments of these rows and other ones together."""
+        return merge_feature_moments(self, new)
+
 
 def feature_moments(X):
     """Return the moments of each feature, the variance by two passes."""
@@ -202,6 +206,18 @@ class DomainScaler(OneToOneFeatureMixin, BaseDomainTransformer):
             return new
         old = old.at(data.backend.asarray)
         return merge_feature_moments(old, new, forgetting_factor=self.forgetting_factor)
+
+    def _needs_rows(self, data):
+        return "robust=True takes medians" if self.robust else None
+
+    def _fit_sums(self, data, table):
+        self._check_params()
+        self.moments_ = dict(sorted(table.total("_sums_of").items()))
+        self.locations_ = {i: m.mean for i, m in self.moments_.items()}
+        self.spreads_ = {i: spread_of(m) for i, m in self.moments_.items()}
+
+    def _sums_of(self, data):
+        return {i: feature_moments(data.X_of(i)) for i in data.domains}
 
     def partial_fit(self, X, y=None, *, sample_domain=None):
         """Begin or refine the statistics of domains from more rows of them, and change no other.

@@ -8,7 +8,14 @@ from .._array._arithmetic import safe_divide
 from .._array._backend import namespace
 from .._core._base_transformer import BaseDomainTransformer
 from .._core._param_checks import check_bool
-from ._subspace_alignment import principal_axes, resolve_n_components
+from .._core._sums import pooled
+from ._subspace_alignment import (
+    axes_of_products,
+    moments_by_domain,
+    principal_axes,
+    resolve_n_components,
+    scatter_needs_rows,
+)
 
 
 def _one_minus_sinc(x):
@@ -134,9 +141,29 @@ class GFKTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer):
 
     def _fit(self, data):
         check_bool("center", self.center)
-        d = data.X.shape[1]
         sides = [data.X_source, data.X_target] if data.adapts else [data.X]
         axes = [principal_axes(X, data.xp.mean(X, axis=0), self.n_components) for X in sides]
+        means = {i: data.xp.mean(data.X_of(i), axis=0) for i in data.source_domains}
+        self._learn(axes, means, data.xp.mean(sides[-1], axis=0), data)
+
+    def _needs_rows(self, data):
+        return scatter_needs_rows(data)
+
+    def _fit_sums(self, data, table):
+        check_bool("center", self.center)
+        sums = table.total("_sums_of")
+        sides = [data.source_domains, data.target_domains] if data.adapts else [data.domains]
+        sides = [pooled(sums[i] for i in side) for side in sides]
+        axes = [axes_of_products(m.scatter, m.count, self.n_components) for m in sides]
+        means = {i: sums[i].mean for i in data.source_domains}
+        self._learn(axes, means, sides[-1].mean, data)
+
+    def _sums_of(self, data):
+        return moments_by_domain(data)
+
+    def _learn(self, axes, means, mean_t, data):
+        """Join the subspaces of both sides, and note what rows are relative to."""
+        d = data.X.shape[1]
         k = resolve_n_components(
             self.n_components,
             [side.variances for side in axes],
@@ -147,9 +174,8 @@ class GFKTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer):
             name=type(self).__name__,
         )
         self.n_components_ = k
-        means = {i: data.xp.mean(data.X_of(i), axis=0) for i in data.source_domains}
         self.source_means_ = {i: data.to_input(m) for i, m in means.items()} if data.adapts else {}
-        self.target_mean_ = data.to_input(data.xp.mean(sides[-1], axis=0))
+        self.target_mean_ = data.to_input(mean_t)
         self.factor_ = data.to_input(geodesic_flow_factor(axes[0].first(k), axes[-1].first(k)))
 
     def _map(self, X, domain, backend):

@@ -5,8 +5,16 @@ import numpy as np
 from .._array._backend import as_like
 from .._array._rows import take_columns
 from .._core._param_checks import check_bool, check_real, column_positions
+from .._core._sums import pooled
 from ._base_spectral import SpectralTransformer, count_components, solve
 from ._tca import label_columns
+
+
+def _with_constants(m, values):
+    """Return the moments of rows to which columns of these constant values are added."""
+    mean = np.concatenate([m.mean, values])
+    scatter = np.pad(m.scatter, (0, len(values)))
+    return m._replace(mean=mean, scatter=scatter)
 
 
 class MIDATransformer(SpectralTransformer):
@@ -191,20 +199,60 @@ callable, default="rbf"
         problem = self._problem(data, X)
         # Without sample_domain there is nothing to be independent of.
         D = D - xp.mean(D, axis=0) if data.adapts else xp.zeros_like(D)
-        D = problem.columns(D)
-        # The criterion is subtracted: it is the dependence on the domain.
-        terms = [(-1.0, D)]
+        terms = []
         if self.label_weight:
             Y = label_columns(data.ids, data.y_source)
             terms.append((self.label_weight, problem.columns(as_like(Y, problem.like))))
+        self._solve(data, problem, problem.columns(D), terms)
+
+    def _solve(self, data, problem, D, terms):
+        """Find the components that depend least on the domain, and keep them."""
         values, W, _ = solve(
             problem,
             count_components(self.n_components, problem.size),
             D[:, :1] * 0.0,  # no constraint but orthonormal columns
-            terms=terms,
+            # The criterion is subtracted: it is the dependence on the domain.
+            terms=[(-1.0, D), *terms],
             scatter_weight=self.reg,
         )
         self._store(data, problem, values, W)
+
+    def _needs_rows(self, data):
+        if self.domain_columns is not None:
+            return "domain_columns differ from row to row"
+        n_codes = len(data.domains) if self.augment and data.adapts else 0
+        return self._features_need_rows(data, data.X.shape[1] + n_codes)
+
+    def _fit_sums(self, data, table):
+        check_real("reg", self.reg, low=0, closed="neither")
+        check_bool("augment", self.augment)
+        self._find_columns(data)
+        problem = self._problem_of_sums(data, table)
+        codes = np.stack([self._domain_code(i) for i in data.domains])
+        counts = [data.count(i) for i in data.domains]
+        D = (codes - np.average(codes, axis=0, weights=counts)) * float(data.adapts)
+        self._solve(data, problem, problem.columns(as_like(D, problem.like)), [])
+
+    def _linear_parts(self, data, table):
+        parts = super()._linear_parts(data, table)
+        if not (self.augment and data.adapts):
+            return parts
+        self._set_domain_scale(parts)
+        codes = [self._domain_code(i) * self.domain_scale_ for i in data.domains]
+        return [_with_constants(part, code) for part, code in zip(parts, codes, strict=True)]
+
+    def _problem_of_features(self, data, table):
+        if self.augment and data.adapts:
+            self._set_domain_scale(super()._linear_parts(data, table))
+        return super()._problem_of_features(data, table)
+
+    def _set_domain_scale(self, parts):
+        m = pooled(parts)
+        variance = float(np.mean(np.diagonal(m.scatter))) / m.count
+        self.domain_scale_ = variance**0.5 if variance > 0 else 1.0
+
+    def _seen(self, X, domain, data):
+        return self._augmented(X, X[:, :0], domain, data.backend)
 
     def _find_columns(self, data):
         """Note which columns describe the domain, and what scales them."""
@@ -247,8 +295,12 @@ callable, default="rbf"
 
     def _map(self, X, domain, backend):
         X, domain_features = self._split(X, backend)
-        if self.augment and self.target_domains_:
-            code = np.tile(self._domain_code(domain), (X.shape[0], 1))
-            D = backend.xp.concat([as_like(code, X), domain_features], axis=1)
-            X = backend.xp.concat([X, D * self.domain_scale_], axis=1)
-        return super()._map(X, domain, backend)
+        return super()._map(self._augmented(X, domain_features, domain, backend), domain, backend)
+
+    def _augmented(self, X, domain_features, domain, backend):
+        """Return the features, and what says the domain beside them if it is to be there."""
+        if not (self.augment and self.target_domains_):
+            return X
+        code = np.tile(self._domain_code(domain), (X.shape[0], 1))
+        D = backend.xp.concat([as_like(code, X), domain_features], axis=1)
+        return backend.xp.concat([X, D * self.domain_scale_], axis=1)

@@ -9,6 +9,7 @@ from .._array._arithmetic import safe_divide
 from .._array._backend import backend_of, device_of, namespace
 from .._array._rows import take_rows
 from .._numerics._linalg import spd_eigen
+from ._domain_scaler import FeatureMoments
 
 # Ten cubic B-splines a covariate, as other packages take; the penalty, and not the number of
 # knots, decides how smooth the effect is.
@@ -19,6 +20,8 @@ _PENALTY_WEIGHTS = tuple(10.0 ** (6.0 - 0.25 * k) for k in range(41))
 # Cross-validation that counts each parameter 1.4 times chooses too rough a curve less often
 # (Kim and Gu 2004).
 _PARAMETER_COST = 1.4
+# Of the squares of singular values: below, a covariate depends on the others to rounding.
+_SINGULAR = 1e-12
 
 
 class SiteModel(NamedTuple):
@@ -87,6 +90,67 @@ def about_reference(model, X, covariates, rows):
     floor = xp.max(xp.abs(rest), axis=0) * (10.0 * float(xp.finfo(X.dtype).eps))
     varies = scale > floor
     return SiteModel(grand, model.coef, xp.where(varies, scale, xp.ones_like(scale)), varies)
+
+
+class CovariateSums(NamedTuple):
+    """Count, means of covariates and columns, scatter of the covariates with both, column sizes."""
+
+    count: float
+    mean: Any
+    scatter: Any
+    size: Any
+
+    def merge(self, new):
+        """Return the sums over these rows and other ones together."""
+        count = self.count + new.count
+        step = new.mean - self.mean
+        between = (self.count * new.count / count) * step
+        scatter = self.scatter + new.scatter + np.outer(step[: len(self.scatter)], between)
+        mean = self.mean + step * (new.count / count)
+        return CovariateSums(count, mean, scatter, np.maximum(self.size, new.size))
+
+
+def covariate_sums(X, covariates):
+    """Return the sums over rows of one site."""
+    xp = namespace(X)
+    both = xp.concat([covariates, X], axis=1)
+    mean = xp.mean(both, axis=0)
+    q = covariates.shape[1]
+    centered = both - mean
+    size = xp.max(xp.abs(X), axis=0)
+    return CovariateSums(float(X.shape[0]), mean, centered[:, :q].T @ centered, size)
+
+
+def covariate_effects_of_sums(parts):
+    """Return the effects of least squares from the sums over each site, by the normal equations."""
+    scatter = sum(part.scatter for part in parts)
+    q = len(scatter)
+    # The equations have the squares of the singular values, and rounding of the largest.
+    return np.linalg.pinv(scatter[:, :q], rcond=_SINGULAR, hermitian=True) @ scatter[:, q:]
+
+
+def site_model_of_sums(parts, coef):
+    """Return the model of these sites from the moments of each, covariate effects taken off.
+
+    ``size`` of these moments is the largest absolute value before that: rounding is as large as it
+    is there.
+    """
+    xp, n = namespace(parts[0].mean), sum(m.count for m in parts)
+    grand = sum(m.mean * m.count for m in parts) / n
+    # Pooled over sites: about the mean of each site, not about the grand mean.
+    scale = xp.sqrt(sum(m.variance * m.count for m in parts) / n)
+    # Rounding must not turn a constant feature into one of tiny spread.
+    size = xp.max(xp.stack([m.size for m in parts]), axis=0)
+    varies = scale > size * (10.0 * float(xp.finfo(scale.dtype).eps))
+    return SiteModel(grand, coef, xp.where(varies, scale, xp.ones_like(scale)), varies)
+
+
+def standardized_moments(m, model):
+    """Return the moments of rows in units of the noise, about the grand mean."""
+    size = (m.size + namespace(m.size).abs(model.grand)) / model.scale
+    return FeatureMoments(
+        m.count, (m.mean - model.grand) / model.scale, m.variance / model.scale**2, size
+    )
 
 
 def least_squares_effects(Z, Y):

@@ -10,6 +10,8 @@ from .._array._backend import namespace
 from .._array._warnings import warn_user
 from .._core._base_transformer import BaseDomainTransformer
 from .._core._param_checks import check_bool
+from .._core._sums import pooled
+from .._numerics._covariance import moments
 from .._numerics._linalg import fix_signs, spd_eigen, top_eigenpairs
 
 # The last hundredths of the variance often hold what tells classes apart: 0.95 lost points on
@@ -39,19 +41,36 @@ def principal_axes(X, mean, n_components=None):
 
     All min(n, d) of them, or only as many as are asked for where `n_components` is an integer.
     """
-    xp = namespace(X)
     n, d = X.shape
     C = X - mean
     # Of n x n or d x d, whichever is smaller; the eigenvalues are the same.
-    products = C @ C.T if d > n else C.T @ C
-    if isinstance(n_components, Integral) and 1 <= n_components < min(n, d):
+    wide = d > n
+    return axes_of_products(C @ C.T if wide else C.T @ C, n, n_components, C if wide else None)
+
+
+def axes_of_products(products, count, n_components=None, rows=None):
+    """Principal axes from the scatter matrix of that many rows, or the products of the rows."""
+    xp, most = namespace(products), products.shape[0]
+    if isinstance(n_components, Integral) and 1 <= n_components < most:
         values, vectors = top_eigenpairs(products, int(n_components))
         # The iterative solver may return a zero as a small negative number.
         values = xp.clip(values, min=0.0)
     else:
         values, vectors = spd_eigen(products)
         values, vectors = xp.flip(values), xp.flip(vectors, axis=1)
-    return PrincipalAxes(values / max(n - 1, 1), vectors, C if d > n else None)
+    return PrincipalAxes(values / max(count - 1, 1), vectors, rows)
+
+
+def scatter_needs_rows(data):
+    """Return why the axes of a table cannot be had from scatter matrices, if so."""
+    if data.n_rows < data.X.shape[1]:
+        return "with more features than rows no scatter matrix is formed"
+    return None
+
+
+def moments_by_domain(data):
+    """Return count, mean and scatter matrix of the rows of each domain."""
+    return {i: moments(data.X_of(i)) for i in data.domains}
 
 
 def axes_for_share(variances, share):
@@ -196,13 +215,36 @@ class SubspaceAlignmentTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTr
 
     def _fit(self, data):
         check_bool("center", self.center)
-        xp, d = data.xp, data.X.shape[1]
+        xp = data.xp
         X_target = data.X_target if data.adapts else data.X
         mean_t = xp.mean(X_target, axis=0)
         target = principal_axes(X_target, mean_t, self.n_components)
         sources = {i: data.X_of(i) for i in data.source_domains} if data.adapts else {}
         means = {i: xp.mean(X, axis=0) for i, X in sources.items()}
         found = {i: principal_axes(X, means[i], self.n_components) for i, X in sources.items()}
+        self._learn(target, mean_t, found, means, data)
+
+    def _needs_rows(self, data):
+        return scatter_needs_rows(data)
+
+    def _fit_sums(self, data, table):
+        check_bool("center", self.center)
+        sums = table.total("_sums_of")
+        target = pooled(sums[i] for i in (data.target_domains if data.adapts else data.domains))
+        sources = {i: sums[i] for i in data.source_domains} if data.adapts else {}
+        axes, *found = (
+            axes_of_products(m.scatter, m.count, self.n_components)
+            for m in (target, *sources.values())
+        )
+        means = {i: m.mean for i, m in sources.items()}
+        self._learn(axes, target.mean, dict(zip(sources, found, strict=True)), means, data)
+
+    def _sums_of(self, data):
+        return moments_by_domain(data)
+
+    def _learn(self, target, mean_t, found, means, data):
+        """Choose the numbers of axes, and rotate those of the sources onto the target's."""
+        d = data.X.shape[1]
         spectra = [target.variances] + [axes.variances for axes in found.values()]
         how = {"most": d, "name": type(self).__name__}
         if isinstance(self.n_components, str) and self.n_components == "auto":

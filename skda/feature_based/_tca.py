@@ -215,6 +215,22 @@ callable, default="linear"
         )
         self._store(data, problem, values, W)
 
+    def _needs_rows(self, data):
+        if self.manifold_weight:
+            return "manifold_weight above 0 needs the neighbor graph of all rows"
+        return self._features_need_rows(data, data.X.shape[1])
+
+    def _fit_sums(self, data, table):
+        check_real("reg", self.reg, low=0, closed="neither")
+        problem = self._problem_of_sums(data, table)
+        domains = np.asarray(data.domains)
+        # What `mean_difference` has on every row of a domain.
+        e = np.where(domains >= 0, 1.0 / max(data.n_source, 1), -1.0 / max(data.n_target, 1))
+        E = as_like(e[:, None] * data.adapts, problem.like)
+        k = count_components(self.n_components, problem.size)
+        values, W, _ = solve(problem, k, problem.columns(E), self.reg)
+        self._store(data, problem, values, W)
+
     def _laplacian(self, data):
         if not self.manifold_weight:
             return None

@@ -11,7 +11,7 @@ from .._core._labels import is_missing
 from .._core._param_checks import check_integer, check_option
 from .._core._sample_domain import check_both_sides, check_sample_domain
 
-_CORRECTIONS = ("holm", "fdr", None)
+CORRECTIONS = ("holm", "fdr", None)
 
 
 def adjust_pvalues(pvalues, correction):
@@ -21,7 +21,7 @@ def adjust_pvalues(pvalues, correction):
     alarms among the alarms (Benjamini & Hochberg 1995).
     """
     p, m = np.asarray(pvalues, dtype=np.float64), len(pvalues)
-    if check_option("correction", correction, _CORRECTIONS) is None:
+    if check_option("correction", correction, CORRECTIONS) is None:
         return p
     # Running extremes keep adjusted p-values in the order of the raw ones.
     order = np.argsort(p, kind="stable")
@@ -64,14 +64,17 @@ def _numbers(source, target, n_bins):
     ]
     if not any(missing):  # an empty bin would count as half a row on both sides
         counts = [c[:-1] for c in counts]
-    spread = s.std()  # the unit of "wasserstein"; a constant feature has none
-    moved = stats.wasserstein_distance(s, t)
     return {
         "ks": float(ks.statistic),
         "pvalue": float(ks.pvalue),
-        "wasserstein": moved / spread if spread > 0 else (0.0 if moved == 0 else np.inf),
+        "wasserstein": in_spreads(stats.wasserstein_distance(s, t), s.std()),
         "psi": population_stability_index(*counts),
     }
+
+
+def in_spreads(moved, spread):
+    """Return a distance in standard deviations; a constant feature has none."""
+    return moved / spread if spread > 0 else (0.0 if moved == 0 else np.inf)
 
 
 def _categories(source, target):
@@ -80,8 +83,13 @@ def _categories(source, target):
     counts = np.stack(
         [np.bincount(part, minlength=len(names)) for part in np.split(codes, [len(source)])]
     )
+    return category_measures(counts)
+
+
+def category_measures(counts):
+    """Return the measures of one categorical feature from its counts, (2, n_categories)."""
     proportions = counts / counts.sum(axis=1, keepdims=True)
-    many = len(names) > 1  # the test is undefined for a single category
+    many = counts.shape[1] > 1  # the test is undefined for a single category
     return {
         "ks": float(np.abs(proportions[0] - proportions[1]).sum() / 2),
         "pvalue": float(stats.chi2_contingency(counts).pvalue) if many else 1.0,
@@ -163,28 +171,38 @@ def feature_shift(X, sample_domain, *, correction="holm", n_bins=10):
     >>> table.index[0], float(table["wasserstein"].iloc[0].round(1))
     ('x1', 2.0)
     """
+    _pandas()  # before the work
+    check_option("correction", correction, CORRECTIONS)
+    check_integer("n_bins", n_bins, low=2)
+    _check_table(X)
+    ids = check_sample_domain(sample_domain, n_rows(X))
+    check_both_sides(ids)
+    measured = {}
+    for name, column in columns_of(X):
+        source, target = column[ids >= 0], column[ids < 0]
+        if column.dtype.kind == "f":
+            gone = [float(np.isnan(part).mean()) for part in (source, target)]
+            measures = _numbers(source, target, n_bins)
+        else:
+            gone = [float((part == MISSING).mean()) for part in (source, target)]
+            measures = _categories(source, target)
+        measured[name] = {**measures, "missing_source": gone[0], "missing_target": gone[1]}
+    return shift_table(measured, correction)
+
+
+def _pandas():
     try:
         import pandas
     except ImportError as error:
         raise ImportError(
             "feature_shift returns a data frame and needs pandas: pip install pandas"
         ) from error
-    check_option("correction", correction, _CORRECTIONS)
-    check_integer("n_bins", n_bins, low=2)
-    _check_table(X)
-    ids = check_sample_domain(sample_domain, n_rows(X))
-    check_both_sides(ids)
-    measured = {}
-    for name, column in _columns(X):
-        source, target = column[ids >= 0], column[ids < 0]
-        if column.dtype.kind == "f":
-            gone = [float(np.isnan(part).mean()) for part in (source, target)]
-            measures = _numbers(source, target, n_bins)
-        else:
-            gone = [float((part == _MISSING).mean()) for part in (source, target)]
-            measures = _categories(source, target)
-        measured[name] = {**measures, "missing_source": gone[0], "missing_target": gone[1]}
-    table = pandas.DataFrame.from_dict(measured, orient="index")
+    return pandas
+
+
+def shift_table(measured, correction):
+    """Return the table of measures by feature, with p-values adjusted for being many."""
+    table = _pandas().DataFrame.from_dict(measured, orient="index")
     # Features that could not be tested do not count among the many.
     tested = table["pvalue"].notna().to_numpy()
     adjusted = np.full(len(table), np.nan)
@@ -193,7 +211,7 @@ def feature_shift(X, sample_domain, *, correction="holm", n_bins=10):
     return table.sort_values("ks", ascending=False, kind="stable")
 
 
-_MISSING = "(missing)"
+MISSING = "(missing)"
 
 
 def _check_table(X):
@@ -203,20 +221,20 @@ def _check_table(X):
         raise TypeError("X is sparse. Pass X.toarray(), or the columns that you want to see.")
 
 
-def _columns(X):
+def columns_of(X):
     """Yield the name and values of each feature, numbers as float64 and the rest as text."""
     if hasattr(X, "columns"):
         for name in X.columns:
-            yield str(name), _values(X[name].to_numpy())
+            yield str(name), values_of(X[name].to_numpy())
         return
     X = to_numpy(X) if is_foreign_array(X) else np.asarray(X)
     if X.ndim != 2:
         raise ValueError(f"X must be two-dimensional (rows, features); got shape {X.shape}.")
     for i in range(X.shape[1]):
-        yield f"x{i}", _values(X[:, i])
+        yield f"x{i}", values_of(X[:, i])
 
 
-def _values(column):
+def values_of(column):
     if column.dtype.kind == "c":  # neither a number on the line nor a category
         raise ValueError("X must not be complex. Pass real and imaginary parts as two features.")
     if column.dtype.kind in "biuf":
@@ -225,4 +243,4 @@ def _values(column):
     try:
         return np.array([np.nan if is_missing(v) else v for v in column], dtype=np.float64)
     except (TypeError, ValueError):
-        return np.array([_MISSING if is_missing(v) else str(v) for v in column])
+        return np.array([MISSING if is_missing(v) else str(v) for v in column])

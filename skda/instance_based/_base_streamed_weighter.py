@@ -49,7 +49,7 @@ class StreamedWeighter(FunctionWeighter):
         self._check_shape_params()
         started = hasattr(self, "source_rows_")
         # A fit without domains has learnt nothing that could be lost.
-        if not started and hasattr(self, "weights_") and self._fit_domains is not None:
+        if not started and hasattr(self, "learnt_part_") and self._fit_domains is not None:
             raise ValueError(
                 f"partial_fit of {type(self).__name__} cannot go on from fit, which keeps no "
                 "source rows to weight anew. Begin with partial_fit on the rows given to fit."

@@ -27,6 +27,7 @@ _FEW_ROWS, _FEW_OF_ALL = 3.0, 0.01
 # alone, where labels given features differ), and it keeps most of the gain of a covariate shift.
 _ROWS_PER_FEATURE = 30
 _ALMOST_NO_SHARE = 1e-2  # importance of the best source row relative to that of a target row
+_FEW_TO_JUDGE = 10  # rows of a domain below which its place is left open
 _ROUNDING = 10.0  # times machine epsilon: what sums of rows may be off
 
 
@@ -119,6 +120,44 @@ def scale_weights(raw, *, exponent=1.0, clip=None, min_effective_size=None, logs
     return scale(raw), scale
 
 
+class ImportanceSums(NamedTuple):
+    """What scales logarithmic importances: their largest, and sums of what they are relative to it.
+
+    ``total`` and ``squares`` sum ``exp(exponent (raw - peak))`` and its square over the rows.
+    """
+
+    count: float
+    peak: float
+    total: float
+    squares: float
+    exponent: float
+
+    @classmethod
+    def of(cls, raw, exponent):
+        """Return the sums over rows of these logarithmic importances."""
+        values = to_numpy(raw).astype(np.float64)
+        peak = float(values.max())
+        flat = _flattened(values, peak, exponent, logs=True)
+        return cls(float(len(flat)), peak, float(flat.sum()), float(flat @ flat), exponent)
+
+    def merge(self, new):
+        """Return the sums over these rows and other ones together."""
+        peak = max(self.peak, new.peak)
+        first, second = (math.exp(self.exponent * (s.peak - peak)) for s in (self, new))
+        total = self.total * first + new.total * second
+        squares = self.squares * first**2 + new.squares * second**2
+        return ImportanceSums(self.count + new.count, peak, total, squares, self.exponent)
+
+    def scale(self, least):
+        """Return the :class:`WeightScale` of :func:`scale_weights` without clipping."""
+        if not math.isfinite(self.peak):
+            return None
+        size = self.total**2 / self.squares / self.count
+        part = part_to_use(size, least)
+        mean = self.total / self.count
+        return WeightScale(self.peak, self.exponent, math.inf, mean, part, size, True)
+
+
 def part_to_use(size, least):
     """Part of the weights to use, so that their effective sample size is at least `least`.
 
@@ -188,7 +227,7 @@ def within_range(X):
     return xp.clip(X, min=-limit, max=limit)
 
 
-def domains_apart(X_source, X_target, *, least=10):
+def domains_apart(X_source, X_target, *, least=_FEW_TO_JUDGE):
     """Return whether all source rows lie on one side of all target rows, between the two means.
 
     Each row is projected on the difference of the means, in units of the features' spread within
@@ -201,23 +240,68 @@ def domains_apart(X_source, X_target, *, least=10):
         return False
     unit = max(safe_unit(X_source), safe_unit(X_target))
     X_source, X_target = X_source / unit, X_target / unit
-    mean_s, mean_t = xp.mean(X_source, axis=0), xp.mean(X_target, axis=0)
-    Zs, Zt, gap = X_source - mean_s, X_target - mean_t, mean_t - mean_s
-    squares = Zs * Zs, Zt * Zt
-    spread = (xp.sum(squares[0], axis=0) + xp.sum(squares[1], axis=0)) / (n + m)
-    precision = _ROUNDING * float(xp.finfo(gap.dtype).eps)
-    rounding = (mean_s * mean_s + mean_t * mean_t) * precision**2
-    # A feature that is constant in both domains counts in units of its difference, if it has one.
-    differs = xp.where(gap * gap > rounding, gap * gap, xp.zeros_like(gap))
-    unit = xp.where(spread > rounding, spread, differs)
-    inverse = safe_divide(xp.ones_like(unit), unit)
-    along = gap * inverse
+    between = Between.of(*(_mean_and_squares(X) for X in (X_source, X_target)))
+    left, right = between.source(X_source), between.target(X_target)
+    return float(xp.max(left)) < float(xp.min(right))
+
+
+def _mean_and_squares(X):
+    mean = namespace(X).mean(X, axis=0)
+    return X.shape[0], mean, namespace(X).sum((X - mean) ** 2, axis=0)
+
+
+class Between(NamedTuple):
+    """The line from the mean of the source to the mean of the target, in units of the spread."""
+
+    n: float
+    m: float
+    mean_s: Any
+    mean_t: Any
+    inverse: Any
+    along: Any
+    half: Any
+
+    @classmethod
+    def of(cls, source, target):
+        """Return it for the count, mean and sums of squares about the mean of both sides."""
+        (n, mean_s, squares_s), (m, mean_t, squares_t) = source, target
+        xp = namespace(mean_s)
+        gap = mean_t - mean_s
+        spread = (squares_s + squares_t) / (n + m)
+        precision = _ROUNDING * float(xp.finfo(gap.dtype).eps)
+        rounding = (mean_s * mean_s + mean_t * mean_t) * precision**2
+        # A feature that is constant in both domains counts in units of its difference, if it has
+        # one.
+        differs = xp.where(gap * gap > rounding, gap * gap, xp.zeros_like(gap))
+        unit = xp.where(spread > rounding, spread, differs)
+        inverse = safe_divide(xp.ones_like(unit), unit)
+        along = gap * inverse
+        return cls(n, m, mean_s, mean_t, inverse, along, 0.5 * xp.sum(gap * along))
+
     # Without row i the difference is gap + z_i / (n - 1), or gap - z_j / (m - 1); rows are taken
     # from the point half way between the means.
-    half, source, target = 0.5 * xp.sum(gap * along), Zs @ along, Zt @ along
-    left = source - half + (squares[0] @ inverse - 0.5 * source) / (n - 1)
-    right = target + half - (squares[1] @ inverse + 0.5 * target) / (m - 1)
-    return float(xp.max(left)) < float(xp.min(right))
+    def source(self, X):
+        """Return where source rows lie on the line, below 0 on their own side."""
+        Z = X - self.mean_s
+        along = Z @ self.along
+        return along - self.half + ((Z * Z) @ self.inverse - 0.5 * along) / (self.n - 1)
+
+    def target(self, X):
+        """Return where target rows lie on the line, above 0 on their own side."""
+        Z = X - self.mean_t
+        along = Z @ self.along
+        return along + self.half - ((Z * Z) @ self.inverse + 0.5 * along) / (self.m - 1)
+
+
+class Extremes(NamedTuple):
+    """Smallest and largest of some numbers."""
+
+    least: float
+    most: float
+
+    def merge(self, new):
+        """Return those of these numbers and other ones together."""
+        return Extremes(min(self.least, new.least), max(self.most, new.most))
 
 
 class Importances(NamedTuple):
@@ -318,6 +402,9 @@ class BaseWeighter(DomainRouting, BaseEstimator):
     def _quality_warning(self, data, raw, weights):
         """Return what is wrong with the weights, or None."""
         n, size = weights.shape[0], effective_sample_size(weights)
+        return self._words_on_quality(n, size, lambda: self._without_overlap(data, raw))
+
+    def _words_on_quality(self, n, size, without_overlap):
         if self._scale is None:
             return (
                 f"{type(self).__name__} found no source row that resembles any target row, so all "
@@ -334,7 +421,7 @@ class BaseWeighter(DomainRouting, BaseEstimator):
                 f"is {learnt_size:.1f} of {n}. The domains hardly overlap.{done} Lower exponent, "
                 "set clip, or use fewer or better scaled features."
             )
-        if self._without_overlap(data, raw):
+        if without_overlap():
             return (
                 f"{type(self).__name__} found no source row in the region of the target rows: the "
                 f"domains do not overlap, and its weights (effective sample size {size:.1f} of "
@@ -370,6 +457,46 @@ class FunctionWeighter(BaseWeighter):
         xp = namespace(raw)
         typical = float(xp.mean(self._importance(data.X_target, data.backend)))
         return float(xp.max(raw)) < _ALMOST_NO_SHARE * typical
+
+    def _needs_rows(self, data):
+        if not hasattr(self, "_learn_sums"):
+            return "what it learns is no sum over the rows"
+        return None if self.clip is None else "clip= needs the order of all weights"
+
+    def _fit_sums(self, data, table):
+        """Fit as ``fit`` does, without ``weights_``: there is one for each source row."""
+        exponent, _ = self._check_shape_params()
+        least = self._least_effective_size(data.n_source)
+        self._scale, self.learnt_part_ = None, 1.0
+        self.effective_sample_size_ = n = float(data.n_source)
+        if not data.adapts:
+            return
+        sides = self._learn_sums(data, table)
+        between = Between.of(*((m.count, m.mean, m.scatter.diagonal()) for m in sides))
+        sums = table.total("_importance_sums_of", exponent, between)
+        self._scale = sums["raw"].scale(least)
+        if self._scale is not None:
+            self.learnt_part_ = part = self._scale.learnt_part
+            # With 1 + p (w - 1) the variance of the weights falls by p².
+            self.effective_sample_size_ = n / (
+                1.0 + part**2 * (1.0 / self._scale.learnt_size - 1.0)
+            )
+        few = min(data.n_source, data.n_target) < _FEW_TO_JUDGE
+        apart = not few and sums["source"].most < sums["target"].least
+        warning = self._words_on_quality(data.n_source, self.effective_sample_size_, lambda: apart)
+        if warning:
+            warn_user(warning, DomainWarning)
+
+    def _importance_sums_of(self, data, exponent, between):
+        sums, xp = {}, data.xp
+        if len(data.source):
+            raw = self._importance(data.X_source, data.backend)
+            sums["raw"] = ImportanceSums.of(raw, exponent)
+        for name, X in (("source", data.X_source), ("target", data.X_target)):
+            if X.shape[0]:
+                line = getattr(between, name)(X)
+                sums[name] = Extremes(float(xp.min(line)), float(xp.max(line)))
+        return sums
 
     def predict_weights(self, X, *, sample_domain=None):
         """Return the weight that each of these rows has as a source row.

@@ -43,11 +43,22 @@ def em_priors(proba, source_priors, *, weights=None, past=None, max_iter=1000, t
     """
     past_weight, past_priors = (0.0, source_priors) if past is None else past
     weight = len(proba) if weights is None else weights.sum()
-    priors = past_priors
+
+    def mean_corrected(ratio):
+        new = np.average(corrected_proba(proba, ratio), 0, weights)
+        if past is None:
+            return new
+        return (past_weight * past_priors + weight * new) / (past_weight + weight)
+
+    how = {"start": past_priors, "max_iter": max_iter, "tol": tol}
+    return fixed_priors(mean_corrected, source_priors, **how)
+
+
+def fixed_priors(mean_corrected, source_priors, *, start, max_iter, tol):
+    """Return :func:`em_priors` from the mean of the corrected probabilities, given the ratio."""
+    priors = start
     for n_iter in range(1, max_iter + 1):
-        new = np.average(corrected_proba(proba, priors / source_priors), 0, weights)
-        if past is not None:
-            new = (past_weight * past_priors + weight * new) / (past_weight + weight)
+        new = mean_corrected(priors / source_priors)
         change = np.abs(new - priors).max()
         priors = new
         if change <= tol:
@@ -143,5 +154,9 @@ def weighted_ks(x, y, x_weights, y_weights):
 
 def ks_limit(x_weights, y_weights):
     """Distance that chance exceeds in 5 % of samples of these weights (Smirnov's asymptotics)."""
-    sizes = [w.sum() ** 2 / (w**2).sum() for w in (x_weights, y_weights)]
-    return _SMIRNOV_5_PERCENT * math.sqrt(1.0 / sizes[0] + 1.0 / sizes[1])
+    return ks_limit_of_sizes(*(w.sum() ** 2 / (w**2).sum() for w in (x_weights, y_weights)))
+
+
+def ks_limit_of_sizes(n, m):
+    """Return the same for samples of these effective sizes."""
+    return _SMIRNOV_5_PERCENT * math.sqrt(1.0 / n + 1.0 / m)

@@ -4,7 +4,9 @@ import math
 from typing import Any, NamedTuple
 
 from .._array._backend import namespace
+from .._array._rows import take_rows
 from .._core._param_checks import check_forgetting_factor, check_option, check_real
+from .._core._sums import pooled
 from .._numerics._covariance import (
     SHRINKAGE_RULES,
     covariance_from_moments,
@@ -228,6 +230,26 @@ class GaussianWeighter(StreamedWeighter):
             reg = self._reg_in_units()
             moved = [merged[side].at(data.backend.asarray) for side in ("source", "target")]
             self._keep_densities([gaussian_of(m, reg=reg) for m in moved], data)
+
+    def _needs_rows(self, data):
+        if min(data.n_source, data.n_target or data.n_source) < data.X.shape[1]:
+            return "with more features than rows no scatter matrix is formed"
+        return super()._needs_rows(data)
+
+    def _learn_sums(self, data, table):
+        for side, n in (("source", data.n_source), ("target", data.n_target)):
+            self._check_count(side, n)
+        # Moments are merged in float64, whose fourth powers do not overflow.
+        self._unit = 1.0
+        sums = table.total("_sums_of")
+        domains = data.source_domains, data.target_domains
+        sides = [pooled(sums[i] for i in side) for side in domains]
+        self._keep_densities([gaussian_of(m, reg=self._reg_in_units()) for m in sides], data)
+        return sides
+
+    def _sums_of(self, data):
+        X = data.xp.astype(data.X, data.xp.float64)
+        return {i: _moments(take_rows(X, data.rows(i)), self.reg) for i in data.domains}
 
     def _merged(self, old, X, data):
         new = _moments(X, self.reg)

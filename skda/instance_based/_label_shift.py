@@ -67,6 +67,12 @@ def stratified_folds(codes, n_folds, random_state):
         yield np.flatnonzero(fold != number), np.flatnonzero(fold == number)
 
 
+def never_zero(priors):
+    """Return priors that can be divided by."""
+    priors = np.maximum(priors, _LEAST_PRIOR)
+    return priors / priors.sum()
+
+
 class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMixin, BaseEstimator):
     """Estimate the target's class priors without labels and correct the probabilities for them.
 
@@ -300,7 +306,8 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         priors = self._estimate(data.X_target, on_target, weights[data.target])
         if self.check_fit:
             source = (held_out[1], codes, weights[data.source])
-            if not self._explains_the_target(priors, *source, on_target, weights[data.target]):
+            gap, limit = self._gap(priors, *source, on_target, weights[data.target])
+            if not self._explains_the_target(gap, limit):
                 return
         self._warn_of_absent_classes(priors, len(data.target))
         self._use(priors)
@@ -327,8 +334,7 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
     def _assumed_priors(self, X, weights):
         """Return the mean probability of each class over the source rows, never quite 0."""
         proba = class_columns(self.estimator_, X, self.classes_)
-        priors = np.maximum(np.average(proba, axis=0, weights=weights), _LEAST_PRIOR)
-        return priors / priors.sum()
+        return never_zero(np.average(proba, axis=0, weights=weights))
 
     def _fit_inner(self, X, y, weights):
         params = {} if weights is None else {"sample_weight": weights}
@@ -336,14 +342,12 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
 
     def _em(self, proba, weights, past):
         """Return the target's class priors by maximum likelihood, from its rows' probabilities."""
-        priors, self.n_iter_ = em_priors(
-            proba,
-            self.classifier_priors_,
-            weights=weights,
-            past=past,
-            max_iter=self.max_iter,
-            tol=self.tol,
-        )
+        how = {"weights": weights, "past": past, "max_iter": self.max_iter, "tol": self.tol}
+        return self._converged(*em_priors(proba, self.classifier_priors_, **how))
+
+    def _converged(self, priors, n_iter):
+        """Return the priors of EM, with a warning if the steps did not suffice."""
+        self.n_iter_ = n_iter
         if self.n_iter_ > self.max_iter:
             self.n_iter_ = self.max_iter
             warn_user(
@@ -353,19 +357,23 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
             )
         return priors
 
-    def _explains_the_target(self, priors, proba, codes, source_weights, on_target, target_weights):
-        """Tell whether the source in the estimated proportions looks like the target; else warn.
+    def _gap(self, priors, proba, codes, source_weights, on_target, target_weights):
+        """Return how far probabilities of target and weighted source differ, and by chance.
 
         If only the proportions differ, the classifier's probabilities of the target rows have the
         distribution of those of source rows that it has not seen, weighted by class.
         """
         known = np.isfinite(proba[:, 0])  # splits of the user's own need not hold out every row
         source_weights = source_weights[known] * (priors / self.source_priors_)[codes[known]]
-        self.fit_gap_ = max(
+        gap = max(
             weighted_ks(proba[known, k], on_target[:, k], source_weights, target_weights)
             for k in range(len(self.classes_))
         )
-        self.fit_limit_ = ks_limit(source_weights, target_weights) + _FOLDS_DIFFER
+        return gap, ks_limit(source_weights, target_weights)
+
+    def _explains_the_target(self, gap, limit):
+        """Tell whether the source in the estimated proportions looks like the target; else warn."""
+        self.fit_gap_, self.fit_limit_ = gap, limit + _FOLDS_DIFFER
         if self.fit_gap_ <= self.fit_limit_:
             return True
         warn_user(
