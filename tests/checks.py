@@ -124,13 +124,15 @@ EXAMPLES = {
             reference="target", smooth_covariates=[0], covariance_components=0.9
         ),
     ],
-    # With few folds, since each is a fit.
+    # With few folds, since each is a fit, and weights that few rows can bear.
     "ConformalClassifier": [
-        skda.ConformalClassifier(LogisticRegression(), GaussianWeighter(), cv=None)
+        skda.ConformalClassifier(LogisticRegression(), GaussianWeighter(exponent=0.5), cv=None)
     ],
     "ConformalRegressor": [skda.ConformalRegressor(Ridge(), cv=2, use_target_labels=True)],
     "WeightedCalibratedClassifier": [
-        skda.WeightedCalibratedClassifier(LogisticRegression(), GaussianWeighter(), cv=None)
+        skda.WeightedCalibratedClassifier(
+            LogisticRegression(), GaussianWeighter(exponent=0.5), cv=None
+        )
     ],
     "CORALTransformer": [
         skda.CORALTransformer(),

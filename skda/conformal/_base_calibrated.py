@@ -20,8 +20,9 @@ from .._core._validation import (
 from ._held_out import call_as_target, call_model, check_cv_param, fit_held_out
 from ._target_weights import TargetWeights, check_new_row_weighter
 
-# Effective calibration rows below which a quantile, or a calibration curve, means little.
-_FEW_ROWS = 10.0
+# Effective calibration rows below which a quantile, or a calibration curve, means little, and below
+# which part of them it is the weights that are to blame.
+_FEW_ROWS, _FEW_OF_ALL = 10.0, 0.25
 
 
 def check_has_proba(estimator):
@@ -98,7 +99,8 @@ class BaseCalibrated(DomainRouting, MetaEstimatorMixin, BaseEstimator):
         return codes
 
     def _warn_of_few_rows(self, data):
-        if self.weighter_ is not None and self.n_effective_ < min(_FEW_ROWS, self.n_calibration_):
+        few = min(_FEW_ROWS, _FEW_OF_ALL * self.n_calibration_)
+        if self.weighter_ is not None and self.n_effective_ < few:
             warn_user(
                 f"The weighted calibration rows of {type(self).__name__} count as "
                 f"{self.n_effective_:.1f} rows of {self.n_calibration_}: too few to calibrate "
