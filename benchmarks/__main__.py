@@ -6,6 +6,7 @@ import sys
 TOOLS = (
     "accuracy",
     "backbones",
+    "conformal",
     "consensus",
     "defaults",
     "device",

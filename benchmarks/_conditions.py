@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 PACKAGES = [
     *("skda", "numpy", "scipy", "scikit-learn", "torch", "skorch", "POT"),
     *("skada", "adapt", "combatlearn", "neuroHarmonize", "diPLSlib"),
+    *("mapie", "crepes", "puncc"),
 ]
 
 

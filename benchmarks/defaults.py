@@ -68,6 +68,9 @@ _AUGMENTERS = (
 )
 LEFT_OUT = {
     "TrainOnSource": "it is source-only",
+    "ConformalClassifier": "it predicts what its estimator does; see the conformal benchmark",
+    "ConformalRegressor": "it predicts what its estimator does; see the conformal benchmark",
+    "WeightedCalibratedClassifier": "it calibrates probabilities, and accuracy is measured",
     "PerDomain": "it has no default; around StandardScaler it is DomainScaler",
     "ImportanceWeightedEstimator": "it is measured around every weighter",
     "AugmentedEstimator": "it has no default: the user says what varies between domains",

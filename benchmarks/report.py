@@ -20,6 +20,7 @@ from pathlib import Path
 from . import (
     _default_tables,
     backbones,
+    conformal,
     consensus,
     episodes,
     few_shot,
@@ -219,6 +220,35 @@ points over the same model without a map; the first row is its accuracy. *worst*
 {later_sites.site_table(run["site_rows"])}"""
 
 
+def conformal_part(run):
+    """How often sets and intervals hold the truth on the target."""
+    rows, parts = run["conformal_rows"], []
+    if rows["simulated"]:
+        parts.append(f"""\
+### conformal
+
+{conformal.N} source rows and as many target rows without labels; {run["draws"]} draws; asked for is
+a coverage of {1 - conformal.ALPHA:g} on {conformal.N} new target rows. Coverage: mean and standard
+deviation over draws. Size: median length, or mean number of classes (median over draws).
+*unbounded*: infinite intervals, or sets of all classes. crepes has no weights in this version;
+puncc is given our weights of new rows as a function.
+
+{conformal.simulated_table(rows["simulated"])}""")
+    if rows["real"]:
+        parts.append(f"""\
+### conformal-real
+
+At most {conformal.REAL_ROWS} rows of the source and of the target, {run["draws"]} draws of each
+pair; ridge or logistic regression on standardized rows. Coverage on target rows without a label,
+means over the pairs of a data set; the pair of the lowest coverage; pairs whose coverage is off
+{1 - conformal.ALPHA:g} by more than .03; size relative to that without weights or labels, median
+over pairs. {conformal.N_LABELS} target rows have a label, or half of the target if it has fewer
+than {2 * conformal.N_LABELS} rows.
+
+{conformal.real_table(rows["real"])}""")
+    return "\n\n".join(parts)
+
+
 def few_shot_part(run):
     """Accuracies with few labels per class, or the settings that were tried for the defaults."""
     size = f"at most {run['rows']} rows of the source and of the target, {run['draws']} draws"
@@ -281,6 +311,7 @@ PARTS = (
     ("Choosing without labels", "judged", selection_part),
     ("Not choosing", "consensus_rows", consensus_part),
     ("Later sites", "site_rows", later_sites_part),
+    ("Sets and intervals", "conformal_rows", conformal_part),
     ("Few labels per class", "shot_rows", few_shot_part),
     ("Model-based methods", "model_based_rows", model_based_part),
     ("Several tasks", "school_rows", multi_task_part),

@@ -15,6 +15,7 @@ TITLES = {
     "relation_based": "Relation-based methods",
     "augmentation": "Augmentation",
     "deep": "Deep methods",
+    "conformal": "Sets, intervals and calibrated probabilities",
     "metrics": "Metrics and scorers",
     "model_selection": "Model selection",
     "inspection": "Inspection",

@@ -28,6 +28,11 @@ _PUBLIC = {
         "MixupAugmenter",
         "SpectralDistortionAugmenter",
     ],
+    "conformal": [
+        "ConformalClassifier",
+        "ConformalRegressor",
+        "WeightedCalibratedClassifier",
+    ],
     "deep": [
         "ADDAClassifier",
         "AFNClassifier",

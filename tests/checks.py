@@ -107,7 +107,8 @@ EXAMPLES = {
     "LabelShiftClassifier": [
         skda.LabelShiftClassifier(),
         skda.LabelShiftClassifier(method="bbse"),
-        skda.LabelShiftClassifier(check_fit=False),  # without folds, and so in any order of rows
+        # Without folds, and so in any order of the rows.
+        skda.LabelShiftClassifier(check_fit=False, calibration=None),
     ],
     "CoOptimalTransportTransformer": [
         skda.CoOptimalTransportTransformer(),
@@ -122,6 +123,16 @@ EXAMPLES = {
         skda.ComBatTransformer(
             reference="target", smooth_covariates=[0], covariance_components=0.9
         ),
+    ],
+    # With few folds, since each is a fit, and weights that few rows can bear.
+    "ConformalClassifier": [
+        skda.ConformalClassifier(LogisticRegression(), GaussianWeighter(exponent=0.5), cv=None)
+    ],
+    "ConformalRegressor": [skda.ConformalRegressor(Ridge(), cv=2, use_target_labels=True)],
+    "WeightedCalibratedClassifier": [
+        skda.WeightedCalibratedClassifier(
+            LogisticRegression(), GaussianWeighter(exponent=0.5), cv=None
+        )
     ],
     "CORALTransformer": [
         skda.CORALTransformer(),

@@ -19,6 +19,7 @@ from benchmarks import (
     _excerpts,
     _pairs,
     accuracy,
+    conformal,
     defaults,
     device,
     few_shot,
@@ -631,3 +632,20 @@ def test_the_table_of_schools_has_published_figures_beside_ours():
         "### several-tasks"
         in report.sections([{"conditions": where, "school_rows": rows}])["Several tasks"]
     )
+
+
+def test_the_conformal_study_judges_sets_and_intervals(tmp_path, capsys):
+    judged = conformal.judged_intervals([[0.0, 2.0], [-np.inf, np.inf], [0.0, 1.0]], [1, 5, 3])
+    assert judged == pytest.approx((2 / 3, 2.0, 1 / 3))
+    sets = [[True, False], [True, True], [False, True]]
+    assert conformal.judged_sets(sets, [0, 0, 0]) == pytest.approx((2 / 3, 4 / 3, 1 / 3))
+    real = [
+        {"family": f, "pair": f, "contender": name, "found": [[coverage, size, 0.0]] * 2}
+        for f in ("a", "b")
+        for name, coverage, size in (("no weights", 0.8, 1.0), ("weights", 0.91, 1.5))
+    ]
+    table = conformal.real_table(real)
+    assert "| no weights | 0.800 | 0.800 | 0.800 | 2 of 2 | 1.00 |" in table
+    assert "| weights | 0.910 | 0.910 | 0.910 | 0 of 2 | 1.50 |" in table
+    conformal.main(["--parts", "real", "--data", str(tmp_path), "--draws", "1"])
+    assert "no data set" in capsys.readouterr().out

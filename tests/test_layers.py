@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "_array": set(),
     "_core": {"_array"},
     "_numerics": {"_array"},
+    "conformal": FOUNDATION | {"metrics", "pipeline"},
     "model_selection": FOUNDATION | {"metrics", "pipeline"},
     # Applies methods of all kinds to tables in blocks.
     "dask": FOUNDATION | {"feature_based", "inspection", "instance_based"},

@@ -140,10 +140,10 @@ def _methods(metric):
             models[weighter_name] = ImportanceWeightedEstimator(learner, weighter)
         for method in ("em", "bbse", "rlls"):
             models[f"label shift {method}"] = LabelShiftClassifier(
-                learner, method=method, check_fit=False
+                learner, method=method, check_fit=False, calibration=None
             )
         models["label shift em, half"] = LabelShiftClassifier(
-            learner, strength=0.5, check_fit=False
+            learner, strength=0.5, check_fit=False, calibration=None
         )
         methods |= {f"{name} {key}": score_on_target(m, metric) for key, m in models.items()}
         methods[f"{name} 5 % labeled, pooled"] = few_labels(learner, metric, None)

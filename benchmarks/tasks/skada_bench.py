@@ -161,7 +161,9 @@ def methods(
         )
 
     def label_shift(method):
-        return LabelShiftClassifier(calibrated(), method=method, check_fit=False, random_state=0)
+        return LabelShiftClassifier(
+            calibrated(), method=method, check_fit=False, calibration=None, random_state=0
+        )
 
     rows = {
         "source only": (lambda: TrainOnSource(final()), None),

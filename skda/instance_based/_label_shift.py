@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state, get_tags
+from sklearn.utils.validation import check_is_fitted
 
 from .._array._rows import take_rows
 from .._array._warnings import warn_user
@@ -38,6 +39,7 @@ from .._core._validation import (
     fresh_fit,
     one_class_explained,
 )
+from .._numerics._calibration import fit_scaling, scaled_proba
 from .._numerics._folds import dealt_folds
 from ._class_priors import (
     SINGULAR,
@@ -53,6 +55,9 @@ from ._class_priors import (
 
 # Classifiers of folds, which see fewer rows, differ from that of all rows by about so much.
 _FOLDS_DIFFER = 0.05
+# Inverse temperature below which held-out probabilities say next to nothing of the classes: scaled
+# by it they would all be the source's priors, and "em" would go nowhere, slowly.
+_LEAST_BETA = 0.2
 _LEAST_PRIOR = 1e-12  # of a class that the classifier never thinks possible, which divides
 _ABSENT_ROWS, _ABSENT_RATIO = 1.0, 0.1  # a class is absent below one row, and a tenth of its prior
 
@@ -84,10 +89,9 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
     ----------
     estimator : classifier, default=None
         Classifier with ``predict_proba``; fitted on the source rows as they come. "em" and the
-        correction rely on its probabilities: wrap one that is badly calibrated in
-        ``CalibratedClassifierCV``. With ``class_weight="balanced"`` it assumes other priors than
-        the source's, which ``classifier_priors_`` accounts for. None:
-        ``LogisticRegression(max_iter=1000)``.
+        correction rely on its probabilities, see `calibration`. With
+        ``class_weight="balanced"`` it assumes other priors than the source's, which
+        ``classifier_priors_`` accounts for. None: ``LogisticRegression(max_iter=1000)``.
     method : {"em", "bbse", "rlls"}, default="em"
         How the priors are estimated: maximum likelihood by expectation maximization [1]_, the
         most precise where the probabilities are calibrated; inverting the confusion matrix [2]_,
@@ -98,6 +102,11 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
     reg : float, default=0.01
         For "rlls": weight of the penalty, in units of the paper's bound 3Δ_C. Raising it trusts
         the source's priors more.
+    calibration : {"bcts", "temperature"} or None, default="bcts"
+        How the classifier's probabilities are calibrated on held-out source rows before they are
+        corrected: bias-corrected temperature scaling [5]_, one temperature for all classes, or not
+        at all. Not done where `check_fit` refuses the estimate, with `strength` 0, or without
+        target rows in ``fit``.
     check_fit : bool, default=True
         Whether the estimate must explain the target: if the classifier's probabilities of target
         rows are distributed otherwise than those of held-out source rows in the estimated
@@ -133,6 +142,11 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         where `strength` is 0.
     estimator_ : classifier
         The classifier fitted on the source.
+    temperature_ : float
+        With `calibration`: what the logarithms of the probabilities are divided by; above 1 the
+        classifier was too sure of itself.
+    class_bias_ : ndarray of shape (n_classes,)
+        With `calibration`: what is added to them then; zeros for "temperature".
     confusion_ : ndarray of shape (n_classes, n_classes)
         For "bbse" and "rlls": proportions of the source rows by predicted (row) and true class.
     n_held_out_ : int
@@ -197,6 +211,8 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
        domain adaptation under label shifts. ICLR. arXiv:1903.09734
     .. [4] R. Neal, G. Hinton (1998). A view of the EM algorithm that justifies incremental, sparse,
        and other variants. Learning in Graphical Models. doi:10.1007/978-94-011-5014-9_12
+    .. [5] A. Alexandari, A. Kundaje, A. Shrikumar (2020). Maximum likelihood with bias-corrected
+       calibration is hard-to-beat at label shift adaptation. ICML. arXiv:1901.06852
 
     Examples
     --------
@@ -215,6 +231,12 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
     0.81 -> 0.90
     """
 
+    # Outputs for source rows are the classifier's own, and cannot be compared with those for target
+    # rows.
+    _corrects_target_rows = True
+    # Until a fit learns them; skda.dask learns neither.
+    _scaling = _evidence = None
+
     def __init__(
         self,
         estimator=None,
@@ -222,6 +244,7 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         method="em",
         strength=1.0,
         reg=0.01,
+        calibration="bcts",
         check_fit=True,
         cv=5,
         max_iter=1000,
@@ -233,6 +256,7 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         self.method = method
         self.strength = strength
         self.reg = reg
+        self.calibration = calibration
         self.check_fit = check_fit
         self.cv = cv
         self.max_iter = max_iter
@@ -278,10 +302,12 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
                     f"{self.classes_[counts == 0].tolist()}. Leave those rows out."
                 )
             self.source_priors_ = self.target_priors_ = counts / counts.sum()
+            self._scaling = None
             self.classifier_priors_ = self._assumed_priors(data.X_source, weights_source)
             # Without a target nothing is corrected.
             self.prior_ratio_ = np.ones(len(self.classes_))
             self.n_iter_ = 1
+            self._evidence = None
             self.target_weight_, self.target_statistic_ = 0.0, self.source_priors_
             if data.adapts:
                 self.target_weight_ = float(weights[data.target].sum())
@@ -298,16 +324,23 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         if weights[data.target].sum() == 0:
             raise ValueError("sample_weight must not be zero on all target rows.")
         held_out = None
-        if self.check_fit or self.method != "em":
+        if self.check_fit or self.method != "em" or self.calibration is not None:
             held_out = self._held_out(data.X_source, data.y_source, codes, given)
-        on_target = class_columns(self.estimator_, data.X_target, self.classes_)
+        uncalibrated = self.classifier_priors_
+        if self.calibration is not None and self.strength > 0:  # at 0 the classifier as it is
+            self._calibrate(held_out[1], codes, weights[data.source])
+        on_target = self._class_proba(data.X_target)
         if self.method != "em":
             self._learn_confusion(codes, weights[data.source], held_out[0])
         priors = self._estimate(data.X_target, on_target, weights[data.target])
+        self._keep_evidence(data, codes, weights, held_out, on_target)
         if self.check_fit:
             source = (held_out[1], codes, weights[data.source])
             gap, limit = self._gap(priors, *source, on_target, weights[data.target])
             if not self._explains_the_target(gap, limit):
+                # What is left is the classifier as it is: how far its probabilities hold on this
+                # target nobody knows.
+                self._scaling, self.classifier_priors_ = None, uncalibrated
                 return
         self._warn_of_absent_classes(priors, len(data.target))
         self._use(priors)
@@ -331,8 +364,29 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         self.target_priors_ = kept * self.source_priors_ + self.strength * priors
         self.prior_ratio_ = kept + self.strength * priors / self.classifier_priors_
 
+    def _calibrate(self, proba, codes, weights):
+        """Fit the calibration on held-out rows, whose probabilities are calibrated in place."""
+        known = np.isfinite(proba[:, 0])  # splits of the user's own need not hold out every row
+        with_bias = self.calibration == "bcts"
+        beta, self.class_bias_ = fit_scaling(
+            proba[known], codes[known], weights[known], with_bias=with_bias
+        )
+        self.temperature_ = 1.0 / beta
+        if beta < _LEAST_BETA:
+            return
+        self._scaling = beta, self.class_bias_
+        proba[known] = scaled_proba(proba[known], *self._scaling)
+        # The calibration holds for rows that the classifier has not seen.
+        self.classifier_priors_ = never_zero(
+            np.average(proba[known], axis=0, weights=weights[known])
+        )
+
+    def _class_proba(self, X):
+        """Return the classifier's probabilities, calibrated if that was asked for."""
+        proba = class_columns(self.estimator_, X, self.classes_)
+        return proba if self._scaling is None else scaled_proba(proba, *self._scaling)
+
     def _assumed_priors(self, X, weights):
-        """Return the mean probability of each class over the source rows, never quite 0."""
         proba = class_columns(self.estimator_, X, self.classes_)
         return never_zero(np.average(proba, axis=0, weights=weights))
 
@@ -395,12 +449,8 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
 
     def _from_confusion(self, proportions):
         """Return the target's class priors by inverting the confusion matrix of held-out rows."""
-        n_classes = len(self.classes_)
-        if self.method == "rlls":
-            radius = self.reg * rlls_radius(n_classes, self.n_held_out_)
-            ratio = rlls_ratio(self.confusion_, proportions, radius)
-        else:
-            ratio = bbse_ratio(self.confusion_, proportions)
+        n_classes, found = len(self.classes_), (self.confusion_, self.source_priors_)
+        priors = self._priors_from(*found, proportions, self.n_held_out_)
         if np.linalg.matrix_rank(self.confusion_, tol=SINGULAR) < n_classes:
             never = self.classes_[self.confusion_.sum(axis=1) == 0].tolist()
             warn_user(
@@ -410,7 +460,16 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
                 "Use a classifier that separates the classes better, or method='em'.",
                 DomainWarning,
             )
-        priors = ratio * self.source_priors_
+        return priors
+
+    def _priors_from(self, joint, source_priors, proportions, n_source):
+        """Return class priors from a confusion matrix and the proportions of predicted classes."""
+        if self.method == "rlls":
+            radius = self.reg * rlls_radius(len(proportions), n_source)
+            ratio = rlls_ratio(joint, proportions, radius)
+        else:
+            ratio = bbse_ratio(joint, proportions)
+        priors = ratio * source_priors
         return priors / priors.sum()
 
     def partial_fit(self, X, y=None, classes=None, *, sample_domain=None):
@@ -473,7 +532,8 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         return self
 
     def _take_batch(self, X):
-        proba = class_columns(self.estimator_, X, self.classes_)
+        self._evidence = None  # of all rows, which are not kept
+        proba = self._class_proba(X)
         kept = self.forgetting_factor * self.target_weight_
         past = (kept, self.target_statistic_) if kept else None
         self.target_weight_ = kept + len(proba)
@@ -509,6 +569,85 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
             predicted[test] = predicted_codes(inner, rows, self.classes_)
             proba[test] = class_columns(inner, rows, self.classes_)
         return predicted, proba
+
+    def _keep_evidence(self, data, codes, weights, held_out, on_target):
+        """Keep what the priors were estimated from, for their intervals."""
+        predicted = predicted_codes(self.estimator_, data.X_target, self.classes_)
+        source = None
+        if held_out is not None:
+            known = np.isfinite(held_out[1][:, 0])
+            source = (
+                held_out[0][known],
+                held_out[1][known],
+                codes[known],
+                weights[data.source][known],
+            )
+        self._evidence = source, (predicted, on_target, weights[data.target])
+
+    def prior_interval(self, level=0.95, *, n_bootstrap=200, random_state=None):
+        """Return intervals of the target's class priors, by resampling the rows.
+
+        Target rows, and the held-out source rows where they are used, are drawn anew with
+        replacement, and the priors are estimated from each draw. What the intervals say holds
+        under label shift only, and leaves out that another classifier would be learnt from other
+        source rows.
+
+        Parameters
+        ----------
+        level : float, default=0.95
+            Probability of an interval to hold the prior.
+        n_bootstrap : int, default=200
+            Number of draws. More: ends that vary less from call to call.
+        random_state : int, RandomState instance or None, default=None
+            Draws the rows.
+
+        Returns
+        -------
+        intervals : ndarray of shape (n_classes, 2)
+            Lower and upper end for each class: of the estimate before `strength` is applied, and
+            also where `check_fit` has not accepted it.
+
+        Raises
+        ------
+        ValueError
+            After a fit without target rows, and after ``partial_fit``, which keeps none.
+        """
+        check_is_fitted(self, "target_priors_")
+        level = check_real("level", level, low=0, high=1, closed="neither", hint="Write 0.95.")
+        n_bootstrap = check_integer("n_bootstrap", n_bootstrap, low=2)
+        if self._evidence is None:
+            raise ValueError(
+                "prior_interval needs the target rows of a fit, which are drawn anew; there are "
+                "none after a fit without sample_domain, or after partial_fit. Fit with all rows, "
+                "and pass sample_domain."
+            )
+        rng = check_random_state(random_state)
+        draws = [self._priors_of_draw(rng) for _ in range(n_bootstrap)]
+        tail = 0.5 * (1.0 - level)
+        return np.quantile(draws, [tail, 1.0 - tail], axis=0).T
+
+    def _priors_of_draw(self, rng):
+        source, (predicted, proba, weights) = self._evidence
+        # Multiplicities for weights: the rows are drawn, and keep their own weights.
+        weights = weights * rng.multinomial(len(weights), np.full(len(weights), 1 / len(weights)))
+        if self.method == "em":
+            priors, _ = em_priors(
+                proba,
+                self.classifier_priors_,
+                weights=weights,
+                max_iter=self.max_iter,
+                tol=self.tol,
+            )
+            return priors
+        guessed, _, codes, given = source
+        given = given * rng.multinomial(len(given), np.full(len(given), 1 / len(given)))
+        joint = joint_confusion(guessed, codes, given, len(self.classes_))
+        n_classes = len(self.classes_)
+        counts, seen = (
+            np.bincount(found, drawn, minlength=n_classes)
+            for found, drawn in ((codes, given), (predicted, weights))
+        )
+        return self._priors_from(joint, counts, seen / seen.sum(), len(codes))
 
     def predict_proba(self, X, *, sample_domain=None):
         """Return class probabilities, corrected for the target's class priors on target rows.
@@ -548,18 +687,21 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
 
     def _proba(self, data):
         proba = class_columns(self.estimator_, data.X, self.classes_)
-        corrected = corrected_proba(proba, self.prior_ratio_)
+        calibrated = proba if self._scaling is None else scaled_proba(proba, *self._scaling)
+        corrected = corrected_proba(calibrated, self.prior_ratio_)
         return np.where(data.ids[:, None] < 0, corrected, proba)
 
     @property
     def _order_dependent(self):
-        return self.check_fit or self.method != "em"  # random folds
+        # Random folds.
+        return self.check_fit or self.method != "em" or self.calibration is not None
 
     def _inner(self):
         return LogisticRegression(max_iter=1000) if self.estimator is None else self.estimator
 
     def _check_params(self, sample_weight):
         check_option("method", self.method, ("em", "bbse", "rlls"))
+        check_option("calibration", self.calibration, ("bcts", "temperature", None))
         check_bool("check_fit", self.check_fit, hint="False uses every estimate.")
         check_integer("max_iter", self.max_iter, low=1)
         hint = "0 leaves the source's priors, 1 takes the estimated ones."

@@ -1,8 +1,12 @@
 """Class proportions are found without labels, by three methods, and used to correct outputs."""
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
+from scipy.special import softmax
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -11,6 +15,7 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from skda import DomainWarning, LabelShiftClassifier, stack_domains
+from skda._numerics._calibration import fit_scaling, scaled_proba
 from skda.instance_based._class_priors import (
     bbse_ratio,
     corrected_proba,
@@ -161,16 +166,22 @@ def test_shares_of_five_classes(method):
     assert set(model.predict(Xt)) <= set(names)
 
 
-def test_confusion_needs_no_calibration():
+def test_em_needs_calibration_and_the_confusion_does_not():
     Xs, ys, Xt, yt = make_label_shift([0.5, 0.5], [0.9, 0.1], distance=1.0)
     X, y, d = stack_domains(np.hstack([Xs, Xs, Xs]), ys, np.hstack([Xt, Xt, Xt]))
     overconfident = GaussianNB()  # counts every feature three times
     errors = {}
     for method in METHODS:
-        model = LabelShiftClassifier(overconfident, method=method, random_state=0)
-        model.fit(X, y, sample_domain=d)
-        errors[method] = abs(model.target_priors_[0] - (yt == 0).mean())
-    assert errors["bbse"] < 0.03 and errors["rlls"] < 0.03 < errors["em"]
+        for calibration in (None, "temperature", "bcts"):
+            model = LabelShiftClassifier(
+                overconfident, method=method, calibration=calibration, random_state=0
+            )
+            model.fit(X, y, sample_domain=d)
+            errors[method, calibration] = abs(model.target_priors_[0] - (yt == 0).mean())
+    assert errors["em", None] > 0.03
+    del errors["em", None]
+    assert max(errors.values()) < 0.03
+    assert 2 < model.temperature_ < 4, "each feature counts three times"
 
 
 def test_a_class_absent_from_the_target_gets_no_share():
@@ -206,7 +217,7 @@ def test_strength_goes_from_the_source_shares_to_the_estimated_ones():
     Xs, ys, Xt, _ = make_label_shift([0.5, 0.5], [0.9, 0.1], n=500)
     X, y, d = stack_domains(Xs, ys, Xt)
     none, half, full = (
-        LabelShiftClassifier(strength=s).fit(X, y, sample_domain=d).target_priors_
+        LabelShiftClassifier(strength=s, random_state=0).fit(X, y, sample_domain=d).target_priors_
         for s in (0.0, 0.5, 1.0)
     )
     np.testing.assert_allclose(half, (none + full) / 2, rtol=1e-12)
@@ -241,9 +252,11 @@ def test_tensors_go_in_and_probabilities_come_back_as_tensors():
     torch = pytest.importorskip("torch")
     Xs, ys, Xt, _ = make_label_shift([0.5, 0.5], [0.8, 0.2], n=100)
     X, y, d = stack_domains(Xs, ys, Xt)
-    wanted = LabelShiftClassifier().fit(X, y, sample_domain=d).predict_proba(X)
+    wanted = LabelShiftClassifier(random_state=0).fit(X, y, sample_domain=d).predict_proba(X)
     rows = torch.asarray(X)
-    model = LabelShiftClassifier().fit(rows, torch.asarray(y), sample_domain=torch.asarray(d))
+    model = LabelShiftClassifier(random_state=0).fit(
+        rows, torch.asarray(y), sample_domain=torch.asarray(d)
+    )
     found = model.predict_proba(rows)
     assert isinstance(found, torch.Tensor)
     np.testing.assert_allclose(found.numpy(), wanted)
@@ -320,8 +333,9 @@ def test_sample_weight_counts_in_every_share(stacked):
     X, y, d = stacked
     weights = np.random.default_rng(0).integers(1, 4, size=len(y))
     rows = np.repeat(np.arange(len(y)), weights)
-    weighted = LabelShiftClassifier().fit(X, y, weights, sample_domain=d)
-    repeated = LabelShiftClassifier().fit(X[rows], y[rows], sample_domain=d[rows])
+    model = LabelShiftClassifier(calibration=None)  # whose folds would be others
+    weighted = clone(model).fit(X, y, weights, sample_domain=d)
+    repeated = clone(model).fit(X[rows], y[rows], sample_domain=d[rows])
     np.testing.assert_allclose(weighted.source_priors_, repeated.source_priors_)
     np.testing.assert_allclose(weighted.target_priors_, repeated.target_priors_, atol=1e-3)
     with pytest.raises(ValueError, match="all target rows"):
@@ -391,3 +405,75 @@ def test_the_distance_of_weighted_samples_is_scipy_s():
     wanted = ks_2samp(np.repeat(x, counts), y).statistic
     assert weighted_ks(x, y, counts, np.ones(55)) == pytest.approx(wanted)
     assert ks_limit(np.ones(100), np.ones(100)) == pytest.approx(1.358 * np.sqrt(0.02))
+
+
+def test_calibration_is_of_largest_likelihood():
+    rng = np.random.default_rng(0)
+    codes = rng.integers(3, size=300)
+    truth = softmax(2.0 * np.eye(3)[codes] + rng.normal(size=(300, 3)), axis=1)
+    weights = rng.random(300)
+    beta, bias = fit_scaling(truth, codes, weights, with_bias=True)
+    proba = scaled_proba(truth, beta, bias)
+    # First-order conditions: the mean probability of each class is its proportion, but for the
+    # small penalty, and the mean logarithm is that of the true classes.
+    wanted = np.bincount(codes, weights) / weights.sum()
+    np.testing.assert_allclose(np.average(proba, axis=0, weights=weights), wanted, atol=1e-4)
+    logs = np.log(truth)
+    found = np.average((proba * logs).sum(axis=1), weights=weights)
+    assert found == pytest.approx(
+        np.average(logs[np.arange(300), codes], weights=weights), abs=1e-4
+    )
+    beta, bias = fit_scaling(truth, codes, weights, with_bias=False)
+    assert not bias.any() and 0 < beta < 10
+
+
+@pytest.mark.parametrize("method", ["em", "bbse", "rlls"])
+def test_intervals_hold_the_priors(method):
+    Xs, ys, Xt, yt = make_label_shift([0.5, 0.5], [0.8, 0.2], n=300)
+    X, y, d = stack_domains(Xs, ys, Xt)
+    model = LabelShiftClassifier(method=method, random_state=0).fit(X, y, sample_domain=d)
+    low, high = model.prior_interval(0.9, n_bootstrap=60, random_state=0)[1]
+    assert low < model.target_priors_[1] < high < 0.5
+    assert low < (yt == 1).mean() < high
+    wider = model.prior_interval(0.99, n_bootstrap=60, random_state=0)[1]
+    assert wider[0] <= low and high <= wider[1]
+
+
+@pytest.mark.filterwarnings("ignore:.*fitted without sample_domain:skda.DomainWarning")
+def test_intervals_need_a_target_and_a_level(stacked):
+    X, y, d = stacked
+    with pytest.raises(ValueError, match="sample_domain"):
+        LabelShiftClassifier().fit(X[d >= 0], y[d >= 0]).prior_interval()
+    model = LabelShiftClassifier().fit(X, y, sample_domain=d)
+    with pytest.raises(ValueError, match="level"):
+        model.prior_interval(1.0)
+    with pytest.raises(ValueError, match="n_bootstrap"):
+        model.prior_interval(n_bootstrap=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["em", "bbse"])
+def test_intervals_hold_the_priors_as_often_as_they_say(method):
+    held = []
+    for seed in range(100):
+        Xs, ys, Xt, _ = make_label_shift([0.5, 0.5], [0.8, 0.2], n=300, seed=seed)
+        X, y, d = stack_domains(Xs, ys, Xt)
+        model = LabelShiftClassifier(method=method, random_state=0).fit(X, y, sample_domain=d)
+        low, high = model.prior_interval(0.9, n_bootstrap=100, random_state=0)[1]
+        held.append(low <= 0.2 <= high)
+    # Two standard errors of 100 draws, and the little that the classifier itself varies.
+    assert np.mean(held) > 0.82
+
+
+@pytest.mark.slow
+def test_pure_label_shift_is_hardly_ever_refused():
+    refused = 0
+    for seed in range(100):
+        target = np.random.default_rng(seed).dirichlet(np.ones(3))
+        Xs, ys, Xt, _ = make_label_shift([0.3, 0.3, 0.4], target, n=200, seed=seed)
+        X, y, d = stack_domains(Xs, ys, Xt)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            LabelShiftClassifier(random_state=0).fit(X, y, sample_domain=d)
+        refused += any("do not explain" in str(warning.message) for warning in caught)
+    assert refused <= 5

@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks._data import DEFAULT
 from benchmarks.tasks import heart_disease, mushrooms
-from skda import LabelShiftClassifier
+from skda import DomainWarning, LabelShiftClassifier
 
 
 def load(module, pair):
@@ -31,3 +31,14 @@ def test_class_share_of_another_hospital_is_found():
     model = LabelShiftClassifier().fit(X, np.where(target, -1, y), sample_domain=d)
     assert model.target_priors_[1] == pytest.approx(y[target].mean(), abs=0.03)
     assert model.score(X[target], y[target]) > model.estimator_.score(X[target], y[target])
+
+
+def test_priors_that_would_make_everyone_healthy_are_refused():
+    X, y, d = load(heart_disease, "VA>Hung")
+    X, target = heart_disease.prepared(X, d), d < 0
+    with pytest.warns(DomainWarning, match="do not explain the target"):
+        model = LabelShiftClassifier(random_state=0).fit(X, y, sample_domain=d)
+    assert model.score(X[target], y[target]) == model.estimator_.score(X[target], y[target])
+    with pytest.warns(DomainWarning, match="no rows of the classes"):
+        believed = LabelShiftClassifier(check_fit=False, random_state=0).fit(X, y, sample_domain=d)
+    assert believed.score(X[target], y[target]) < model.score(X[target], y[target]) - 0.1
