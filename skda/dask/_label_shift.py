@@ -46,12 +46,16 @@ def fit_label_shift(model, table):
     # Without a target nothing is corrected.
     model.prior_ratio_, model.n_iter_ = np.ones(len(class_rows)), 1
     model.target_weight_, model.target_statistic_ = 0.0, model.source_priors_
+    model._scaling, model._evidence = None, None
+    frozen, held_out = isinstance(model._inner(), FrozenEstimator), None
+    if (ids < 0).any() and model._order_dependent:
+        held_out = _held_out(model, X, y, frozen)
     blocks = _Blocks(model, table)
     sums = blocks.total(_evidence)
-    model.classifier_priors_ = never_zero(sums["source"].value / n_source)
+    _assume_priors(model, sums, n_source, frozen)
     if "target" in sums:
-        frozen = isinstance(model._inner(), FrozenEstimator)
-        _correct(model, blocks, sums, class_rows, None if frozen else (X, y))
+        uncalibrated = never_zero(sums["source"].value / n_source)
+        _correct(model, blocks, sums, class_rows, None if frozen else held_out, uncalibrated)
     method = "rows" if len(y) == n_source else "sample"
     reason = "its classifier is fitted in memory; all rows count in the priors"
     return FitReport(method, int(n_source), len(y), reason)
@@ -77,17 +81,27 @@ def _labeled_sample(model, table):
     return X, y, np.array([by_label[c] for c in model.classes_.tolist()], dtype=float)
 
 
-def _correct(model, blocks, sums, class_rows, held_in):
+def _assume_priors(model, sums, n_source, frozen):
+    """Set the priors that the classifier's probabilities, calibrated or not, go with."""
+    if model._scaling is None:
+        model.classifier_priors_ = never_zero(sums["source"].value / n_source)
+    elif frozen:
+        # Calibrated on a sample, which has no other rows than those that count here.
+        model.classifier_priors_ = never_zero(sums["scaled"].value / n_source)
+
+
+def _correct(model, blocks, sums, class_rows, held_out, uncalibrated):
     """Estimate the target's priors, and use them if they explain the target.
 
-    ``held_in`` is what the classifier was fitted on, None if that was none of the table.
+    ``held_out`` is what :func:`_held_out` found, None if no row of the table was fitted on;
+    ``uncalibrated`` are the priors that the classifier assumes as it is.
     """
     model.target_weight_ = n_target = sums["target"].value
     # A classifier from elsewhere has seen no row of the table, so all source rows are held out.
-    if held_in is None:
+    if held_out is None:
         joint, by_class, known = sums["joint"].value, sums["by_class"].value, class_rows
-    elif model.check_fit or model.method != "em":
-        joint, by_class, known = _held_out(model, *held_in)
+    else:
+        joint, by_class, known = held_out
     if model.method == "em":
         how = {"max_iter": model.max_iter, "tol": model.tol}
         how["start"] = model.classifier_priors_
@@ -103,15 +117,26 @@ def _correct(model, blocks, sums, class_rows, held_in):
         size = (known @ weights) ** 2 / (known @ weights**2)
         gap = _largest_gap(np.tensordot(weights, by_class, 1), sums["on_target"].value)
         if not model._explains_the_target(gap, ks_limit_of_sizes(size, n_target)):
+            # As in memory: how far a calibration holds on this target nobody knows.
+            model._scaling, model.classifier_priors_ = None, uncalibrated
             return
     model._warn_of_absent_classes(priors, n_target)
     model._use(priors)
 
 
-def _held_out(model, X, y):
-    """Return what `_evidence` does of source rows, for classifiers that did not see them."""
+def _held_out(model, X, y, frozen):
+    """Return what `_evidence` does of source rows, for classifiers that did not see them.
+
+    The classifier is calibrated on them, if it is to be.
+    """
     codes = np.searchsorted(model.classes_, y)
-    predicted, proba = model._held_out(X, y, codes, None)
+    if frozen:  # it has seen none of them
+        predicted = predicted_codes(model.estimator_, X, model.classes_)
+        proba = class_columns(model.estimator_, X, model.classes_)
+    else:
+        predicted, proba = model._held_out(X, y, codes, None)
+    if model.calibration is not None and model.strength > 0:
+        model._calibrate(proba, codes, np.ones(len(codes)))
     known = predicted >= 0  # splits of the user's own need not hold out every row
     codes, n_classes = codes[known], len(model.classes_)
     joint = joint_confusion(predicted[known], codes, np.ones(len(codes)), n_classes) * len(codes)
@@ -125,6 +150,7 @@ def _evidence(model, X, y, sample_domain):
     classes, sums = model.classes_, {}
     n_classes = len(classes)
     proba = class_columns(model.estimator_, X, classes)
+    scaled = model._class_proba(X)
     predicted = predicted_codes(model.estimator_, X, classes)
     source, target = ids >= 0, ids < 0
     if source.any():
@@ -133,12 +159,13 @@ def _evidence(model, X, y, sample_domain):
         joint = joint_confusion(predicted[source], codes, ones, n_classes) * len(codes)
         sums["source"] = Added(proba[source].sum(axis=0))
         sums["joint"] = Added(joint)
-        sums["by_class"] = Added(_histograms_by_class(proba[source], codes))
+        sums["scaled"] = Added(scaled[source].sum(axis=0))
+        sums["by_class"] = Added(_histograms_by_class(scaled[source], codes))
     if target.any():
         sums["target"] = Added(float(target.sum()))
         counts = np.bincount(predicted[target], minlength=n_classes)
         sums["predicted"] = Added(counts.astype(float))
-        sums["on_target"] = Added(_histograms(proba[target]))
+        sums["on_target"] = Added(_histograms(scaled[target]))
     return sums
 
 
@@ -194,7 +221,7 @@ def _on_target(model, X, sample_domain):
     rows = np.flatnonzero(block_ids(sample_domain, n_rows(X)) < 0)
     if not len(rows):
         return np.zeros((0, len(model.classes_)))
-    return class_columns(model.estimator_, take_rows(X, rows), model.classes_)
+    return model._class_proba(take_rows(X, rows))
 
 
 def _sum_corrected(ratio, proba):

@@ -124,7 +124,8 @@ def test_domains_apart_are_warned_of_as_in_memory(table):
 
 @pytest.mark.parametrize("method", ["em", "bbse", "rlls"])
 @pytest.mark.parametrize("frozen", [True, False])
-def test_priors_of_label_shift_are_those_in_memory(table, method, frozen):
+@pytest.mark.parametrize("calibration", [None, "bcts"])
+def test_priors_of_label_shift_are_those_in_memory(table, method, frozen, calibration):
     X, y, ids = table
     inner = LogisticRegression().fit(X[:150], y[:150])
     model = LabelShiftClassifier(
@@ -132,7 +133,7 @@ def test_priors_of_label_shift_are_those_in_memory(table, method, frozen):
         method=method,
         check_fit=False,
         random_state=0,
-        calibration=None,
+        calibration=calibration,
     )
     expected = model.fit(X, y, sample_domain=ids).predict_proba(X)
     blocks = in_blocks(table)
@@ -147,13 +148,13 @@ def test_priors_of_label_shift_are_those_in_memory(table, method, frozen):
 def test_label_shift_judges_its_fit_by_histograms(table):
     X, y, ids = table
     inner = FrozenEstimator(LogisticRegression().fit(X, y))
-    model = LabelShiftClassifier(inner, calibration=None).fit(X, y, sample_domain=ids)
-    fitted = skda.dask.fit(LabelShiftClassifier(inner, calibration=None), *in_blocks(table))
+    model = LabelShiftClassifier(inner).fit(X, y, sample_domain=ids)
+    fitted = skda.dask.fit(LabelShiftClassifier(inner), *in_blocks(table))
     assert fitted.fit_gap_ == pytest.approx(model.fit_gap_, abs=0.02)
     assert fitted.fit_limit_ == pytest.approx(model.fit_limit_, rel=1e-6)
     X = X - 20.0 * (ids < 0)[:, None]
     with pytest.warns(DomainWarning, match="do not explain the target"):
-        skda.dask.fit(LabelShiftClassifier(inner, calibration=None), *in_blocks((X, y, ids)))
+        skda.dask.fit(LabelShiftClassifier(inner), *in_blocks((X, y, ids)))
 
 
 @pytest.mark.parametrize("solver", ["nystroem", "fourier"])
