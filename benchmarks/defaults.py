@@ -75,6 +75,8 @@ LEFT_OUT = {
     "ImportanceWeightedEstimator": "it is measured around every weighter",
     "AugmentedEstimator": "it has no default: the user says what varies between domains",
     **dict.fromkeys(_AUGMENTERS, "it changes rows for AugmentedEstimator"),
+    "ViewFusionClassifier": "it has no default views; see heart-views",
+    "ViewFusionRegressor": "it has no default views; see heart-views",
     "AttributeZeroShotClassifier": "it needs attributes of the classes, which no data set has",
 }
 FEW_PER_CLASS, FEW_ROWS = 10, 40  # labeled target rows of a classification and of a regression
