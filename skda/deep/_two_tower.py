@@ -69,7 +69,7 @@ class TwoTowerClassifier(DeepClassifier):
     lr_schedule : {"anneal", "cosine", "constant"}, default="anneal"
         Course of the learning rate with the progress p of the training from 0 to 1: "anneal" falls
         as (1 + 10 p)^-0.75, to a sixth; "cosine" falls to 0. A schedule of skorch among the
-        `callbacks` takes its place.
+        `callbacks` takes its place. A second stage has a constant rate.
     max_epochs : int, default=None
         Passes through the larger domain; through the source where no target row is trained on. None
         takes 50, and more where that is less than `min_steps`.
@@ -94,9 +94,9 @@ class TwoTowerClassifier(DeepClassifier):
         weights and losses stay in single precision.
     early_stopping : {None, "source", "target"}, default=None
         Criterion on held-out rows after which training stops and the best epoch is restored.
-        "source": the supervised loss on source rows. "target": confident and diverse predictions
-        on target rows, that is the mean entropy of the predictions minus the entropy of the mean
-        prediction. It needs no label.
+        "source": the supervised loss on source rows. "target" (classifiers): confident and diverse
+        predictions on target rows, that is the mean entropy of the predictions minus the entropy of
+        the mean prediction. It needs no label.
     validation_fraction : float, default=0.1
         Fraction of the rows of each domain that early stopping holds out.
     patience : int, default=10
@@ -359,7 +359,7 @@ class TwoTowerClassifier(DeepClassifier):
         own[self.views_[view]] = True
         known = ~missing_entries(data.X)[:, own].all(axis=1)
         # The joint embedding of rows that have this view only.
-        hidden = xp.where(data.backend.asarray(own)[None, :], data.X, xp.nan)
+        hidden = xp.where(data.backend.asarray(own)[None, :], data.X, float("nan"))
         _, joint = self._outputs_of(replace(data, X=hidden))
         return to_numpy(joint), known
 

@@ -69,15 +69,18 @@ def sections(estimator):
 # episodes or on a graph is trained in another way.
 EPISODES = {"PrototypicalNetworkClassifier", "RelationNetworkClassifier"}
 OTHER_TRAINING = EPISODES | {"GraphConvolutionClassifier"}
+TOWERS = {"TwoTowerClassifier"}  # several networks, and a loss of pairs of views
 OWN_WORDS = {
-    "module": {"AdaBNClassifier", "AdaBNRegressor", "MCDClassifier"} | EPISODES,
+    "module": {"AdaBNClassifier", "AdaBNRegressor", "MCDClassifier"} | EPISODES | TOWERS,
+    "batch_size": TOWERS,
+    "temperature": TOWERS,
     "batch_norm": EPISODES,
     "target_module_": EPISODES,
     "classes_": EPISODES,
     "random_state": OTHER_TRAINING,
     "history_": OTHER_TRAINING,
     "n_iter_": OTHER_TRAINING,
-    "alignment_weight": {"GraphConvolutionClassifier"},
+    "alignment_weight": {"GraphConvolutionClassifier"} | TOWERS,
     "**net_params": OTHER_TRAINING | {"MultiTaskNetClassifier", "MultiTaskNetRegressor"},
     "n_neighbors": {"GraphConvolutionClassifier"},
 }
@@ -165,8 +168,10 @@ BAD = [
     ("alignment", ["coral", True, []]),
     ("max_iter", [0, None, 1.5]),
     ("task_weighting", ["noise", None]),
+    ("n_components", [0, 2.5, "8"]),
+    ("view_dropout", [-0.1, 1.0, None]),
 ]
-NOT_HERE = {"module", "source_model", "device", "random_state"}  # checked where they are used
+NOT_HERE = {"module", "source_model", "device", "random_state", "views"}  # checked where they are used
 
 
 def test_every_parameter_has_bad_values_here():
