@@ -17,6 +17,7 @@ TOOLS = (
     "model_based",
     "multi_task",
     "nets",
+    "performance",
     "report",
     "scale",
     "selection",

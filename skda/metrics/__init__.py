@@ -7,10 +7,12 @@ from ._distances import (
     sliced_wasserstein_distance,
     wasserstein_distance,
 )
+from ._estimate_performance import estimate_performance
 from ._information import InformationMaximizationScorer, PredictionEntropyScorer
 from ._labeled import LabeledTargetScorer, SourceScorer
 from ._mixval import MixValScorer
 from ._mmd import mmd, mmd_test
+from ._performance_result import PerformanceEstimate, PerformanceVerdict
 from ._rank_sources import rank_sources
 from ._structure import (
     BatchNuclearNormScorer,
@@ -31,12 +33,15 @@ __all__ = [
     "InformationMaximizationScorer",
     "LabeledTargetScorer",
     "MixValScorer",
+    "PerformanceEstimate",
+    "PerformanceVerdict",
     "PredictionEntropyScorer",
     "SoftNeighborhoodDensityScorer",
     "SourceScorer",
     "classifier_two_sample_test",
     "coral_distance",
     "energy_distance",
+    "estimate_performance",
     "h_score",
     "leep",
     "logme",

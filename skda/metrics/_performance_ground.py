@@ -1,0 +1,87 @@
+"""Weights for each kind of shift, whether they hold, and the estimates that follow."""
+
+import numpy as np
+
+from ._performance_evidence import balance_of, comparable_features, smooth_weights
+from ._performance_methods import (
+    expected_estimate,
+    loss_estimate,
+    posteriors_of,
+    predicted_losses,
+    prior_weights,
+    threshold_estimate,
+    weighted_estimate,
+)
+from ._performance_values import value_of
+
+
+class Ground:
+    """Weights for each kind of shift, whether they hold, and the estimates that follow."""
+
+    def __init__(self, outputs, metric, given_weights, rng):
+        self.outputs, self.metric, self.rng = outputs, metric, rng
+        source = outputs.source
+        self.evidence = {
+            "n_source": len(source.true),
+            "n_target": len(outputs.target.true),
+            "n_labeled": len(outputs.labeled),
+        }
+        self.posteriors = None
+        self.weights = {"none": np.ones(len(source.true))}
+        if outputs.classes is not None:
+            self.posteriors = posteriors_of(outputs)
+            self.weights["label"], priors = prior_weights(outputs, self.posteriors[1])
+            self.evidence["target_priors"] = priors.tolist()
+        features = comparable_features(*_numbers(outputs))
+        if given_weights is None:
+            given_weights = smooth_weights(*features, rng)
+        self.weights["covariate"] = given_weights
+        self.balance = {
+            kind: balance_of(*features, weights, rng) for kind, weights in self.weights.items()
+        }
+        self.evidence["balance"] = {
+            kind: {**found._asdict(), "holds": bool(found.holds)}
+            for kind, found in self.balance.items()
+        }
+
+    @property
+    def assumption(self):
+        """The first assumption that holds, the simplest first; "unknown" if none does."""
+        return next((kind for kind, found in self.balance.items() if found.holds), "unknown")
+
+    def estimate(self, method, outputs=None, rows=slice(None)):
+        """Return the value by one method, of all rows or of a bootstrap sample of them."""
+        outputs = self.outputs if outputs is None else outputs
+        covariate = self.weights["covariate"][rows]
+        if method == "source":
+            return value_of(self.metric, outputs.source, outputs.n_classes)
+        if method == "weighted":
+            return weighted_estimate(outputs, self.metric, covariate)
+        if method == "dle":
+            return loss_estimate(self.metric, self.losses[1])
+        weights = covariate if method == "pape" else None
+        source, target = posteriors_of(outputs, weights)
+        if method == "atc":
+            return threshold_estimate(outputs, source, target)
+        if method == "label_shift":
+            return weighted_estimate(outputs, self.metric, prior_weights(outputs, target)[0])
+        return expected_estimate(outputs, self.metric, target)
+
+    @property
+    def losses(self):
+        """Predicted losses of source and target rows, learnt once."""
+        if not hasattr(self, "_losses"):
+            weights = self.weights["covariate"]
+            self._losses = predicted_losses(self.outputs, self.metric, weights, self.rng)
+        return self._losses
+
+
+def _numbers(outputs):
+    """Return features as numbers; of rows that are none, what the model says of them."""
+    if outputs.X_source is not None:
+        return outputs.X_source, outputs.X_target
+    said = [
+        rows.predicted[:, None] if rows.proba is None else rows.proba
+        for rows in (outputs.source, outputs.target)
+    ]
+    return tuple(np.asarray(of, dtype=float) for of in said)
