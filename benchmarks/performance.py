@@ -18,6 +18,7 @@ import json
 import sys
 import time
 import warnings
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -106,8 +107,7 @@ def pair_row(pair, options, seed):
     model = clone(MODELS["linear"]) if classes else make_pipeline(StandardScaler(), Ridge())
     model.fit(X[source], y[source])
     metric = "accuracy" if classes else "mae"
-    candidates = _consensus(X, y, ids) if classes else None
-    found = found_in(model, X, y, ids, candidates=candidates, seed=seed)
+    found = found_in(model, X, y, ids, seed=seed)
     predicted = model.predict(X[~source])
     rows = values.Rows(y[~source], predicted, None, np.ones((~source).sum()))
     truth = values.value_of(metric, rows, 0)
@@ -118,8 +118,12 @@ def pair_row(pair, options, seed):
     estimates = {name: ground.estimate(name) for name in METHODS[pair.kind]}
     # An error of accuracy is a part of 1; one of a regression, of the spread of its values.
     scale = 1.0 if classes else float(y[~source].std())
-    if candidates is not None:
+    if classes:
         estimates["agreement"] = found.evidence["agreement"]
+    if classes and options.consensus:
+        given = found_in(model, X, y, ids, candidates=_consensus(X, y, ids), seed=seed)
+        estimates["consensus"] = given.evidence["agreement"]
+        estimates["auto, consensus"] = given.value
     estimates["auto"] = found.value
     covered = {m: _coverage(metric, rows, y, truth, m, seed) for m in LABELS}
     return {
@@ -130,9 +134,7 @@ def pair_row(pair, options, seed):
         "estimates": {name: value / scale for name, value in estimates.items()},
         "known": found.verdict.known,
         "assumption": found.verdict.assumption,
-        "reverse": getattr(candidates, "reverse_ratio_", None),
         "auc": found.evidence["balance"]["none"]["auc"],
-        "auc_covariate": found.evidence["balance"]["covariate"]["auc"],
         "covered": covered,
     }
 
@@ -182,7 +184,9 @@ def family_table(rows):
         own = [row for row in rows if row["kind"] == kind]
         if not own:
             continue
-        names = [*names, *(["agreement"] if kind == CLASSIFICATION else []), "auto"]
+        names = [*names, "auto"]
+        if kind == CLASSIFICATION:
+            names[-1:] = ["agreement", *_given(own), "auto"]
         errors = {
             family[0]: [np.mean([_error(row, name) for row in some]) for name in names]
             for family, some in _grouped(own, "family")
@@ -208,6 +212,11 @@ def coverage_table(rows):
     return table(["", "labels", "held, %", "worst pair"], body)
 
 
+def _given(rows):
+    """Estimates that a consensus takes part in, of runs with one."""
+    return [name for name in ("consensus", "auto, consensus") if name in rows[0]["estimates"]]
+
+
 def _error(row, name):
     return abs(row["estimates"][name] - row["truth"])
 
@@ -222,7 +231,7 @@ def _grouped(rows, *keys):
 def left_out(rows, most=4):
     """Mean error of the best mean of several methods, chosen on the other families each time."""
     rows = [row for row in rows if row["kind"] == CLASSIFICATION]
-    names = [*METHODS[CLASSIFICATION], "agreement"]
+    names = [*METHODS[CLASSIFICATION], "agreement", *_given(rows)]
     sets = [s for n in range(1, most + 1) for s in itertools.combinations(names, n)]
     families = sorted({row["family"] for row in rows})
     errors = np.array(
@@ -260,6 +269,8 @@ def main(argv=None):
     )
     parser.add_argument("--families", help="only these data sets, A,B; 'simulated' for shifts")
     parser.add_argument("--seeds", type=int, default=1, help="draws of rows of each pair")
+    parser.add_argument("--pairs", type=int, help="most pairs of each data set")
+    parser.add_argument("--consensus", action="store_true", help="its candidates as well (slow)")
     parser.add_argument("--draws", type=int, default=10, help="draws of each simulated shift")
     parser.add_argument("--rows", type=int, default=300, help="most rows of source and of target")
     parser.add_argument("--data", type=Path, default=DEFAULT, help="folder of the data sets")
@@ -281,8 +292,12 @@ def main(argv=None):
             if not families or "simulated" in families
         ]
         run["performance_rows"] = []
+        seen = Counter()
         for pair in find_pairs(options.data):
             if families and pair.family not in families:
+                continue
+            seen[pair.family, pair.kind] += 1
+            if options.pairs and seen[pair.family, pair.kind] > options.pairs:
                 continue
             for seed in range(options.seeds):
                 start = time.perf_counter()
@@ -290,6 +305,8 @@ def main(argv=None):
                 run["performance_rows"].append(row)
                 shown = {name: round(value, 2) for name, value in row["estimates"].items()}
                 seconds = time.perf_counter() - start
+                if options.json:
+                    options.json.write_text(json.dumps(run, indent=1))
                 print(pair.key, round(row["truth"], 2), shown, f"{seconds:.0f} s", file=sys.stderr)
     if options.json:
         options.json.write_text(json.dumps(run, indent=1))

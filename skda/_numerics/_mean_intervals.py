@@ -8,16 +8,23 @@ References
    J. R. Stat. Soc. B 86, 2024. doi:10.1093/jrsssb/qkad009
 .. [3] Newcombe, R. "Confidence intervals for an effect size measure based on the Mann-Whitney
    statistic. Part 2." Statistics in Medicine 25, 2006. doi:10.1002/sim.2324
+.. [4] Hoeffding, W. "Probability inequalities for sums of bounded random variables." JASA 58, 1963.
+   Section 5. doi:10.1080/01621459.1963.10500830
 """
 
 import numpy as np
 from scipy.optimize import brentq
+from scipy.special import rel_entr
 from scipy.stats import beta, norm
 
 # Means that are tried: limits are exact to a thousandth of the range, and rounded outwards.
 _N_MEANS = 1001
 # Largest part of what could be lost in one step that a step risks ([2]_ recommends 1/2 or 3/4).
 _LARGEST_STEP = 0.5
+# Of a class, below which limits of an area by its standard error hold too seldom: at 2 rows against
+# 8 in 75 % of draws, where 90 % were asked for.
+_FEW_ROWS = 10
+_TINY = 1e-12  # from the ends, where a divergence is infinite
 # What the running mean and variance of [2]_ begin with, as if one such value had been seen.
 _FIRST_MEAN, _FIRST_VARIANCE = 0.5, 0.25
 
@@ -83,16 +90,21 @@ def betting_interval(values, *, confidence, low=0.0, high=1.0):
     log_down = np.cumsum(np.log1p(-down * difference), axis=0)
     refuted = (np.logaddexp(log_up, log_down) - np.log(2)).max(axis=0) >= np.log(1 / alpha)
     kept = np.flatnonzero(~refuted)
+    if not len(kept):
+        # So it is with probability alpha at most, as of values that are sorted.
+        return (float(low + (high - low) * x.mean()),) * 2
     # Between the last mean that is refuted and the first that is not: one step further out.
     first, last = max(kept[0] - 1, 0), min(kept[-1] + 1, _N_MEANS - 1)
     return tuple(float(low + (high - low) * means[i]) for i in (first, last))
 
 
 def auc_interval(auc, n_positive, n_negative, *, confidence):
-    """Return limits of an area under the ROC curve (method 5 of [3]_).
+    """Return limits of an area under the ROC curve.
 
-    The areas whose own standard error, by Hanley and McNeil's formula, puts them just so far from
-    the one that was found; unlike symmetric limits they hold for few rows and near 1.
+    With ten rows of each class, the areas whose own standard error, by Hanley and McNeil's formula,
+    puts them just so far from the one that was found (method 5 of [3]_), which hold near 1 too.
+    With fewer, Chernoff's bound for as many independent pairs as the rarer class has rows, which
+    holds for every U-statistic [4]_.
 
     Parameters
     ----------
@@ -108,6 +120,8 @@ def auc_interval(auc, n_positive, n_negative, *, confidence):
     low, high : float
         Limits in [0, 1].
     """
+    if min(n_positive, n_negative) < _FEW_ROWS:
+        return _chernoff_interval(auc, min(n_positive, n_negative), confidence)
     z = norm.isf((1 - confidence) / 2)
     middle = (n_positive + n_negative) / 2 - 1
 
@@ -117,6 +131,21 @@ def auc_interval(auc, n_positive, n_negative, *, confidence):
 
     low = brentq(lambda area: area + z * error(area) - auc, 0, auc) if auc > 0 else 0.0
     high = brentq(lambda area: area - z * error(area) - auc, auc, 1) if auc < 1 else 1.0
+    return float(low), float(high)
+
+
+def _chernoff_interval(mean, n_pairs, confidence):
+    """Return the means that n independent values in [0, 1] of this mean do not refute."""
+    largest = np.log(2 / (1 - confidence)) / n_pairs
+
+    def excess(other):
+        divergence = rel_entr(mean, other) + rel_entr(1 - mean, 1 - other)
+        return divergence - largest
+
+    # Of few pairs and an area near an end, not even the end itself may be refuted.
+    low = brentq(excess, _TINY, mean) if mean > _TINY and excess(_TINY) > 0 else 0.0
+    end = 1 - _TINY
+    high = brentq(excess, mean, end) if mean < end and excess(end) > 0 else 1.0
     return float(low), float(high)
 
 

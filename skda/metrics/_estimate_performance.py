@@ -104,7 +104,8 @@ def estimate_performance(
     candidates : dict or list of fitted classifiers, or object with ``estimators_``, default=None
         Other models of the same task, such as a :class:`~skda.ConsensusClassifier`. The probability
         that they give on average to the predicted classes goes into the evidence, and into the
-        value where nothing is known.
+        value where nothing is known. None: three simple ones, on features that are standardized,
+        ranked or decorrelated within each domain.
     queried : QueriedRows, default=None
         What :func:`~skda.model_selection.query_rows` returned with ``goal="measure"``, if the
         labeled target rows were drawn so: each counts by its probability. None: all rows were as
@@ -196,14 +197,20 @@ def estimate_performance(
     metric = _metric_for(data, metric, method)
     outputs = outputs_of(data, cv=cv, random_state=rng)
     _check_probabilities(outputs, metric, data)
-    ground = Ground(outputs, metric, _weighter_weights(weighter, data), rng)
     members = _members(candidates, data, outputs)
-    if members is not None:
-        ground.evidence["agreement"] = expected_estimate(outputs, metric, members)
-    if method in _WITH_LABELS or (method == "auto" and len(outputs.labeled)):
-        _check_labels(outputs, metric, method)
+    with_labels = method in _WITH_LABELS or (method == "auto" and len(outputs.labeled) > 0)
+    weights = None
+    if with_labels:
+        _check_labels(outputs, method)
+        weights = _draw_weights(queried, metric, data, outputs.labeled)
+    ground = Ground(outputs, metric, _weighter_weights(weighter, data), rng)
+    if with_labels:
         how = "joined" if method == "joined" else "labels"
-        return _with_labels(ground, how, queried, data, level)
+        return _with_labels(ground, how, weights, level)
+    if outputs.n_classes:
+        if members is None:
+            members = ground.own_candidates()
+        ground.evidence["agreement"] = expected_estimate(outputs, metric, members)
     return _without_labels(ground, method, level, n_bootstrap, rng)
 
 
@@ -246,7 +253,7 @@ def _check_probabilities(outputs, metric, data):
         )
 
 
-def _check_labels(outputs, metric, method):
+def _check_labels(outputs, method):
     if not len(outputs.labeled):
         raise ValueError(
             f"method={method!r} needs labeled target rows; all labels of target rows are missing. "
@@ -287,7 +294,7 @@ def _members(candidates, data, outputs):
 
 def _without_labels(ground, method, level, n_bootstrap, rng):
     """Return the estimate that needs no label of the target."""
-    held = ground.assumption
+    held = _assumption_for(ground, method)
     if method == "auto" and held == "unknown":
         return _guess(ground, level)
     if method == "auto":
@@ -296,33 +303,42 @@ def _without_labels(ground, method, level, n_bootstrap, rng):
             method = "weighted"
     value = ground.estimate(method)
     ground.evidence["estimates"] = {method: value}
-    stands_on = _STANDS_ON[method]
-    known = held == "none" or ground.balance[stands_on].holds
-    if not known:
+    if held == "unknown":
         return _refusal(ground, value, method, level)
     interval = _bootstrap_interval(ground, method, value, level, n_bootstrap, rng)
-    # Of assumptions that hold the first is the simplest: without a shift all methods are right.
-    assumption = "none" if held == "none" else stands_on
-    auc = ground.balance[assumption].auc
+    auc = ground.balance(held).auc
     text = (
-        f"stands on the assumption {_IN_WORDS[assumption]}, which the features do not refute "
+        f"stands on the assumption {_IN_WORDS[held]}, which the features do not refute "
         f"(area under the curve {auc:.2f} between the domains so weighted)."
     )
-    verdict = PerformanceVerdict(True, assumption, text)
+    verdict = PerformanceVerdict(True, held, text)
     evidence = ground.evidence
     return PerformanceEstimate(value, interval, verdict, evidence, method, ground.metric, level)
 
 
+def _assumption_for(ground, method):
+    """Return the first assumption that holds, of those that the method can stand on."""
+    if method == "auto":
+        return ground.assumption()
+    # Without a shift every method is right.
+    kinds = dict.fromkeys(("none", _STANDS_ON[method]))
+    return next((kind for kind in kinds if ground.balance(kind).holds), "unknown")
+
+
 def _guess(ground, level):
-    """Return the mean of several estimates where no assumption holds, as measured to be closest."""
+    """Return what was measured to be closest where no assumption holds.
+
+    Halfway between what other models of the task lead to expect and the worst of all estimates.
+    """
+    metric = ground.metric
     if not ground.outputs.n_classes:
         return _refusal(ground, ground.estimate("dle"), "dle", level)
-    methods = ["pape", "label_shift"] if ground.outputs.target.proba is not None else ["weighted"]
-    values = {method: ground.estimate(method) for method in methods}
-    if "agreement" in ground.evidence:
-        values["agreement"] = ground.evidence["agreement"]
+    values = {"agreement": ground.evidence["agreement"], "cbpe": ground.estimate("cbpe")}
+    if metric == "accuracy":
+        values["atc"] = ground.estimate("atc")
     ground.evidence["estimates"] = values
-    return _refusal(ground, float(np.nanmean(list(values.values()))), "guess", level)
+    worst = max(values.values()) if metric == "log_loss" else min(values.values())
+    return _refusal(ground, (values["agreement"] + worst) / 2, "guess", level)
 
 
 def _refusal(ground, value, method, level):
@@ -368,12 +384,11 @@ def _loss_interval(ground, level):
 # With labels
 
 
-def _with_labels(ground, method, queried, data, level):
+def _with_labels(ground, method, weights, level):
     """Return the estimate from labeled target rows, alone or joined with predicted losses."""
     outputs, metric = ground.outputs, ground.metric
     at = outputs.labeled
     rows = outputs.target.take(at)
-    weights = _draw_weights(queried, data, at)
     text = f"stands on {len(at)} labeled target rows and on no assumption on the shift."
     if method == "labels" and weights is None:
         value = value_of(metric, rows, outputs.n_classes)
@@ -396,11 +411,6 @@ def _bound(outputs, metric):
 def _mean_with_labels(ground, method, weights, level):
     """Return value and limits of a mean of losses, by betting on what predictions are off."""
     outputs, metric = ground.outputs, ground.metric
-    if metric not in _MEANS:
-        raise ValueError(
-            f"queried needs a metric that is a mean over rows, one of {list(_MEANS)}; got "
-            f"{metric!r}."
-        )
     at = outputs.labeled
     losses = row_losses(metric, outputs.target.take(at))
     predicted, factor = np.zeros(len(outputs.target.true)), 0.0
@@ -450,10 +460,15 @@ def _expected_losses(metric, rows, posterior):
     return (row_losses(metric, soft) * soft.weights).reshape(n, n_classes).sum(axis=1)
 
 
-def _draw_weights(queried, data, labeled):
+def _draw_weights(queried, metric, data, labeled):
     """Return the weight of each labeled row from the probability with which it was queried."""
     if queried is None:
         return None
+    if metric not in _MEANS:
+        raise ValueError(
+            f"queried needs a metric that is a mean over rows, one of {list(_MEANS)}; got "
+            f"{metric!r}."
+        )
     probabilities = getattr(queried, "probabilities", None)
     if probabilities is None:
         raise ValueError(

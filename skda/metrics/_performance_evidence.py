@@ -24,7 +24,7 @@ _MAX_LOG_ODDS = 30.0
 # them are some two hundred, and each tree of the check looks at all of them.
 _MOST_FEATURES = 20
 _SQUARES_C = 10.0
-_CHECK_TREES, _CHECK_LEAF, _CHECK_FOLDS = 60, 5, 3
+_CHECK_TREES, _CHECK_LEAF, _CHECK_FOLDS = 40, 5, 3
 # An area that the check may reach where the assumption holds: by chance (2.33 standard errors are
 # exceeded once in a hundred times), and since weights are estimated.
 _STANDARD_ERRORS, _TOLERATED = 2.33, 0.03

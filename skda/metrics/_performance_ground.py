@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ._performance_candidates import mean_probabilities
 from ._performance_evidence import balance_of, comparable_features, smooth_weights
 from ._performance_methods import (
     expected_estimate,
@@ -32,22 +33,34 @@ class Ground:
             self.posteriors = posteriors_of(outputs)
             self.weights["label"], priors = prior_weights(outputs, self.posteriors[1])
             self.evidence["target_priors"] = priors.tolist()
-        features = comparable_features(*_numbers(outputs))
+        self._features = comparable_features(*_numbers(outputs))
         if given_weights is None:
-            given_weights = smooth_weights(*features, rng)
+            given_weights = smooth_weights(*self._features, rng)
         self.weights["covariate"] = given_weights
-        self.balance = {
-            kind: balance_of(*features, weights, rng) for kind, weights in self.weights.items()
-        }
-        self.evidence["balance"] = {
-            kind: {**found._asdict(), "holds": bool(found.holds)}
-            for kind, found in self.balance.items()
-        }
+        self._balance = {}
 
-    @property
+    def balance(self, kind):
+        """Return how far weights for one kind of shift make the domains alike, computed once."""
+        if kind not in self._balance:
+            found = balance_of(*self._features, self.weights[kind], self.rng)
+            self._balance[kind] = found
+            self.evidence.setdefault("balance", {})[kind] = {
+                **found._asdict(),
+                "holds": bool(found.holds),
+            }
+        return self._balance[kind]
+
     def assumption(self):
-        """The first assumption that holds, the simplest first; "unknown" if none does."""
-        return next((kind for kind, found in self.balance.items() if found.holds), "unknown")
+        """Return the first assumption that holds, the simplest first; "unknown" if none does."""
+        return next((kind for kind in self.weights if self.balance(kind).holds), "unknown")
+
+    def own_candidates(self):
+        """Return class probabilities of the target rows by models that see them otherwise."""
+        source, target = _numbers(self.outputs)
+        true, n_classes = self.outputs.source.true, self.outputs.n_classes
+        if len(np.unique(true)) == 1:
+            return self.posteriors[1]
+        return mean_probabilities(source, true, target, n_classes, self.rng)
 
     def estimate(self, method, outputs=None, rows=slice(None)):
         """Return the value by one method, of all rows or of a bootstrap sample of them."""

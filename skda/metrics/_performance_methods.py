@@ -14,18 +14,22 @@ References
    priori probabilities. Neural Computation 14, 2002. doi:10.1162/089976602753284446
 """
 
+import warnings
+
 import numpy as np
 from sklearn.ensemble import RandomForestRegressor
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from .._numerics._em_priors import em_priors
+from .._numerics._folds import dealt_folds
 from ._performance_values import from_mean_loss, row_losses, soft_rows, value_of
 
 # Beyond it a probability of 0 or 1 would be a point at infinity for the calibration.
 _LEAST_PROBABILITY = 1e-4
 # Weak: calibration has two numbers per class, and hundreds of rows.
-_CALIBRATION_C = 10.0
-_LOSS_TREES, _LOSS_LEAF = 100, 5
+_CALIBRATION_C, _CALIBRATION_STEPS = 10.0, 200
+_LOSS_TREES, _LOSS_LEAF, _LOSS_FOLDS = 60, 5, 3
 
 
 def weighted_estimate(outputs, metric, weights):
@@ -56,8 +60,11 @@ def posteriors_of(outputs, weights=None):
         return posteriors
     if weights is not None:
         weights = weights * (len(weights) / weights.sum())
-    model = LogisticRegression(C=_CALIBRATION_C, max_iter=1000)
-    model.fit(source, true, sample_weight=weights)
+    model = LogisticRegression(C=_CALIBRATION_C, max_iter=_CALIBRATION_STEPS)
+    with warnings.catch_warnings():
+        # The last digits of a probability do not matter here.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(source, true, sample_weight=weights)
     for posterior, Z in zip(posteriors, (source, target), strict=True):
         posterior[:, present] = model.predict_proba(Z)
     return posteriors
@@ -108,18 +115,23 @@ def threshold_estimate(outputs, source_posterior, target_posterior):
 def predicted_losses(outputs, metric, weights, rng):
     """Return the loss of each source and target row, predicted from its features (DLE).
 
-    A forest learns the losses of source rows; those of the source are out of bag.
+    A forest learns the losses of source rows; those of the source are cross-fitted.
     """
     losses = row_losses(metric, outputs.source)
     Z = [
         rows.predicted[:, None] if X is None else np.column_stack([X, rows.predicted])
         for X, rows in ((outputs.X_source, outputs.source), (outputs.X_target, outputs.target))
     ]
-    model = RandomForestRegressor(
-        _LOSS_TREES, min_samples_leaf=_LOSS_LEAF, oob_score=True, random_state=rng
-    )
-    model.fit(Z[0], losses, sample_weight=weights)
-    return model.oob_prediction_, model.predict(Z[1])
+
+    def forest(rows):
+        model = RandomForestRegressor(_LOSS_TREES, min_samples_leaf=_LOSS_LEAF, random_state=rng)
+        return model.fit(Z[0][rows], losses[rows], sample_weight=weights[rows])
+
+    held_out = np.empty(len(losses))
+    folds = dealt_folds(np.zeros(len(losses)), rng, _LOSS_FOLDS)
+    for fold in range(folds.max() + 1):
+        held_out[folds == fold] = forest(folds != fold).predict(Z[0][folds == fold])
+    return held_out, forest(slice(None)).predict(Z[1])
 
 
 def loss_estimate(metric, losses):
