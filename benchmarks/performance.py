@@ -225,7 +225,8 @@ def _grouped(rows, *keys):
     def key(row):
         return tuple(row[k] for k in keys)
 
-    return itertools.groupby(sorted(rows, key=key), key=key)
+    groups = itertools.groupby(sorted(rows, key=key), key=key)
+    return [(name, list(group)) for name, group in groups]
 
 
 def left_out(rows, most=4):

@@ -28,6 +28,7 @@ from . import (
     model_based,
     multi_task,
     nets,
+    performance,
     selection,
 )
 from ._conditions import in_words
@@ -304,12 +305,26 @@ summaries of the paper that agree, and these do not say over which rows the vari
 {multi_task.school_table(run["school_rows"])}"""
 
 
+def performance_part(run):
+    """How far estimates of performance are from the truth, and how often intervals hold."""
+    where, simulated = run["conditions"], performance.SIMULATED_ROWS
+    return f"""\
+Mean absolute errors of what `estimate_performance` says of a source-only model, in accuracy, or in
+mean absolute error over the standard deviation of the values. Simulated: {simulated} rows of each
+domain; *refused*: draws in which nothing is said to be known; *held*: intervals of level
+{performance.LEVEL:g} that hold the truth. Real: at most {where["rows"]} rows of a domain,
+{where["seeds"]} draw(s) of a pair, without target labels; *source* is cross-validation there.
+
+{performance.report(run)}"""
+
+
 PARTS = (
     ("Accuracy", "protocols", accuracy_part),
     ("Defaults", "default_rows", defaults_part),
     ("Nets at their defaults", "net_rows", nets_part),
     ("Choosing without labels", "judged", selection_part),
     ("Not choosing", "consensus_rows", consensus_part),
+    ("Estimated performance", "performance_rows", performance_part),
     ("Later sites", "site_rows", later_sites_part),
     ("Sets and intervals", "conformal_rows", conformal_part),
     ("Few labels per class", "shot_rows", few_shot_part),

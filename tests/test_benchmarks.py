@@ -26,6 +26,7 @@ from benchmarks import (
     model_based,
     multi_task,
     nets,
+    performance,
     report,
     selection,
     speed,
@@ -188,6 +189,30 @@ def test_a_part_of_the_page_is_replaced_and_the_others_stay(tmp_path):
     again = page.read_text()
     report.main(["--update", str(page)])
     assert page.read_text() == again
+
+
+def test_performance_is_reported_by_shift_and_family(tmp_path):
+    where = {"date": "2026-01-01", "machine": "m", "python": "3", "versions": {}}
+    where |= {"rows": 100, "seeds": 1}
+    one = {"shift": "label", "noise": 0.0, "model": "linear", "truth": 0.9, "value": 0.8}
+    one |= {"known": True, "covered": True}
+    names = [*performance.METHODS["classification"], "agreement", "auto"]
+    real = {"family": "toy", "kind": "classification", "pair": "a>b", "truth": 0.5, "known": False}
+    real |= {"covered": {m: 0.95 for m in performance.LABELS}}
+    real["estimates"] = dict.fromkeys(names, 0.7) | {"agreement": 0.55}
+    other = real | {"family": "game", "truth": 0.6}
+    other["estimates"] = dict.fromkeys(names, 0.9) | {"cbpe": 0.6}
+    run = {"conditions": where, "simulated_performance": [one, one | {"known": False}]}
+    run["performance_rows"] = [real, other]
+    path = tmp_path / "performance.json"
+    path.write_text(json.dumps(run))
+    text = performance.report(performance._read(path))
+    assert "| label | 0 | linear | 2 | 50 | 0.100 | 100 |" in text
+    assert "| toy | 0.20 | 0.20 | 0.20 | 0.20 | 0.20 | 0.20 | 0.05 | 0.20 |" in text
+    assert "| classification | 10 | 95.0 | 95.0 |" in text
+    # What is best on the one is not on the other.
+    assert "| toy | cbpe | 0.200 |" in text and "| game | agreement | 0.300 |" in text
+    assert report.part_of(run) == "Estimated performance"
 
 
 def test_runs_of_nets_are_joined_and_written_into_the_page(tmp_path, capsys):

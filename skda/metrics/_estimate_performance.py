@@ -332,7 +332,8 @@ def _guess(ground, level):
     """
     metric = ground.metric
     if not ground.outputs.n_classes:
-        return _refusal(ground, ground.estimate("dle"), "dle", level)
+        # Weights for a shift that was refuted made it worse in every regression measured.
+        return _refusal(ground, ground.estimate("source"), "source", level)
     values = {"agreement": ground.evidence["agreement"], "cbpe": ground.estimate("cbpe")}
     if metric == "accuracy":
         values["atc"] = ground.estimate("atc")

@@ -7,35 +7,78 @@ import numpy as np
 
 @dataclass(frozen=True)
 class PerformanceVerdict:
-    """What a performance estimate rests on."""
+    """What a performance estimate stands on.
+
+    Part of what :func:`estimate_performance` returns.
+
+    Parameters
+    ----------
+    known : bool
+        False if every assumption was refuted: the value is a guess then.
+    assumption : str
+        "labels" (none is needed), "none" (no shift), "label" or "covariate" (that shift), or
+        "unknown".
+    text : str
+        The same in a sentence.
+
+    See Also
+    --------
+    PerformanceEstimate : Holds it.
+
+    Examples
+    --------
+    >>> from skda.metrics import PerformanceVerdict
+    >>> PerformanceVerdict(True, "labels", "stands on 20 labeled target rows.").known
+    True
+    """
 
     known: bool
-    """False if no assumption could be upheld: the value is a guess then."""
     assumption: str
-    """"labels" (none is needed), "none" (no shift), "label" or "covariate" (that shift), or
-    "unknown"."""
     text: str
-    """The same in a sentence."""
 
 
 @dataclass(frozen=True)
 class PerformanceEstimate:
-    """A metric on the target, as :func:`estimate_performance` returns it."""
+    """A metric on the target, with an interval and what both stand on.
+
+    What :func:`estimate_performance` returns. Printed, it is a sentence.
+
+    Parameters
+    ----------
+    value : float
+        The estimate.
+    interval : tuple of float
+        Its limits; NaN where nothing is known.
+    verdict : PerformanceVerdict
+        Which assumption it stands on, or that it cannot be known.
+    evidence : dict
+        Numbers behind the verdict, and the other estimates.
+    method : str
+        How it was estimated.
+    metric : str
+        What was estimated.
+    level : float
+        Probability with which the interval holds the metric, if the assumption is right.
+
+    See Also
+    --------
+    estimate_performance : Makes it.
+
+    Examples
+    --------
+    >>> from skda.metrics import PerformanceEstimate, PerformanceVerdict
+    >>> verdict = PerformanceVerdict(True, "labels", "stands on 20 labeled target rows.")
+    >>> print(PerformanceEstimate(0.75, (0.54, 0.9), verdict, {}, "labels", "accuracy", 0.9))
+    accuracy 0.750 (0.540 to 0.900) by labels: stands on 20 labeled target rows.
+    """
 
     value: float
-    """The estimate."""
     interval: tuple
-    """Its limits; NaN where nothing is known."""
     verdict: PerformanceVerdict
-    """Which assumption it stands on, or that it cannot be known."""
     evidence: dict = field(repr=False)
-    """Numbers behind the verdict, and the other estimates."""
     method: str
-    """How it was estimated."""
     metric: str
-    """What was estimated."""
     level: float
-    """Probability with which the interval holds the metric, if the assumption is right."""
 
     def __str__(self):
         low, high = self.interval
