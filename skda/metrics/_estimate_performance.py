@@ -147,8 +147,8 @@ def estimate_performance(
     probabilities lead to expect [1]_; "pape", the same with weighted calibration [2]_; "atc", the
     proportion of target rows of a confidence above a threshold learned on the source [3]_;
     "label_shift", source rows weighted by class, with priors by EM [4]_; "dle", losses predicted by
-    a forest. Their limits come from the bootstrap, with the weights by features taken as they
-    are.
+    a forest. Their limits, of the metric on these very target rows, come from the bootstrap, with
+    the weights by features taken as they are.
 
     With labels of m rows drawn at random: Clopper-Pearson limits of proportions, betting limits of
     bounded losses [5]_, Newcombe's of the area under the ROC curve. "joined" corrects
@@ -356,30 +356,45 @@ def _refusal(ground, value, method, level):
 
 
 def _bootstrap_interval(ground, method, value, level, n_bootstrap, rng):
-    """Return limits from rows drawn again in both domains; weights by features stay."""
-    if method == "dle":
-        return _loss_interval(ground, level)
+    """Return limits from rows drawn again in both domains; weights by features stay.
+
+    The limits are of the metric on the target rows at hand, so that what labels these happen to
+    have is drawn as well, from the probabilities of their classes.
+    """
+    if not ground.outputs.n_classes:
+        return _loss_interval(ground, method, value, level)
     outputs = ground.outputs
     n_source, n_target = len(outputs.source.true), len(outputs.target.true)
+    posterior = ground.target_posterior(method)
+    expected = expected_estimate(outputs, ground.metric, posterior)
     values = np.empty(n_bootstrap)
     for i in range(n_bootstrap):
         rows = rng.randint(n_source, size=n_source)
         drawn = outputs.take(rows, rng.randint(n_target, size=n_target))
-        values[i] = ground.estimate(method, drawn, rows)
+        labels = (rng.uniform(size=(n_target, 1)) > posterior.cumsum(axis=1)[:, :-1]).sum(axis=1)
+        happens = value_of(ground.metric, outputs.target._replace(true=labels), outputs.n_classes)
+        values[i] = ground.estimate(method, drawn, rows) + happens - expected
     error = (1 - level) / 2
     low, high = np.nanquantile(values, [error, 1 - error])
     # Few samples may all lie on one side of the value itself.
-    return float(min(low, value)), float(max(high, value))
+    low, high = max(0.0, min(low, value)), max(high, value)
+    return float(low), float(high if ground.metric == "log_loss" else min(high, 1.0))
 
 
-def _loss_interval(ground, level):
-    """Return Gaussian limits of a mean of predicted losses, from their spread and their errors."""
+def _loss_interval(ground, method, value, level):
+    """Return Gaussian limits of a mean loss, from the spread of predicted losses and their errors.
+
+    What predictions are off is uncertain for the source rows that they were learned from, and
+    happens once more on the target rows.
+    """
     source, target = ground.losses
-    weights = ground.weights["covariate"]
-    residuals = row_losses(ground.metric, ground.outputs.source) - source
-    variance = target.var() / len(target) + np.sum((weights * residuals) ** 2) / weights.sum() ** 2
-    half = norm.isf((1 - level) / 2) * np.sqrt(variance)
-    return from_mean_loss(ground.metric, target.mean() - half, target.mean() + half)
+    weights = np.ones(len(source)) if method == "source" else ground.weights["covariate"]
+    weights = weights / weights.sum()
+    off = row_losses(ground.metric, ground.outputs.source) - source
+    spread = np.sum(weights * off**2) / len(target) + np.sum((weights * off) ** 2)
+    half = norm.isf((1 - level) / 2) * np.sqrt(spread + target.var() / len(target))
+    mean = value**2 if ground.metric == "rmse" else value
+    return from_mean_loss(ground.metric, mean - half, mean + half)
 
 
 # With labels

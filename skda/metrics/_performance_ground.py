@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._numerics._em_priors import corrected_proba
 from ._performance_candidates import mean_probabilities
 from ._performance_evidence import balance_of, comparable_features, smooth_weights
 from ._performance_methods import (
@@ -79,6 +80,18 @@ class Ground:
         if method == "label_shift":
             return weighted_estimate(outputs, self.metric, prior_weights(outputs, target)[0])
         return expected_estimate(outputs, self.metric, target)
+
+    def target_posterior(self, method):
+        """Return class probabilities of the target rows under what a method assumes."""
+        if method in ("weighted", "pape"):
+            return posteriors_of(self.outputs, self.weights["covariate"])[1]
+        if method != "label_shift":
+            return self.posteriors[1]
+        source = np.bincount(self.outputs.source.true, minlength=self.outputs.n_classes)
+        present = source > 0
+        priors = np.array(self.evidence["target_priors"])
+        ratio = np.divide(priors * source.sum(), source, out=np.zeros(len(source)), where=present)
+        return corrected_proba(self.posteriors[1], ratio)
 
     @property
     def losses(self):
