@@ -172,12 +172,13 @@ def simulated_table(rows):
         mean = f"{np.mean(errors):.3f}" if errors else "–"
         covered = f"{100 * np.mean([r['covered'] for r in known]):.0f}" if known else "–"
         refused = 100 * (1 - len(known) / len(own))
-        body.append([key[0], f"{key[1]:g}", key[2], len(own), f"{refused:.0f}", mean, covered])
-    header = ["shift", "noise", "model", "draws", "refused, %", "mean error", "held, %"]
+        name = f"{key[0]}, {key[1]:g}, {key[2]}"
+        body.append([name, len(own), f"{refused:.0f}", mean, covered])
+    header = ["shift, noise, model", "draws", "refused, %", "mean error", "held, %"]
     return table(header, body)
 
 
-def family_table(rows):
+def family_tables(rows):
     """Mean errors of every method by family, and over the pairs and families of a kind."""
     parts = []
     for kind, names in METHODS.items():
@@ -197,19 +198,22 @@ def family_table(rows):
         }
         body = [[name, *(f"{e:.2f}" for e in of)] for name, of in (errors | means).items()]
         refused = 100 * np.mean([not row["known"] for row in own])
-        parts.append(f"{kind}, {len(own)} draws, {refused:.0f} % refused:")
+        parts.append(f"### performance-{kind}")
+        parts.append(f"{len(own)} draws, {refused:.0f} % refused.")
         parts.append(table(["", *names], body))
     return "\n\n".join(parts)
 
 
 def coverage_table(rows):
     """How often the interval with m labels holds the truth, on average and at worst."""
+    # JSON turns numbers of labels into text.
     body = []
     for kind, own in _grouped(rows, "kind"):
         for m in LABELS:
-            held = [row["covered"][m] for row in own if row["covered"][m] is not None]
-            body.append([kind[0], m, f"{100 * np.mean(held):.1f}", f"{100 * min(held):.1f}"])
-    return table(["", "labels", "held, %", "worst pair"], body)
+            found = [row["covered"].get(m, row["covered"].get(str(m))) for row in own]
+            held = [of for of in found if of is not None]
+            body.append([f"{kind[0]}, {m}", f"{100 * np.mean(held):.1f}", f"{100 * min(held):.1f}"])
+    return table(["kind, labels", "held, %", "worst pair"], body)
 
 
 def _given(rows):
@@ -255,7 +259,7 @@ def report(run):
         parts += ["### performance-simulated", simulated_table(run["simulated_performance"])]
     if run["performance_rows"]:
         rows = run["performance_rows"]
-        parts += ["### performance-families", family_table(rows)]
+        parts += [family_tables(rows)]
         parts += ["### performance-labels", coverage_table(rows)]
         parts += ["### performance-left-out", left_out(rows)]
     return "\n\n".join(parts)
@@ -279,7 +283,7 @@ def main(argv=None):
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     options = parser.parse_args(argv)
     if options.read:
-        print(report(_read(options.read)))
+        print(report(json.loads(options.read.read_text())))
         return
     families = options.families.split(",") if options.families else None
     run = {"conditions": conditions(rows=options.rows, seeds=options.seeds)}
@@ -312,14 +316,6 @@ def main(argv=None):
     if options.json:
         options.json.write_text(json.dumps(run, indent=1))
     print(report(run))
-
-
-def _read(path):
-    """Figures of an earlier run; JSON has turned numbers of labels into text."""
-    run = json.loads(path.read_text())
-    for row in run["performance_rows"]:
-        row["covered"] = {int(m): held for m, held in row["covered"].items()}
-    return run
 
 
 if __name__ == "__main__":

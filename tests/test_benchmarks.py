@@ -206,10 +206,10 @@ def test_performance_is_reported_by_shift_and_family(tmp_path):
     run["performance_rows"] = [real, other]
     path = tmp_path / "performance.json"
     path.write_text(json.dumps(run))
-    text = performance.report(performance._read(path))
-    assert "| label | 0 | linear | 2 | 50 | 0.100 | 100 |" in text
+    text = performance.report(json.loads(path.read_text()))
+    assert "| label, 0, linear | 2 | 50 | 0.100 | 100 |" in text
     assert "| toy | 0.20 | 0.20 | 0.20 | 0.20 | 0.20 | 0.20 | 0.05 | 0.20 |" in text
-    assert "| classification | 10 | 95.0 | 95.0 |" in text
+    assert "| classification, 10 | 95.0 | 95.0 |" in text
     # What is best on the one is not on the other.
     assert "| toy | cbpe | 0.200 |" in text and "| game | agreement | 0.300 |" in text
     assert report.part_of(run) == "Estimated performance"
