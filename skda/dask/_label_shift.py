@@ -15,9 +15,8 @@ from .._core._meta_estimator import class_columns, predicted_codes
 from .._core._sample_domain import domains_for_fit
 from .._core._sums import Added, merge_sums
 from .._core._validation import one_class_explained
+from .._numerics._em_priors import corrected_proba, fixed_priors
 from ..instance_based._class_priors import (
-    corrected_proba,
-    fixed_priors,
     joint_confusion,
     ks_limit_of_sizes,
 )

@@ -40,12 +40,11 @@ from .._core._validation import (
     one_class_explained,
 )
 from .._numerics._calibration import fit_scaling, scaled_proba
+from .._numerics._em_priors import corrected_proba, em_priors
 from .._numerics._folds import dealt_folds
 from ._class_priors import (
     SINGULAR,
     bbse_ratio,
-    corrected_proba,
-    em_priors,
     joint_confusion,
     ks_limit,
     rlls_radius,

@@ -16,10 +16,9 @@ from sklearn.tree import DecisionTreeClassifier
 
 from skda import DomainWarning, LabelShiftClassifier, stack_domains
 from skda._numerics._calibration import fit_scaling, scaled_proba
+from skda._numerics._em_priors import corrected_proba, em_priors
 from skda.instance_based._class_priors import (
     bbse_ratio,
-    corrected_proba,
-    em_priors,
     joint_confusion,
     ks_limit,
     rlls_radius,

@@ -5,7 +5,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from skda import DomainWarning, LabelShiftClassifier
-from skda.instance_based._class_priors import corrected_proba, em_priors
+from skda._numerics._em_priors import corrected_proba, em_priors
 
 OPTIONS = {"calibration": None, "check_fit": False, "random_state": 0}
 
