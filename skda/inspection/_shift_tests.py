@@ -16,8 +16,8 @@ from .._numerics._em_priors import em_priors
 from .._numerics._kernels import resolve_gamma
 from ..metrics import mmd_test
 
-# Trees for probabilities, and for scores that are only ranked; most of the time goes there. A leaf of
-# fewer rows gives probabilities of 0 and 1.
+# Trees for probabilities, and for scores that are only ranked; they take most of the time. A leaf
+# of fewer rows gives probabilities of 0 and 1.
 _N_TREES, _N_RANKING_TREES, _LEAST_LEAF = 100, 50, 3
 _LEAST_PROBA = 1e-3  # a forest that never saw a class somewhere does not know it impossible
 _LOG_TEMPERATURES = (-2.0, 2.0)  # beyond, the classes are separate and any value fits
