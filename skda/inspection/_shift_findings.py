@@ -234,10 +234,13 @@ def _concept(found):
         else "The labels of the target are as likely as a model of the source expects"
     )
     text += f", which is right on {100 * labels['accuracy']:.0f} % of {labels['n']} rows."
+    explained = labels["corrected_pvalue"] > found.alpha and found.mixture["pvalue"] > found.alpha
+    if wrong and explained:
+        text += " Corrected for the estimated class proportions it agrees with them."
     names = ("concept_pvalue", "corrected_pvalue", "corrected_gain", "aligned_gain", "accuracy")
     return Finding(
         "CONCEPT",
-        "serious" if wrong else "info",
+        ("warning" if explained else "serious") if wrong else "info",
         text,
         {name: labels[name] for name in names},
     )

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy import sparse
+from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from skda import ImportanceWeightedEstimator, LinearTransportTransformer, NearestNeighborsWeighter
@@ -105,7 +106,7 @@ def test_weights_of_a_weighter_and_of_what_holds_one(rows):
     display = plot_weights(weighter)
     assert_allclose(display.weights, weighter.weights_ / weighter.weights_.mean())
     assert len(display.axes_) == 2
-    model = ImportanceWeightedEstimator(weighter=NearestNeighborsWeighter())
+    model = ImportanceWeightedEstimator(LogisticRegression(), NearestNeighborsWeighter())
     model.fit(X, X[:, 0] > 0, sample_domain=ids)
     assert_allclose(plot_weights(model).weights, display.weights)
     assert WeightsDisplay([2.0, 2.0]).effective_sample_size == 2.0
