@@ -21,8 +21,10 @@ from ._shift_report import ShiftReport
 
 _N_BINS = 4  # classes that stand for a numeric label
 _CV = 5
-# Labels are few, and several tests read them: a kind is ruled out at a fifth of the level.
-_PART_OF_LEVEL = 0.2
+# Of the test that stops the search for a shared subspace, part of the level.
+_SHARED_LEVEL = 0.2
+# Labels are few, and several tests read them: a kind is ruled out at a tenth of the level.
+_PART_OF_LEVEL = 0.1
 # Labeled target rows from which it counts as evidence that a test of them finds nothing.
 LEAST_LABELS = 10
 # By how much more likely (logarithm) another explanation must make the labels to be preferred.
@@ -434,19 +436,23 @@ def _kind(found, case, models, rng):
         return "covariate" if labels["corrected_gain"] < -_MUCH_LIKELIER else "label"
     if label_fits or covariate_fits:
         return "label" if label_fits else "covariate"
-    return "subspace" if _subspace_holds(found, case, models, level, rng) else "conditional"
+    return "subspace" if _subspace_holds(found, case, models, rng) else "conditional"
 
 
 def _kind_without_labels(mixture_fits):
     return "label or covariate" if mixture_fits else "covariate or conditional"
 
 
-def _subspace_holds(found, case, models, level, rng):
+def _subspace_holds(found, case, models, rng):
     """Search for directions that the domains share, and note what a model of them is worth."""
     if case.Zs.shape[1] < 2:
         return False
     basis = tests.shared_directions(
-        case.Zs, case.Zt, alpha=level, n_permutations=case.n_permutations, rng=rng
+        case.Zs,
+        case.Zt,
+        alpha=_SHARED_LEVEL * found.alpha,
+        n_permutations=case.n_permutations,
+        rng=rng,
     )
     if basis is None:
         found.subspace = {"directions": 0}

@@ -183,19 +183,32 @@ def mmd_pvalue(Zs, Zt, *, n_permutations, rng, factors=_BANDWIDTHS):
 
 
 def label_likelihood_test(proba, codes, rng):
-    """Test whether labels could be drawn from these probabilities, by their likelihood.
+    """Test whether labels could be drawn from these probabilities.
 
-    A parametric bootstrap: small p-values say that the labels are less likely than labels that
-    follow the probabilities.
+    A parametric bootstrap of two statistics, Bonferroni's bound on their p-values: the likelihood
+    of the labels, and how far the number of labels of each class is from the expected one. The
+    second sees a model that is unsure of every row, and wrong in one direction.
     """
-    value = log_likelihood(proba, codes)
     steps = np.cumsum(proba, axis=1)
     u = rng.random((_N_SIMULATED, len(codes), 1))
     simulated = np.minimum((u > steps[None]).sum(axis=2), proba.shape[1] - 1)
     logs = np.log(np.maximum(proba, 1e-12))
-    values = logs[np.arange(len(codes))[None, :], simulated].sum(axis=1)
-    # Rounding must not decide between equal sums.
-    return float((1 + (values <= value + 1e-9).sum()) / (_N_SIMULATED + 1))
+    expected, variance = proba.sum(axis=0), (proba * (1 - proba)).sum(axis=0)
+
+    def unlikeliness(labels):
+        return -logs[np.arange(len(codes)), labels].sum(axis=-1)
+
+    def bias(labels):
+        counts = (labels[..., None] == np.arange(proba.shape[1])).sum(axis=-2)
+        # One row's worth of variance, for classes that are all but impossible.
+        return ((counts - expected) ** 2 / (variance + 1.0)).sum(axis=-1)
+
+    pvalues = []
+    for statistic in (unlikeliness, bias):
+        # Rounding must not decide between equal sums.
+        as_large = statistic(simulated) >= statistic(codes) - 1e-9
+        pvalues.append((1 + as_large.sum()) / (_N_SIMULATED + 1))
+    return float(min(1.0, 2 * min(pvalues)))
 
 
 def label_counts_test(source_codes, target_codes, n_classes, rng):
