@@ -21,10 +21,9 @@ from ._shift_report import ShiftReport
 
 _N_BINS = 4  # classes that stand for a numeric label
 _CV = 5
-# Of the test that stops the search for a shared subspace, part of the level.
-_SHARED_LEVEL = 0.2
-# Labels are few, and several tests read them: a kind is ruled out at a tenth of the level.
-_PART_OF_LEVEL = 0.1
+# Labels are few, and several tests read them: a kind is ruled out at a tenth of the level, by tests
+# that permute at a fifth, since 199 permutations give no smaller p-values for several classes.
+_PART_OF_LEVEL, _PART_IF_PERMUTED = 0.1, 0.2
 # Labeled target rows from which it counts as evidence that a test of them finds nothing.
 LEAST_LABELS = 10
 # By how much more likely (logarithm) another explanation must make the labels to be preferred.
@@ -427,7 +426,7 @@ def _kind(found, case, models, rng):
     label_fits = (
         mixture_fits
         and labels["corrected_pvalue"] > level
-        and min(labels["class_pvalues"].values(), default=1.0) > level
+        and min(labels["class_pvalues"].values(), default=1.0) > _PART_IF_PERMUTED * found.alpha
     )
     covariate_fits = labels["concept_pvalue"] > level and labels["aligned_gain"] < _MUCH_LIKELIER
     if (label_fits or covariate_fits) and labels["n"] < LEAST_LABELS:
@@ -450,7 +449,7 @@ def _subspace_holds(found, case, models, rng):
     basis = tests.shared_directions(
         case.Zs,
         case.Zt,
-        alpha=_SHARED_LEVEL * found.alpha,
+        alpha=_PART_IF_PERMUTED * found.alpha,
         n_permutations=case.n_permutations,
         rng=rng,
     )

@@ -12,9 +12,9 @@ _COLORS = {"info": "#5a6b7b", "warning": "#b26a00", "serious": "#b3261e"}
 
 WORDS = {
     "none": "No shift was found.",
-    "covariate": "Covariate shift: rows lie elsewhere, and labels given the row are the same.",
-    "label": "Label shift: the class proportions differ, and rows given the class are the same.",
-    "conditional": "Conditional shift: labels given the row differ.",
+    "covariate": "Covariate shift: rows lie elsewhere, and the labels fit a model of the source.",
+    "label": "Label shift: other class proportions explain the rows, and the labels fit them.",
+    "conditional": "Conditional shift: labels given the row differ from what the source teaches.",
     "subspace": "Subspace shift: labels given the row are the same along some directions only.",
     "label or covariate": "Label or covariate shift: cannot be told apart without labels.",
     "covariate or conditional": (
