@@ -21,6 +21,7 @@ from ._shift_report import ShiftReport
 
 _N_BINS = 4  # classes that stand for a numeric label
 _CV = 5
+_LEAST_ROWS = 5
 # Labels are few, and several tests read them: a kind is ruled out at a tenth of the level, by tests
 # that permute at a fifth, since 199 permutations give no smaller p-values for several classes.
 _PART_OF_LEVEL, _PART_IF_PERMUTED = 0.1, 0.2
@@ -89,8 +90,8 @@ def diagnose(
     y : array-like of shape (n_samples,) or None
         Labels of the source rows, and of the target rows that have one (NaN or None marks those
         that have none, as in :func:`~skda.stack_domains`). About 30 labels of the target tell most
-        kinds apart. Numeric labels (regression) are cut into four bins at the source's quartiles,
-        which stand for classes. None: only the rows are compared.
+        kinds apart. Numbers that are not all whole (regression) are cut into four bins at the
+        source's quartiles, which stand for classes. None: only the rows are compared.
     sample_domain : array-like of int of shape (n_samples,)
         Domain of each row: >= 0 a source, < 0 a target. Several sources (targets) are pooled.
     estimator : classifier or None, default=None
@@ -120,7 +121,7 @@ def diagnose(
     ImportError
         If pandas is not installed.
     ValueError
-        If rows of one side are missing, the source has a single class or a row without a label, or
+        If a side has fewer than 5 rows, the source has a single class or a row without a label, or
         a parameter is out of range.
 
     See Also
@@ -173,6 +174,7 @@ def diagnose(
     generator = np.random.default_rng(rng.randint(2**31))
     ids = check_sample_domain(sample_domain, n_rows(X))
     check_both_sides(ids)
+    _check_enough_rows(ids)
     labeled, codes, classes, regression = _read_labels(y, ids, estimator)
     columns = read_columns(X, ids, rng.randint(2**31))
     source, target = _chosen_rows(ids, labeled, max_rows, generator)
@@ -240,6 +242,16 @@ class _Models:
     held_out: np.ndarray  # of the source rows
     on_target: np.ndarray
     forest_on_target: np.ndarray
+
+
+def _check_enough_rows(ids):
+    """Raise if a side has too few rows for a forest to learn from one half of them."""
+    for name, count in (("source", (ids >= 0).sum()), ("target", (ids < 0).sum())):
+        if count < _LEAST_ROWS:
+            raise ValueError(
+                f"diagnose needs at least {_LEAST_ROWS} rows on each side; the {name} has {count}. "
+                "Add rows."
+            )
 
 
 def _check_ignore(ignore):

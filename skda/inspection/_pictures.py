@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.decomposition import PCA
 
-from ._feature_shift import _columns
+from ._feature_shift import columns_of
 from ._shift_columns import read_columns
 
 _MOST_BARS = 12  # categories of a histogram, the most frequent
@@ -43,7 +43,7 @@ def paired_histogram(values, ids, n_bins):
 
 def feature_values(X, names):
     """Return the values of these features, by the names that feature_shift gives them."""
-    found = dict(_columns(X))
+    found = dict(columns_of(X))
     return {name: found[name] for name in names}
 
 
@@ -70,7 +70,7 @@ def project(X, ids, moved=None, random_state=None):
 
 def _numbers(X, ids, random_state):
     """Return rows as numbers, and whether these are the features as they came."""
-    columns = None if hasattr(X, "tocsr") else dict(_columns(X))
+    columns = None if hasattr(X, "tocsr") else dict(columns_of(X))
     plain = columns is not None and all(
         values.dtype.kind == "f" and np.isfinite(values).all() for values in columns.values()
     )

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.decomposition import TruncatedSVD
 
-from ._feature_shift import _MISSING, _check_table, _columns
+from ._feature_shift import MISSING, _check_table, columns_of
 
 # More different texts than both of these (the second in parts of the rows) are names or free text.
 _MOST_CATEGORIES, _MOST_CATEGORY_PART = 50, 0.2
@@ -33,12 +33,12 @@ def read_columns(X, ids, random_state):
         return _read_sparse(X.tocsr(), random_state)
     _check_table(X)
     parts, kept, left_out, missing, new = [], [], [], {}, {}
-    for name, values in _columns(X):
+    for name, values in columns_of(X):
         if values.dtype.kind == "f":
             gaps, numbers = _numbers(name, values)
             parts.append(numbers)
         else:
-            gaps = values == _MISSING
+            gaps = values == MISSING
             found = np.unique(values[~gaps])
             if len(found) > max(_MOST_CATEGORIES, _MOST_CATEGORY_PART * len(values)):
                 left_out.append(name)

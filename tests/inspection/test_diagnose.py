@@ -232,6 +232,7 @@ def test_findings_can_be_left_out():
         ({"y": np.full(80, np.nan)}, "label on every source row"),
         ({"X": np.full((80, 2), np.inf)}, "infinity"),
         ({"sample_domain": np.ones(80, dtype=int)}, "no target rows"),
+        ({"sample_domain": np.repeat([1, -2], [77, 3])}, "at least 5 rows"),
     ],
 )
 def test_errors_name_the_rule(change, message):
