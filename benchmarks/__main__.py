@@ -10,6 +10,7 @@ TOOLS = (
     "consensus",
     "defaults",
     "device",
+    "diagnose",
     "episodes",
     "few_shot",
     "guarded",

@@ -96,6 +96,7 @@ EXCERPTS = {
         corner="method",
     ),
     "rules-families": grid("rules-families", corner="data set"),
+    "kinds": grid("kinds", corner="setting"),
     "selection-tasks": grid(
         "selection-tasks",
         {

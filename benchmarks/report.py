@@ -22,6 +22,7 @@ from . import (
     backbones,
     conformal,
     consensus,
+    diagnose,
     episodes,
     few_shot,
     later_sites,
@@ -318,6 +319,20 @@ domain; *refused*: draws in which nothing is said to be known; *held*: intervals
 {performance.report(run)}"""
 
 
+def diagnose_part(run):
+    """Which kinds of shift a diagnosis names."""
+    seconds = run.get("seconds")
+    timed = f" 2 x 10,000 rows with 50 features take {seconds:.1f} s." if seconds else ""
+    return f"""\
+### kinds
+
+Draws of the simulated shifts, 2 x {diagnose.N_ROWS} rows and {diagnose.N_LABELS} labels of random
+target rows, as they come and with the noise of the published benchmark: how many were given the
+right kind by `skda.inspection.diagnose`, and what the others were taken for.{timed}
+
+{diagnose.kind_table(run["diagnose_rows"])}"""
+
+
 PARTS = (
     ("Accuracy", "protocols", accuracy_part),
     ("Defaults", "default_rows", defaults_part),
@@ -327,6 +342,7 @@ PARTS = (
     ("Estimated performance", "performance_rows", performance_part),
     ("Later sites", "site_rows", later_sites_part),
     ("Sets and intervals", "conformal_rows", conformal_part),
+    ("Kinds of shift", "diagnose_rows", diagnose_part),
     ("Few labels per class", "shot_rows", few_shot_part),
     ("Model-based methods", "model_based_rows", model_based_part),
     ("Several tasks", "school_rows", multi_task_part),

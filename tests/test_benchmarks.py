@@ -22,6 +22,7 @@ from benchmarks import (
     conformal,
     defaults,
     device,
+    diagnose,
     few_shot,
     model_based,
     multi_task,
@@ -674,3 +675,23 @@ def test_the_conformal_study_judges_sets_and_intervals(tmp_path, capsys):
     assert "| weights | 0.910 | 0.910 | 0.910 | 0 of 2 | 1.50 |" in table
     conformal.main(["--parts", "real", "--data", str(tmp_path), "--draws", "1"])
     assert "no data set" in capsys.readouterr().out
+
+
+def test_kinds_of_shift_are_counted_and_reported(monkeypatch, tmp_path, capsys):
+    kinds = iter(["label", "covariate", "none"])
+    seen = []
+
+    def named(X, y, sample_domain, random_state):
+        seen.append((np.isfinite(y[sample_domain < 0]).sum(), (sample_domain > 0).sum()))
+        return types.SimpleNamespace(kind=next(kinds))
+
+    monkeypatch.setattr(diagnose, "diagnose", named)
+    file = tmp_path / "kinds.json"
+    diagnose.main(["--settings", "label, noise", "--draws", "2", "--json", str(file)])
+    assert "| label, noise | 1 of 2 | covariate 1 |" in capsys.readouterr().out
+    diagnose.main(["--settings", "no shift, split", "--draws", "1"])
+    assert seen == [(30, 500)] * 3
+    report.main([str(file)])
+    assert "## Kinds of shift" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        diagnose.main(["--settings", "label shift"])

@@ -22,6 +22,8 @@ MAY_IMPORT = {
     "dask": FOUNDATION | {"feature_based", "inspection", "instance_based"},
     # Aligns a model again by adapt_to when an alarm sounds.
     "monitoring": FOUNDATION | {"pipeline"},
+    # Reports what the two-sample tests find.
+    "inspection": FOUNDATION | {"metrics"},
     # Puts methods of all kinds together.
     "ensemble": FOUNDATION
     | {"feature_based", "instance_based", "metrics", "model_selection", "pipeline"},

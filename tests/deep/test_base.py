@@ -171,7 +171,13 @@ BAD = [
     ("n_components", [0, 2.5, "8"]),
     ("view_dropout", [-0.1, 1.0, None]),
 ]
-NOT_HERE = {"module", "source_model", "device", "random_state", "views"}  # checked where they are used
+NOT_HERE = {
+    "module",
+    "source_model",
+    "device",
+    "random_state",
+    "views",
+}  # checked where they are used
 
 
 def test_every_parameter_has_bad_values_here():

@@ -1,0 +1,167 @@
+"""Show both domains in two dimensions, before and after a map."""
+
+import inspect
+
+from .._array._rows import n_rows
+from .._core._sample_domain import check_both_sides, check_sample_domain
+from ._pictures import project
+from ._plot_axes import axes_of, draw_points
+
+
+class DomainsDisplay:
+    """Rows of both domains in two dimensions, before and after a map.
+
+    Made by :meth:`from_rows` or :func:`plot_domains`, as scikit-learn's displays are.
+
+    Parameters
+    ----------
+    before : ndarray of shape (n_samples, 2)
+        Projected rows.
+    sample_domain : ndarray of int of shape (n_samples,)
+        Domain of each row.
+    after : ndarray of shape (n_samples, 2), default=None
+        Projected rows after the map. None: there is no map.
+
+    Attributes
+    ----------
+    before, after : ndarray of shape (n_samples, 2)
+        As passed.
+    sample_domain : ndarray of int of shape (n_samples,)
+        As passed.
+    axes_ : list of matplotlib.axes.Axes
+        After ``plot``: one or two.
+    figure_ : matplotlib.figure.Figure
+        After ``plot``: the figure.
+
+    See Also
+    --------
+    plot_domains : Computes and plots in one call.
+
+    Examples
+    --------
+    >>> from skda.datasets import make_covariate_shift
+    >>> from skda.inspection import DomainsDisplay
+    >>> X, _, sample_domain = make_covariate_shift(100, 100, random_state=0)
+    >>> DomainsDisplay.from_rows(X, sample_domain, plot=False).before.shape
+    (200, 2)
+    """
+
+    def __init__(self, before, sample_domain, after=None):
+        self.before = before
+        self.sample_domain = sample_domain
+        self.after = after
+
+    @classmethod
+    def from_rows(cls, X, sample_domain, *, map=None, ax=None, plot=True):
+        """Compute the display from rows.
+
+        Parameters
+        ----------
+        X : array-like, data frame or sparse matrix of shape (n_samples, n_features)
+            Rows of all domains.
+        sample_domain : array-like of int of shape (n_samples,)
+            Domain of each row: >= 0 a source, < 0 a target.
+        map : fitted transformer, default=None
+            Any transformer, or a pipeline of them. None shows the rows as they are.
+        ax : matplotlib.axes.Axes or sequence of them, default=None
+            Axes to draw in, two with a map. None makes a figure.
+        plot : bool, default=True
+            Whether to draw.
+
+        Returns
+        -------
+        display : DomainsDisplay
+            The display.
+        """
+        ids = check_sample_domain(sample_domain, n_rows(X))
+        check_both_sides(ids)
+        # The seed of the reduction of wide sparse rows: a figure should not change by itself.
+        display = cls(*_projected(X, ids, map, random_state=0))
+        return display.plot(ax) if plot else display
+
+    def plot(self, ax=None):
+        """Draw the rows.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes or sequence of them, default=None
+            Axes to draw in, two with a map. None makes a figure.
+
+        Returns
+        -------
+        display : DomainsDisplay
+            The display, with ``axes_`` and ``figure_``.
+        """
+        panels = {"before": self.before}
+        if self.after is not None:
+            panels["after"] = self.after
+        self.axes_ = axes_of(ax, "plot_domains", len(panels), size=(4.0, 3.6))
+        for one, (title, points) in zip(self.axes_, panels.items(), strict=True):
+            draw_points(one, points, self.sample_domain)
+            if len(panels) > 1:
+                one.set_title(title, fontsize=10)
+        self.axes_[0].legend(frameon=False, fontsize=8, markerscale=2)
+        self.figure_ = self.axes_[0].figure
+        return self
+
+
+def _projected(X, ids, map, random_state):
+    moved = None if map is None else _mapped(map, X, ids)
+    before, after = project(X, ids, moved, random_state)
+    return before, ids, after
+
+
+def _mapped(map, X, ids):
+    """Return the rows after a fitted transformer, of ours or of scikit-learn's."""
+    if not hasattr(map, "transform"):
+        raise ValueError(f"map must be a fitted transformer or None; got {map!r}.")
+    takes = inspect.signature(map.transform).parameters
+    # A pipeline passes on whatever its steps asked for.
+    if "sample_domain" in takes or any(p.kind is p.VAR_KEYWORD for p in takes.values()):
+        return map.transform(X, sample_domain=ids)
+    return map.transform(X)
+
+
+def plot_domains(X, sample_domain, *, map=None, ax=None):
+    """Plot the rows of both domains in two dimensions, before and after a map.
+
+    Shows whether the domains lie apart, and whether an alignment brings them together. The plane
+    is that of the two largest variances (PCA of standardized features); a map that keeps the
+    number of features is shown in the same plane.
+
+    Parameters
+    ----------
+    X : array-like, data frame or sparse matrix of shape (n_samples, n_features)
+        Rows of all domains.
+    sample_domain : array-like of int of shape (n_samples,)
+        Domain of each row: >= 0 a source, < 0 a target.
+    map : fitted transformer, default=None
+        Any transformer, or a pipeline of them. None shows the rows as they are.
+    ax : matplotlib.axes.Axes or sequence of them, default=None
+        Axes to draw in, two with a map. None makes a figure.
+
+    Returns
+    -------
+    display : DomainsDisplay
+        The display, drawn.
+
+    See Also
+    --------
+    plot_feature_shift : Feature by feature.
+    diagnose : Tests what the picture suggests.
+
+    Notes
+    -----
+    Domains that lie on each other in two dimensions may differ in a third.
+
+    Examples
+    --------
+    >>> from skda import CORALTransformer
+    >>> from skda.datasets import make_conditional_shift
+    >>> from skda.inspection import plot_domains
+    >>> X, y, sample_domain = make_conditional_shift(100, 100, random_state=0)
+    >>> coral = CORALTransformer().fit(X, sample_domain=sample_domain)
+    >>> [ax.get_title() for ax in plot_domains(X, sample_domain, map=coral).axes_]
+    ['before', 'after']
+    """
+    return DomainsDisplay.from_rows(X, sample_domain, map=map, ax=ax)
