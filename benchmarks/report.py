@@ -30,6 +30,7 @@ from . import (
     multi_task,
     nets,
     performance,
+    scale,
     selection,
 )
 from ._conditions import in_words
@@ -349,6 +350,7 @@ PARTS = (
     ("Networks for tables", "backbone_rows", backbones_part),
     ("Few shots and graphs", "episode_rows", episodes_part),
     ("Speed", "rows", speed_part),
+    ("Scale", "scale_rows", scale.scale_part),
     ("On a GPU", "device_rows", device_part),
 )
 

@@ -1,7 +1,7 @@
 """Measure time and memory of every estimator as the rows grow, each fit in a process of its own.
 
     python -m benchmarks scale --json scale.json
-    python -m benchmarks scale --methods CORALTransformer,JDAClassifier --rows 2000 50000
+    python -m benchmarks scale --methods CORALTransformer,JDATransformer --rows 2000 50000
 
 Two domains of as many rows each, 50 features, two classes (or a straight line for regressors), in
 single precision if asked for. What is timed is the fit of the method alone with its default

@@ -695,3 +695,36 @@ def test_kinds_of_shift_are_counted_and_reported(monkeypatch, tmp_path, capsys):
     assert "## Kinds of shift" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         diagnose.main(["--settings", "label shift"])
+
+
+# Scale.
+
+
+def test_scale_tells_clear_refusals_from_faults():
+    from benchmarks import scale
+
+    clear = {"error": "MemoryError: TJMTransformer needs at least 74.5 GiB for the kernel matrix."}
+    bare = {"error": "MemoryError: Unable to allocate 18.6 GiB for an array"}
+    assert scale.is_refused(clear) and not scale.is_refused(bare)
+    rows = [{"rows": n, "seconds": (n / 1000) ** 2} for n in (1000, 10_000, 100_000)]
+    assert scale.exponent(rows) == pytest.approx(2.0)
+    assert np.isnan(scale.exponent(rows[:1]))
+    timed = {"method": "A", "rows": 1000, "seconds": 0.25, "gb": 0.5}
+    run = {"scale_rows": [timed, {"method": "A", "rows": 2000, **clear}]}
+    run["scale_rows"].append({"method": "B", "rows": 1000, **bare})
+    table = scale.tables(run)
+    assert "| A | 0.25 s, 0.5 GB | refused |  |" in table and "| B | **error** |" in table
+    how = {"dtype": "float64", "memory": 12.0, "limit": 120.0}
+    conditions = {"date": "", "machine": "", "python": "", "versions": {}}
+    page = report.page([run | {"options": how, "conditions": conditions}])
+    assert "## Scale" in page and "| A | 0.25 s" in page
+
+
+@pytest.mark.slow
+def test_scale_measures_a_process_of_its_own_and_its_limits():
+    from benchmarks import scale
+
+    row = scale.measure("DomainScaler", 2_000, dtype="float32", memory=4.0, limit=60)
+    assert row["seconds"] > 0 and 0 < row["gb"] < 4
+    row = scale.measure("TJMTransformer", 50_000, dtype="float32", memory=4.0, limit=60)
+    assert scale.is_refused(row), row
