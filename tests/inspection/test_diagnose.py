@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from benchmarks import diagnose as study
 from skda.datasets import make_conditional_shift, make_covariate_shift, make_label_shift
-from skda.inspection import _diagnose, diagnose
+from skda.inspection import Finding, ShiftReport, _diagnose, diagnose
 from skda.inspection import _shift_tests as shift_tests
 
 pd = pytest.importorskip("pandas")
@@ -351,3 +351,15 @@ def fake(**labels):
 def test_what_the_labels_decide_where_proportions_explain_the_rows(labels, kind):
     case = SimpleNamespace(Zs=np.zeros((5, 1)))
     assert _diagnose._kind(fake(**labels), case, None, None) == kind
+
+
+def test_a_report_is_read_by_code_and_as_plain_values():
+    table = pd.DataFrame({"ks": [0.5], "pvalue": [0.01]}, index=["age"])
+    found = Finding("SIZE", "info", "Two rows.", {"rows": np.int64(2)}, "Add rows.")
+    report = ShiftReport(kind="none", findings=[found], features=table, curves=None)
+    assert report["SIZE"] is found and "SIZE      info" in repr(report)
+    with pytest.raises(KeyError, match="no finding 'AGE'; it has"):
+        report["AGE"]
+    plain = json.loads(json.dumps(report.to_dict()))
+    assert plain["findings"][0]["evidence"] == {"rows": 2}
+    assert plain["features"]["age"]["ks"] == 0.5
