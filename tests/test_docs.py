@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-# Pages that take ten seconds or more: `make test-slow`.
-SLOW = ("deep", "let_it_decide")
+# Pages that take several seconds or more: `make test-slow`.
+SLOW = ("choosing_without_labels", "deep", "episodes_and_graphs", "let_it_decide")
 PAGES = [
     pytest.param(page, id=page.stem, marks=[pytest.mark.slow] if page.stem in SLOW else [])
     for page in [ROOT / "README.md", *sorted((ROOT / "docs" / "user_guide").glob("*.md"))]

@@ -297,6 +297,7 @@ def test_two_labels_are_enough_for_classes_that_the_source_lacks(method):
     assert np.mean(scores) > 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_training_beats_the_fresh_network(method):
     """Ten features of noise, large, hide the two that tell classes apart."""

@@ -285,6 +285,7 @@ def scores(method, **params):
     return np.mean(found)
 
 
+@pytest.mark.slow
 def test_neighbors_in_both_domains_lead_to_the_classes_of_the_target(monkeypatch):
     plain = scores(DeepSourceOnlyClassifier, max_epochs=30)
     joined = scores(GraphConvolutionClassifier, max_iter=100)

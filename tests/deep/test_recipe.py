@@ -384,6 +384,7 @@ def few_labels():
     return *stack_domains(X_source, y_source, X_target, few), X_target, y_target
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [DANClassifier, DeepCORALClassifier])
 def test_labels_of_target_rows_are_learnt_from_where_asked(method):
     X, y, d, X_target, y_target = few_labels()
@@ -414,6 +415,7 @@ def test_what_stands_on_unlabeled_target_rows_changes_nothing(domains):
     )
 
 
+@pytest.mark.slow
 def test_values_of_target_rows_are_learnt_from():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(400, 3))
@@ -466,6 +468,7 @@ def test_drawing_by_the_target_s_proportions_bears_a_label_shift(method):
     assert ours > plain + 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The class proportions that the network finds")
 def test_a_target_of_half_of_the_classes_wants_joint_statistics():
     angles = np.arange(6) * np.pi / 3
@@ -539,6 +542,7 @@ def test_several_values_are_learnt_at_once():
     assert tuned.score(X[150:], Y[150:]) > 0.9
 
 
+@pytest.mark.slow
 def test_a_search_in_two_processes_is_that_of_one(domains):
     X, y, d = domains
     grid = {"alignment_weight": [0.0, 1.0]}

@@ -376,6 +376,7 @@ def test_frames_with_gaps_categories_and_text_labels():
     )
 
 
+@pytest.mark.slow
 def test_it_runs_in_a_pipeline_a_search_and_in_processes(few, digits):
     X, y, d = digits
     hidden = np.where(d < 0, np.nan, y)

@@ -550,6 +550,7 @@ def test_kliep_s_choice_gives_equal_weights_where_nothing_has_shifted(d):
         assert weighter.effective_sample_size_ > 0.95 * 200
 
 
+@pytest.mark.slow
 # Mean squared error over six seeds, of KLIEP / gamma="median" / uLSIF: .67 / 1.46 / 1.82,
 # .09 / .14 / .31, .30 / .24 / .16. In the last case one seed decides the means: hence the median.
 @pytest.mark.parametrize("shift", [(5, 0.5, 1.0), (2, 0.7, 0.8), (1, 1.0, 0.5)])

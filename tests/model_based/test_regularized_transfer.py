@@ -259,6 +259,7 @@ def test_folds_have_equal_sizes_and_every_class():
     assert dealt_folds(np.zeros(3), np.random.RandomState(0)).max() == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("criterion", ["auto", "gcv"])
 def test_the_choice_is_nearly_as_good_as_leaving_one_out(criterion):
     X, y, d = near_coefficients(3)

@@ -45,6 +45,7 @@ def no_gain(seed, n_rows=300, n_candidates=6):
     return predicted, reference, labels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_fit", [0, 12, 25])
 def test_nothing_that_is_not_better_is_chosen_more_often_than_alpha(n_fit):
     wrong = []
