@@ -17,6 +17,7 @@ from .._core._validation import (
     data_for_inner_predict,
     fresh_fit,
 )
+from .._numerics._weights import effective_sample_size
 from ._held_out import call_as_target, call_model, check_cv_param, fit_held_out
 from ._target_weights import TargetWeights, check_new_row_weighter
 
@@ -75,7 +76,7 @@ class BaseCalibrated(DomainRouting, MetaEstimatorMixin, BaseEstimator):
             weights = self._weights.of_calibration(data, held_out.rows, codes)
             self.weighter_ = self._weights.weighter
             self.n_calibration_ = len(weights)
-            self.n_effective_ = float(weights.sum() ** 2 / max((weights**2).sum(), 1e-300))
+            self.n_effective_ = effective_sample_size(weights)
             self._warn_of_few_rows(data)
             self._calibrate(data, codes, held_out, weights)
         return self

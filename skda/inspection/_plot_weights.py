@@ -3,6 +3,7 @@
 import numpy as np
 
 from .._array._backend import to_numpy
+from .._numerics._weights import effective_sample_size
 from ._plot_axes import SOURCE_COLOR, axes_of
 
 _N_BINS = 30
@@ -47,7 +48,7 @@ class WeightsDisplay:
         if (weights < 0).any() or not weights.any():
             raise ValueError("weights must not be negative, nor all zero.")
         self.weights = weights / weights.mean()
-        self.effective_sample_size = float(weights.sum() ** 2 / (weights**2).sum())
+        self.effective_sample_size = effective_sample_size(weights)
 
     @classmethod
     def from_estimator(cls, weighter, *, ax=None, plot=True):

@@ -14,6 +14,7 @@ from sklearn.neighbors import NearestNeighbors
 from .._core._meta_estimator import class_columns
 from .._numerics._em_priors import em_priors
 from .._numerics._kernels import resolve_gamma
+from .._numerics._weights import effective_sample_size
 from ..metrics import mmd_test
 
 # Trees for probabilities, and for scores that are only ranked; they take most of the time. A leaf
@@ -72,8 +73,7 @@ def domain_scores(Z, is_target, seed):
 def effective_size(scores_of_source):
     """Effective number of source rows, as a part of them, under the odds of being target rows."""
     odds = scores_of_source / np.maximum(1 - scores_of_source, _LEAST_PROBA)
-    squares = np.sum(odds**2)
-    return float(odds.sum() ** 2 / squares / len(odds)) if squares > 0 else 1.0
+    return (effective_sample_size(odds) or len(odds)) / len(odds)
 
 
 def outside_part(Zs, Zt):

@@ -17,6 +17,7 @@ from .._core._param_checks import check_real
 from .._core._routing import DomainRouting
 from .._core._sample_domain import DomainWarning
 from .._core._validation import data_for_fit, data_for_predict, fresh_fit
+from .._numerics._weights import effective_sample_size
 
 _LEAST_LOG = -1e30  # stands for log(0): times exponent=0 this is 0, where -inf would give NaN
 # Effective sample sizes below which a warning says that the weights rest on few rows: three rows,
@@ -201,12 +202,6 @@ def clipping_level(logs, clip):
     positive = falling[falling > 0.5 * _LEAST_LOG]
     level = float(levels[enough[0]]) if len(enough) else float(falling[last])
     return max(level, float(positive[-1]))
-
-
-def effective_sample_size(weights):
-    """Kish's ``(sum w)² / sum w²``: as many equally weighted rows have the same variance."""
-    xp = namespace(weights)
-    return float(xp.sum(weights)) ** 2 / float(xp.sum(weights * weights))
 
 
 def safe_unit(X):

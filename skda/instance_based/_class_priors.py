@@ -5,6 +5,8 @@ import math
 import numpy as np
 from scipy.optimize import brentq, nnls
 
+from .._numerics._weights import effective_sample_size
+
 # Root of 2 Σ (-1)^(k-1) exp(-2 k² c²) = 0.05, the limit of Smirnov's distribution.
 _SMIRNOV_5_PERCENT = 1.358
 SINGULAR = 1e-10  # singular values of a confusion matrix below it are rounding
@@ -90,7 +92,7 @@ def weighted_ks(x, y, x_weights, y_weights):
 
 def ks_limit(x_weights, y_weights):
     """Distance that chance exceeds in 5 % of samples of these weights (Smirnov's asymptotics)."""
-    return ks_limit_of_sizes(*(w.sum() ** 2 / (w**2).sum() for w in (x_weights, y_weights)))
+    return ks_limit_of_sizes(*map(effective_sample_size, (x_weights, y_weights)))
 
 
 def ks_limit_of_sizes(n, m):

@@ -22,7 +22,7 @@ from .._core._meta_estimator import (
 from .._core._param_checks import check_bool, check_integer, check_real
 from .._core._sample_domain import DomainWarning, check_no_masked_entries, domains_for_fit
 from .._core._validation import fresh_fit, one_class_explained
-from ._base_weighter import effective_sample_size
+from .._numerics._weights import effective_sample_size
 
 
 def find_weights_keyword(estimator):

@@ -15,7 +15,8 @@ from .._array._rows import take_rows
 from .._core._param_checks import check_integer, check_real
 from .._numerics._box_qp import BoxSlab, Start, solve_box_qp
 from .._numerics._kernels import kernel_matrix, kernel_row_means
-from ._base_weighter import FunctionWeighter, effective_sample_size
+from .._numerics._weights import effective_sample_size
+from ._base_weighter import FunctionWeighter
 from ._ratio_kernels import draw_centers, gamma_candidates
 
 # A center whose kernel has so small a mean over the source rows counts as out of their reach: its

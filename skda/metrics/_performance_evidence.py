@@ -18,6 +18,8 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
+from .._numerics._weights import effective_sample_size
+
 # exp(30) is 1e13: domains that separate perfectly give weights of any size, which then overflow.
 _MAX_LOG_ODDS = 30.0
 # More features than these are summed up by as many principal components: squares and products of
@@ -92,6 +94,6 @@ def balance_of(X_source, X_target, weights, rng):
         forest.fit(X[train], is_target[train], sample_weight=own[train])
         said[test] = forest.predict_proba(X[test])[:, 1]
     auc = float(roc_auc_score(is_target, said, sample_weight=own))
-    size = float(weights.sum() ** 2 / (weights**2).sum())
+    size = effective_sample_size(weights)
     error = np.sqrt((1 / size + 1 / n_target) / 12)  # of an area of 0.5
     return Balance(auc, 0.5 + max(_TOLERATED, _STANDARD_ERRORS * error), size)
