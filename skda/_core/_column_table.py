@@ -16,7 +16,7 @@ def text_categories(X):
     found = {}
     for name in list(X.columns):
         values = as_labels(X[name])
-        if _as_numbers(values) is None:
+        if as_numbers(values) is None:
             found[name] = sorted({str(v) for v in values if not is_missing(v)})
     return found
 
@@ -29,7 +29,7 @@ def as_number_frame(X, categories):
     columns = {}
     for name in list(X.columns):
         values = as_labels(X[name])
-        numbers = _codes(values, categories[name]) if name in categories else _as_numbers(values)
+        numbers = _codes(values, categories[name]) if name in categories else as_numbers(values)
         if numbers is None:
             raise ValueError(
                 f"Column {name!r} held numbers in fit, so it must hold numbers; got text. Convert "
@@ -79,16 +79,26 @@ def _frame_like(X, columns):
     return pandas.DataFrame(columns, index=X.index)
 
 
-def _as_numbers(values):
-    """Return a column as floats, NaN where it is missing; None if it holds something else."""
-    if values.dtype.kind in "biuf":
+def as_numbers(values, *, bools=True):
+    """Return a column as floats, NaN where it is missing; None if it holds something else.
+
+    ``bools`` says whether truth values count as numbers.
+    """
+    if values.dtype.kind in ("biuf" if bools else "iuf"):
         return values.astype(np.float64)
     if values.dtype == object:
         numbers = [np.nan if is_missing(v) else v for v in values]
-        # An empty column may become one of text, but there is nothing to be learnt of it.
-        if all(isinstance(v, int | float | np.number | np.bool_) for v in numbers):
+        # Numbers beside missing values that are not NaN come as objects. An empty column may
+        # become one of text, but there is nothing to be learnt of it.
+        if all(_is_number(v, bools) for v in numbers):
             return np.array(numbers, dtype=np.float64)
     return None
+
+
+def _is_number(value, bools):
+    if isinstance(value, bool | np.bool_):
+        return bools
+    return isinstance(value, int | float | np.number)
 
 
 def _codes(values, categories):

@@ -4,7 +4,8 @@ import numpy as np
 
 from .._array._backend import Backend, device_of, namespace
 from .._array._rows import is_polars
-from .._core._labels import as_labels, is_missing
+from .._core._column_table import as_numbers
+from .._core._labels import as_labels
 
 
 def is_frame(X):
@@ -16,13 +17,13 @@ def number_columns(X):
     """Return the positions of the columns of numbers: all those of an array."""
     if not is_frame(X):
         return list(range(X.shape[1]))
-    return [j for j in range(X.shape[1]) if _as_numbers(_column(X, j)) is not None]
+    return [j for j in range(X.shape[1]) if _numbers(_column(X, j)) is not None]
 
 
 def take_numbers(X, columns):
     """Return the values of these columns as an array (n, n_columns), NaN where one is missing."""
     if is_frame(X):
-        values = [_as_numbers(_column(X, j)) for j in columns]
+        values = [_numbers(_column(X, j)) for j in columns]
         return np.column_stack(values) if values else np.empty((X.shape[0], 0))
     if len(columns) == X.shape[1]:
         return X
@@ -63,17 +64,9 @@ def _polars_column(X, j, values):
     return polars.Series(column.name, values, nan_to_null=column.null_count() > 0)
 
 
-def _as_numbers(column):
+def _numbers(column):
     """Return a column as floats, or None where it holds text, categories or bools."""
     # Categories may be named by numbers, which still are names.
     if str(column.dtype) == "category":
         return None
-    values = as_labels(column)
-    if values.dtype.kind in "iuf":
-        return values.astype(np.float64)
-    if values.dtype != object:
-        return None
-    # Numbers beside missing values that are not NaN come as objects.
-    numbers = [np.nan if is_missing(v) else v for v in values]
-    good = all(isinstance(v, int | float | np.number) and not isinstance(v, bool) for v in numbers)
-    return np.array(numbers, dtype=np.float64) if good else None
+    return as_numbers(as_labels(column), bools=False)
