@@ -23,13 +23,13 @@ from ._combat_steps import CovarianceStep, check_covariance_components, fit_batc
 from ._direction import add_domains, check_knows_reference, has_reference
 from ._domain_scaler import feature_moments, merge_feature_moments
 from ._site_effects import (
-    about_reference,
+    covariate_effects,
     covariate_effects_of_sums,
     covariate_sums,
     curvature_penalty,
-    fit_site_model,
     site_effects,
-    site_model_of_sums,
+    site_model,
+    site_moments,
     spline_basis,
     standardized_moments,
 )
@@ -245,12 +245,7 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
             return
         site = self._sites_of(data.ids)
         X, C = self._fit_batches(data)
-        model = self._fit_sites(X, C, site, data)
-        Z = (X - self._base(C, data.backend)[0]) / model.scale
-        for name in np.unique(site).tolist():
-            rows = feature_moments(take_rows(Z, np.flatnonzero(site == name)))
-            self._set_site(name, rows, self._effects(rows), data.to_input)
-        self._forget_reference()
+        self._fit_sites(X, C, site, data)
         if self.covariance_components is not None:
             self.covariance_step_ = CovarianceStep.fit(
                 self._residuals(X, C, data, self._effects_of),
@@ -287,14 +282,8 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         # -1 would be mistaken for the id of a domain: it is a name within a fit.
         return -1 if self.reference == "target" else int(self.reference)
 
-    def _forget_reference(self):
-        """Keep no effects of the reference, which is not mapped."""
-        if self.reference != "pooled":
-            for learnt in (self.site_locations_, self.site_variances_, self.site_moments_):
-                del learnt[self._reference_site()]
-
     def _fit_sites(self, X, C, site, data):
-        """Fit and keep the model that all sites share."""
+        """Fit and keep the model that all sites share, and the effects of each."""
         xp = data.xp
         n_smooth = len(self.smooth_covariates_)
         if n_smooth:
@@ -309,17 +298,26 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         penalty = None
         if n_smooth:
             penalty = as_like(curvature_penalty(self._n_linear, n_smooth), data.X)
-        model = fit_site_model(X, design, membership, penalty)
-        if self.reference != "pooled":
-            rows = np.flatnonzero(site == self._reference_site())
-            model = about_reference(model, X, design, rows)
-        self._keep_model(model, means, data.to_input)
-        return model
+        coef = covariate_effects(X, design, membership, penalty)
+        parts = {}
+        for name in sites.tolist():
+            rows = np.flatnonzero(site == name)
+            parts[name] = site_moments(take_rows(X, rows), take_rows(design, rows), coef)
+        self._learn(parts, coef, means, data.to_input)
 
-    def _keep_model(self, model, means, keep):
+    def _learn(self, parts, coef, means, keep):
+        """Keep the model of all sites and the effects of each, from moments by site."""
+        pooled_sites = self.reference == "pooled"
+        about = list(parts.values()) if pooled_sites else [parts[self._reference_site()]]
+        model = site_model(about, coef)
         self.covariate_means_, self.grand_mean_ = keep(means), keep(model.grand)
         self.coef_, self.scale_ = keep(model.coef), keep(model.scale)
         self.varies_ = np.flatnonzero(np.asarray(to_numpy(model.varies)))
+        for name, m in parts.items():
+            # The reference is not mapped.
+            if pooled_sites or name != self._reference_site():
+                m = standardized_moments(m, model)
+                self._set_site(name, m, self._effects(m), keep)
 
     def _needs_rows(self, data):
         for name in ("smooth_covariates", "nested_batches", "covariance_components"):
@@ -337,13 +335,7 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
             self.coef_ = covariate_effects_of_sums(sums.values())
             self.covariate_means_ = pooled(sums.values()).mean[: len(self.covariates_)]
         parts = dict(sorted(table.total("_sums_of").items()))
-        about = parts if self.reference == "pooled" else {0: parts[self._reference_site()]}
-        model = site_model_of_sums(list(about.values()), self.coef_)
-        self._keep_model(model, self.covariate_means_, data.to_input)
-        for name, m in parts.items():
-            m = standardized_moments(m, model)
-            self._set_site(name, m, self._effects(m), data.to_input)
-        self._forget_reference()
+        self._learn(parts, self.coef_, self.covariate_means_, data.to_input)
 
     def _covariate_sums_of(self, data):
         site = self._sites_of(data.ids)
@@ -362,8 +354,7 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
             means, coef = (
                 data.backend.asarray(x, X.dtype) for x in (self.covariate_means_, self.coef_)
             )
-            size = data.xp.max(data.xp.abs(X), axis=0)
-            sums[name] = feature_moments(X - (C - means) @ coef)._replace(size=size)
+            sums[name] = site_moments(X, C - means, coef)
         return sums
 
     def _find_columns(self, n_features):

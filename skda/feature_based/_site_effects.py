@@ -7,9 +7,8 @@ from sklearn.preprocessing import SplineTransformer
 
 from .._array._arithmetic import safe_divide
 from .._array._backend import backend_of, device_of, namespace
-from .._array._rows import take_rows
 from .._numerics._linalg import spd_eigen
-from ._domain_scaler import FeatureMoments
+from ._domain_scaler import FeatureMoments, feature_moments
 
 # Ten cubic B-splines a covariate, as other packages take; the penalty, and not the number of
 # knots, decides how smooth the effect is.
@@ -37,8 +36,8 @@ class SiteModel(NamedTuple):
     """Which features have noise, (d,)."""
 
 
-def fit_site_model(X, covariates, membership, penalty=None):
-    """Fit site means and covariate effects by least squares.
+def covariate_effects(X, covariates, membership, penalty=None):
+    """Return the effects of covariates on features by least squares, (q, d), sites aside.
 
     Parameters
     ----------
@@ -50,46 +49,17 @@ def fit_site_model(X, covariates, membership, penalty=None):
     penalty : array of shape (q, q), default=None
         Penalty on the covariate effects of each feature, whose weight cross-validation chooses;
         None: least squares.
-
-    Returns
-    -------
-    model : SiteModel
     """
     xp = namespace(X)
-    n = X.shape[0]
-    sizes = xp.sum(membership, axis=0)
-    column = xp.reshape(sizes, (-1, 1))
-    if covariates.shape[1]:
-        # Within sites first (Frisch-Waugh): the effects follow from rows centered per site.
-        Z = covariates - membership @ ((membership.T @ covariates) / column)
-        Y = X - membership @ ((membership.T @ X) / column)
-        if penalty is None:
-            coef = least_squares_effects(Z, Y)
-        else:
-            coef = smooth_effects(Z, Y, penalty, n_means=membership.shape[1])
-    else:
-        coef = xp.zeros((0, X.shape[1]), dtype=X.dtype, device=device_of(X))
-    rest = X - covariates @ coef
-    means = (membership.T @ rest) / column
-    grand = xp.reshape(sizes, (1, -1)) @ means / n
-    # Pooled over sites: about the mean of each site, not about the grand mean.
-    noise = rest - membership @ means
-    scale = xp.sqrt(xp.sum(noise * noise, axis=0) / n)
-    # Rounding must not turn a constant feature into one of tiny spread.
-    floor = xp.max(xp.abs(X), axis=0) * (10.0 * float(xp.finfo(X.dtype).eps))
-    varies = scale > floor
-    return SiteModel(grand[0, :], coef, xp.where(varies, scale, xp.ones_like(scale)), varies)
-
-
-def about_reference(model, X, covariates, rows):
-    """Return the model in which the site of these rows has neither shift nor scale of its own."""
-    xp = namespace(X)
-    rest = take_rows(X - covariates @ model.coef, rows)
-    grand = xp.mean(rest, axis=0)
-    scale = xp.sqrt(xp.mean((rest - grand) ** 2, axis=0))
-    floor = xp.max(xp.abs(rest), axis=0) * (10.0 * float(xp.finfo(X.dtype).eps))
-    varies = scale > floor
-    return SiteModel(grand, model.coef, xp.where(varies, scale, xp.ones_like(scale)), varies)
+    if not covariates.shape[1]:
+        return xp.zeros((0, X.shape[1]), dtype=X.dtype, device=device_of(X))
+    column = xp.reshape(xp.sum(membership, axis=0), (-1, 1))
+    # Within sites first (Frisch-Waugh): the effects follow from rows centered per site.
+    Z = covariates - membership @ ((membership.T @ covariates) / column)
+    Y = X - membership @ ((membership.T @ X) / column)
+    if penalty is None:
+        return least_squares_effects(Z, Y)
+    return smooth_effects(Z, Y, penalty, n_means=membership.shape[1])
 
 
 class CovariateSums(NamedTuple):
@@ -129,12 +99,17 @@ def covariate_effects_of_sums(parts):
     return np.linalg.pinv(scatter[:, :q], rcond=_SINGULAR, hermitian=True) @ scatter[:, q:]
 
 
-def site_model_of_sums(parts, coef):
-    """Return the model of these sites from the moments of each, covariate effects taken off.
+def site_moments(X, covariates, coef):
+    """Return the moments of the rows of one site, covariate effects taken off.
 
-    ``size`` of these moments is the largest absolute value before that: rounding is as large as it
-    is there.
+    Their ``size`` is the largest absolute value before that: rounding is as large as it is there.
     """
+    xp = namespace(X)
+    return feature_moments(X - covariates @ coef)._replace(size=xp.max(xp.abs(X), axis=0))
+
+
+def site_model(parts, coef):
+    """Return the model of these sites from the :func:`site_moments` of each."""
     xp, n = namespace(parts[0].mean), sum(m.count for m in parts)
     grand = sum(m.mean * m.count for m in parts) / n
     # Pooled over sites: about the mean of each site, not about the grand mean.
