@@ -18,6 +18,7 @@ TOOLS = (
     "model_based",
     "multi_task",
     "nets",
+    "nets_choice",
     "performance",
     "report",
     "scale",

@@ -4,6 +4,7 @@
     python -m benchmarks nets --methods DANClassifier,DANNClassifier --tasks moons,digits --seeds 1
     python -m benchmarks nets --params 'DANClassifier:{"alignment_weight": 3}'
     python -m benchmarks nets --tasks label-shifted --params '...:{"prior_correction": "..."}'
+    python -m benchmarks nets --peers --seeds 1
     python -m benchmarks nets --read one.json two.json --json both.json
 
 Gains are in points of target accuracy over two references: the network of the release before
@@ -13,6 +14,7 @@ source-only under the present defaults. Means are over seeds, then over tasks.
 Beside pairs of the shared data there are simulated ones: two moons rotated by 30 to 50 degrees, and
 three blobs that move. Label-shifted tasks are pairs of the same data in which the target keeps
 three quarters, or all but a tenth, of one class only; they have no part in the main table.
+--peers runs the deep methods of skada instead, on the same draws.
 """
 
 import argparse
@@ -37,6 +39,8 @@ from ._conditions import conditions
 from ._data import DEFAULT
 from ._markdown import signed, table
 from ._pairs import CLASSIFICATION, Pair, draw, find_pairs
+from ._skada_nets import NAMES as PEERS
+from ._skada_nets import SkadaNet
 from .defaults import Variant, parse_variant
 
 METHODS = (
@@ -57,6 +61,7 @@ METHODS = (
     "AaDClassifier",
 )
 REFERENCE = "DeepSourceOnlyClassifier"
+PEER = "SKADA "  # begins the name of a method of theirs
 FORMER = {
     "lr": 1e-3,
     "lr_schedule": "constant",
@@ -139,6 +144,8 @@ def find_tasks(data):
 
 def build(variant, seed):
     """The estimator of a variant."""
+    if variant.name.startswith(PEER):
+        return SkadaNet(variant.estimator, seed)
     return getattr(skda, variant.estimator)(random_state=seed, **variant.params)
 
 
@@ -227,6 +234,8 @@ def chosen(options):
     extra = [v for text in options.params or () for v in parse_variant(text)]
     names = options.methods.split(",") if options.methods else () if extra else METHODS
     variants = [*(Variant(name, name) for name in names), *extra]
+    if options.peers:
+        variants = [Variant(PEER + name, name) for name in PEERS]
     parts = options.tasks.split(",") if options.tasks else None
     tasks = find_tasks(options.data)
     tasks = [t for t in tasks if not parts or any(p in f"{t.family}: {t.name}" for p in parts)]
@@ -243,6 +252,7 @@ def main(argv=None):
     parser.add_argument("--methods", help="estimators to run, A,B; all by default")
     parser.add_argument("--params", action="append", help="a variant, or a JSON file of variants")
     parser.add_argument("--tasks", help="only tasks whose name has one of these in it, A,B")
+    parser.add_argument("--peers", action="store_true", help="the deep methods of skada instead")
     parser.add_argument("--seeds", type=int, default=3, help="draws of each task")
     parser.add_argument("--rows", type=int, default=1000, help="most rows of source and of target")
     parser.add_argument("--data", type=Path, default=DEFAULT, help="folder of the data sets")
