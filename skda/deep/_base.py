@@ -11,16 +11,16 @@ from functools import partial
 import numpy as np
 import torch
 from scipy.sparse import issparse
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import EarlyStopping, LRScheduler
 
-from .._array._backend import float_dtype
+from .._array._backend import float_dtype, to_numpy
 from .._array._config import config_for
 from .._array._devices import find_backend
 from .._core._meta_estimator import check_row_weights
-from .._core._param_checks import check_bool, check_option
+from .._core._param_checks import check_bool
 from .._core._routing import DomainRouting
 from .._core._sample_domain import check_sample_domain, note_domains
 from .._core._validation import (
@@ -49,7 +49,7 @@ from ._params import (
 )
 from ._plot import plot_losses
 from ._pretraining import check_pretraining, pretrain
-from ._priors import PRIOR_CORRECTIONS, TargetPriors
+from ._priors import TargetPriors, check_prior_correction, fit_selected
 from ._row_weights import scaled_weights
 from ._saving import StoredAsPlainValues
 from ._schedules import LR_SCHEDULES, schedule_of
@@ -179,8 +179,7 @@ class BaseDeep(
             check_alignment_params(params)
             check_bool("use_target_labels", params["use_target_labels"])
             if "prior_correction" in params:  # of classifiers
-                options = [None, *PRIOR_CORRECTIONS]
-                check_option("prior_correction", params["prior_correction"], options)
+                check_prior_correction(params["prior_correction"])
             self._alignment_params()
         if self._adaptation is not None:
             if "adaptation_epochs" in params:  # renewed statistics take no training
@@ -237,7 +236,31 @@ class BaseDeep(
         # The first fit with warm_start builds the net like any other.
         if self.warm_start and hasattr(self, "net_"):
             return self._go_on(X, y, sample_weight, sample_domain)
+        if self._selects_priors(sample_domain):
+            return self._fit_selected(X, y, sample_weight, sample_domain)
         return self._fit_afresh(X, y, sample_weight, sample_domain)
+
+    def _selects_priors(self, sample_domain):
+        """Return whether this fit chooses between estimates of the target's proportions."""
+        asked = isinstance(getattr(self, "prior_correction", None), str)
+        if not asked or self.prior_correction != "select" or sample_domain is None:
+            return False
+        return self._aligns() and bool((to_numpy(sample_domain) < 0).any())
+
+    def _fit_selected(self, X, y, sample_weight, sample_domain):
+        """Become the surer one of two fits with different proportions of the target."""
+        with fresh_fit(self):
+            self._check_params()
+            net, chosen = fit_selected(self, X, y, sample_weight, sample_domain)
+            own = vars(clone(self))
+            vars(self).update({k: v for k, v in vars(net).items() if k not in own})
+            self.prior_correction_ = chosen
+        return self
+
+    def _given_priors(self):
+        """Return the target's proportions that the user or the first fit has settled, or None."""
+        given = getattr(self, "prior_correction_", self.prior_correction)
+        return None if isinstance(given, str) else given
 
     def fit_transform(self, X, y, sample_weight=None, *, sample_domain=None):
         """Train the network and return the learnt features: ``fit`` and then ``transform``.
@@ -590,8 +613,8 @@ class BaseDeep(
         before = len(net.history)
         corrects = hasattr(self, "prior_correction") and net.alignment is not None
         if corrects:
-            priors = TargetPriors.of_source(rows, self._task.n_outputs)
-            net.priors = priors if self.prior_correction else None
+            priors = TargetPriors.of_source(rows, self._task.n_outputs, self._given_priors())
+            net.priors = priors if self.prior_correction is not None else None
         train_on(
             net,
             rows,
@@ -610,7 +633,7 @@ class BaseDeep(
         """Estimate the target's class proportions, and warn if they are far from the source's."""
         self.target_priors_ = priors.estimate(net, rows.X, rows.target)
         # After a chunk the network is not done, and with a correction they may be far.
-        if done and not self.prior_correction:
+        if done and self.prior_correction is None:
             priors.warn_if_far(self.target_priors_, len(rows.target), net.n_steps_)
 
     def _weight(self):

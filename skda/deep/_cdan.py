@@ -108,10 +108,14 @@ class CDANClassifier(DeepClassifier):
     use_target_labels : bool, default=False
         Whether the labels of target rows that have one are learnt from, too: their mean loss is
         added to that of the source rows. Rows without a label have a missing value in `y`.
-    prior_correction : {"resample"} or None, default=None
+    prior_correction : {"resample", "select"} or array-like of shape (n_classes,), default=None
         What is done where the classes have other proportions on the target. "resample" estimates
         the target's proportions along the training, by expectation and maximization on the
-        predictions, and draws the source rows of each step by them. None takes rows as they come.
+        predictions, and draws the source rows of each step by them. An array holds the
+        proportions where they are known, in the order of the sorted classes. "select" trains
+        three times: by "resample", without alignment, and with the proportions that the network
+        without alignment finds; and keeps the first or the last, whichever predicts the target
+        with less entropy (`prior_correction_` says which). None takes rows as they come.
     lr : float, default=None
         Learning rate. None takes 0.03 with SGD, which then has a momentum of 0.9 unless
         ``optimizer__momentum`` is set, and 1e-3 with other optimizers.

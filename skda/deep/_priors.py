@@ -5,14 +5,20 @@ as wholes. Where the classes have other proportions on the target, that pairs ro
 classes. Source rows drawn by the target's proportions take this away (Tachet des Combes 2020).
 """
 
+from numbers import Real
+
 import numpy as np
 import torch
+from sklearn.base import clone
 
+from .._array._backend import to_numpy
+from .._array._rows import take_rows
 from .._array._warnings import warn_user
+from .._core._param_checks import check_option
 from .._core._sample_domain import DomainWarning
 from ._domain_norm import rows_of
 
-PRIOR_CORRECTIONS = ("resample",)
+PRIOR_CORRECTIONS = ("resample", "select")
 
 # The estimate begins when the classifier has learnt something, and then follows slowly: it depends
 # on the network, and the network on it.
@@ -65,9 +71,11 @@ class TargetPriors:
         Number of classes.
     weights : ndarray of shape (n_source,), default=None
         How much the label of each row counts; None: all alike.
+    given : ndarray of shape (n_classes,), default=None
+        The target's proportions where they are known; None: they are estimated.
     """
 
-    def __init__(self, codes, n_classes, weights=None):
+    def __init__(self, codes, n_classes, weights=None, given=None):
         self.codes = codes
         counts = np.bincount(codes, minlength=n_classes)
         weighed = counts if weights is None else np.bincount(codes, weights, minlength=n_classes)
@@ -76,17 +84,39 @@ class TargetPriors:
         self.now = self.source.copy()
         # Drawn by some proportions, rows train the classifier for these times their mean weights.
         self.weight = np.divide(weighed, counts, where=counts > 0, out=np.ones(n_classes))
+        self.given = None if given is None else self._of_classes(given)
         self._next = 0
 
+    def _of_classes(self, given):
+        """Return the user's proportions as fractions of one."""
+        given = check_proportions(given)
+        if len(given) != len(self.present):
+            raise ValueError(
+                "prior_correction must have a proportion for each class, in the order of classes_: "
+                f"got {len(given)} numbers and {len(self.present)} classes."
+            )
+        missing = np.flatnonzero((given > 0) & ~self.present)
+        if len(missing):
+            raise ValueError(
+                f"prior_correction gives {given[missing[0]]:g} to class number {missing[0]}, of "
+                "which there is no source row to draw. Set it to 0, or add source rows of it."
+            )
+        return given / given.sum()
+
     @classmethod
-    def of_source(cls, rows, n_classes):
+    def of_source(cls, rows, n_classes, given=None):
         """Return the estimate that begins at the source rows that are trained on."""
         own = torch.as_tensor(rows.source, device=rows.y.device)
         weights = None if rows.weights is None else rows.weights[own].double().cpu().numpy()
-        return cls(rows.y[own].cpu().numpy(), n_classes, weights)
+        return cls(rows.y[own].cpu().numpy(), n_classes, weights, given)
 
     def update(self, net, batches):
         """Estimate the proportions anew if it is time, and tell the batches."""
+        if self.given is not None:
+            if batches.source_chances is None:
+                self.now = self.given
+                batches.source_chances = self.chances()
+            return
         if net.progress() < _BEGIN or net.n_steps_ < self._next:
             return
         self._next = net.n_steps_ + _STEPS_BETWEEN
@@ -135,3 +165,67 @@ def target_probabilities(module, X, rows):
         logits, _ = module(X[rows])
     module.train(training)
     return torch.softmax(logits.double(), dim=1).cpu().numpy()
+
+
+# Proportions that the user gives, and the choice between two estimates
+
+
+def check_proportions(given):
+    """Return proportions of classes as floats, or say what is wrong with them."""
+    given = np.asarray(given, dtype=float)
+    fits = given.ndim == 1 and np.isfinite(given).all() and (given >= 0).all() and given.sum() > 0
+    if not fits:
+        raise ValueError(
+            "prior_correction as an array must hold one proportion for each class, none below 0 "
+            f"and not all 0: got {given!r}."
+        )
+    return given
+
+
+def check_prior_correction(value):
+    """Check the parameter: None, the name of an estimate, or proportions."""
+    if value is None or isinstance(value, (str, bool, Real)):
+        check_option("prior_correction", value, [None, *PRIOR_CORRECTIONS], hint=_OR_AN_ARRAY)
+    else:
+        check_proportions(value)
+
+
+_OR_AN_ARRAY = "Or give the target's proportions, an array of shape (n_classes,)."
+
+
+def fit_selected(estimator, X, y, sample_weight, sample_domain):
+    """Return the surer one of two fits, which differ in where the proportions come from.
+
+    An aligned network tends to see the proportions that it was trained with, so that its estimate
+    may stay where it began. That of a network without alignment does not, but is of no use where
+    that network fails on the target. Which of them holds shows afterwards: rows of different
+    classes that were paired leave the network unsure of its predictions.
+    """
+    ids = to_numpy(sample_domain)
+    target = np.flatnonzero(ids < 0)
+    X_target = take_rows(X, target)
+
+    def fitted(**params):
+        net = clone(estimator).set_params(warm_start=False, **params)
+        net.fit(X, y, sample_weight, sample_domain=sample_domain)
+        p = net.predict_proba(X_target, sample_domain=ids[target])
+        return net, to_numpy(p).astype(float)
+
+    followed, p = fitted(prior_correction="resample")
+    source_only, q = fitted(alignment_weight=0.0, prior_correction=None)
+    labels = to_numpy(take_rows(y, np.flatnonzero(ids >= 0)))
+    given = _priors_without_alignment(q, labels, source_only.classes_)
+    fixed, r = fitted(prior_correction=given)
+    return (followed, "resample") if _entropy(p) <= _entropy(r) else (fixed, given)
+
+
+def _priors_without_alignment(p, labels, classes):
+    """Return the target's proportions by the predictions of a network trained on these labels."""
+    source = np.array([np.mean(labels == c) for c in classes])
+    found = np.maximum(em_priors(p, source), _LEAST / len(source))
+    return found / found.sum()
+
+
+def _entropy(p):
+    """Return the mean entropy of the rows."""
+    return float(-np.sum(p * np.log(np.maximum(p, np.finfo(float).tiny)), axis=1).mean())

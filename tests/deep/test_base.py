@@ -114,7 +114,7 @@ BAD = [
     ("input_scaling", ["target", True, False]),
     ("precision", ["fp16", None, 16]),
     ("use_target_labels", ["yes", None]),
-    ("prior_correction", ["weights", True]),
+    ("prior_correction", ["weights", True, [0.5, -1.0]]),
     ("optimizer", ["adam", None, torch.nn.Linear]),
     ("early_stopping", ["both", 1, []]),
     ("validation_fraction", ["0.1", None, 0, 1, np.nan]),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import sklearn
 from sklearn.base import clone
-from sklearn.datasets import make_blobs
+from sklearn.datasets import make_blobs, make_moons
 from sklearn.model_selection import GridSearchCV
 
 torch = pytest.importorskip("torch")
@@ -26,6 +26,7 @@ from skda import (  # noqa: E402
     SHOTClassifier,
     stack_domains,
 )
+from skda.deep import _priors  # noqa: E402
 from skda.deep._dan import MMDLoss  # noqa: E402
 from skda.deep._domain_norm import (  # noqa: E402
     DomainBatchNorm,
@@ -522,6 +523,79 @@ def test_proportions_are_left_alone_where_nothing_is_estimated(domains, monkeypa
     monkeypatch.setattr(TargetPriors, "update", lambda *args: None)
     off = MCCClassifier(prior_correction="resample", **SMALL).fit(X, y, sample_domain=d)
     np.testing.assert_array_equal(usual.predict_proba(X), off.predict_proba(X))
+
+
+def test_rows_are_drawn_by_proportions_that_are_known(domains):
+    X, y, d = domains
+    n_classes = len(np.unique(y[d >= 0]))
+    drawn = []
+
+    class Watched(DANClassifier):
+        def _train(self, net, rows, **options):
+            super()._train(net, rows, **options)
+            drawn.append(net.priors.now)
+
+    proportions = np.arange(1.0, n_classes + 1.0)
+    Watched(prior_correction=proportions, **SMALL).fit(X, y, sample_domain=d)
+    np.testing.assert_allclose(drawn[0], proportions / proportions.sum())
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([0.5], "for each class.*got 1 numbers"),
+        ([0.5, np.nan], "none below 0"),
+        ([[0.5, 0.5]], "one proportion for each class"),
+        ([0.0, 0.0], "not all 0"),
+    ],
+)
+def test_proportions_that_cannot_be_are_refused(domains, given, message):
+    X, y, d = domains
+    with pytest.raises(ValueError, match=message):
+        DANClassifier(prior_correction=given, **SMALL).fit(X, y, sample_domain=d)
+
+
+def test_a_class_without_source_rows_cannot_be_drawn():
+    with pytest.raises(ValueError, match="class number 1, of which there is no source row"):
+        TargetPriors(np.array([0, 0, 2]), 3, given=[0.5, 0.3, 0.2])
+
+
+@pytest.mark.parametrize("surer", ["resample", "given"])
+def test_the_surer_of_two_estimates_is_kept(domains, monkeypatch, surer):
+    X, y, d = domains
+    entropies = iter([0.1, 0.2] if surer == "resample" else [0.2, 0.1])
+    monkeypatch.setattr(_priors, "_entropy", lambda p: next(entropies))
+    net = DANClassifier(prior_correction="select", **SMALL).fit(X, y, sample_domain=d)
+    if surer == "resample":
+        assert net.prior_correction_ == "resample"
+    else:
+        np.testing.assert_allclose(net.prior_correction_.sum(), 1.0)
+    same = clone(net).set_params(prior_correction=net.prior_correction_)
+    same.fit(X, y, sample_domain=d)
+    np.testing.assert_array_equal(net.predict_proba(X), same.predict_proba(X))
+    assert net.get_params()["prior_correction"] == "select"
+    # Without target rows there is nothing to select.
+    with pytest.warns(DomainWarning, match="fitted without sample_domain"):
+        alone = clone(net).fit(X[d >= 0], y[d >= 0])
+    assert not hasattr(alone, "prior_correction_")
+
+
+@pytest.mark.slow
+def test_selection_bears_a_label_shift_that_alignment_hides():
+    """Rotated moons of which the target keeps 15 % of one class."""
+    parts = [make_moons(800, noise=0.1, random_state=i) for i in (0, 1)]
+    (X_source, y_source), (X_target, y_target) = parts
+    c, s = np.cos(np.pi / 6), np.sin(np.pi / 6)
+    X_target = (X_target - [0.5, 0.25]) @ np.array([[c, s], [-s, c]]) + [0.5, 0.25]
+    kept = (y_target == 0) | (np.random.default_rng(0).random(800) < 0.15)
+    X_target, y_target = X_target[kept], y_target[kept]
+    X, y, d = stack_domains(X_source, y_source, X_target)
+    scores = {}
+    for correction in (None, "select"):
+        net = DANClassifier(prior_correction=correction, random_state=0)
+        net.fit(X, y, sample_domain=d)
+        scores[correction] = net.score(X_target, y_target)
+    assert scores["select"] > scores[None] + 0.1
 
 
 # Several outputs, several processes
