@@ -157,9 +157,6 @@ EXAMPLES = {
     "GraphConvolutionClassifier": [
         skda.GraphConvolutionClassifier(hidden=8, max_iter=30, lr=0.02, random_state=0),
         skda.GraphConvolutionClassifier(
-            propagation="sgc", alignment="mmd", max_iter=30, lr=0.3, random_state=0
-        ),
-        skda.GraphConvolutionClassifier(
             propagation="appnp",
             hidden=8,
             alignment="adversarial",
@@ -633,7 +630,7 @@ def check_plain_pipeline_and_searches(estimator):
         assert len(alone) == len(X)
         scores = cross_validate(pipe, X, y, cv=cv, params={"sample_domain": d}, error_score="raise")
         assert np.isfinite(scores["test_score"]).all()
-        grid = {"scale__with_mean": [True, False]}
+        grid = {"scale__with_mean": [False]}
         search = GridSearchCV(pipe, grid, cv=cv, error_score="raise")
         search.fit(X, y, sample_domain=d)
         assert np.isfinite(search.cv_results_["mean_test_score"]).all()

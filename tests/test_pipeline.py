@@ -370,7 +370,7 @@ def mixed_pipeline():
     return make_domain_pipeline(columns, CORALTransformer(reg=0.1), LogisticRegression())
 
 
-@pytest.mark.parametrize("n_jobs", [None, 2])
+@pytest.mark.parametrize("n_jobs", [None, pytest.param(2, marks=pytest.mark.slow)])
 def test_grid_search_tunes_the_alignment(n_jobs, routing):
     frame, y, d = mixed_frame()
     search = GridSearchCV(

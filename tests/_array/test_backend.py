@@ -185,6 +185,7 @@ def where_it_computes(estimator):
     return str(working_backend(np.eye(2), estimator)), os.getpid()
 
 
+@pytest.mark.slow
 def test_a_clone_carries_the_context_to_worker_processes():
     estimator = CORALTransformer()
     with config_context(backend="torch", device="cpu"):

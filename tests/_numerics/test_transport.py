@@ -165,8 +165,7 @@ def test_exact_plan_comes_back_where_the_costs_were(xp):
 # Entropic plans.
 
 
-@pytest.mark.parametrize("reg", [1.0, 0.1, 0.03])
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(("reg", "seed"), [(1.0, 0), (0.1, 1), (0.03, 0)])
 def test_sinkhorn_plan_is_that_of_the_log_domain(reg, seed):
     M = costs(seed=seed)
     plan = sinkhorn_plan(M, reg=reg, tol=1e-12)

@@ -393,15 +393,14 @@ def test_data_of_one_call_can_be_lists():
 
 
 @pytest.mark.parametrize(
-    "statement, name",
+    "statement, name, missing",
     [
-        ("import skda; skda.DANClassifier", "skda.DANClassifier"),
-        ("from skda import DANClassifier", "skda.DANClassifier"),
-        ("import skda.deep", "skda.deep"),
-        ("from skda.deep import DANClassifier", "skda.deep"),
+        ("import skda; skda.DANClassifier", "skda.DANClassifier", "torch"),
+        ("from skda import DANClassifier", "skda.DANClassifier", "skorch"),
+        ("import skda.deep", "skda.deep", "torch"),
+        ("from skda.deep import DANClassifier", "skda.deep", "torch"),
     ],
 )
-@pytest.mark.parametrize("missing", ["torch", "skorch"])
 def test_without_the_extra_the_error_names_it(statement, name, missing):
     code = (
         f"import sys; sys.modules[{missing!r}] = None\n"

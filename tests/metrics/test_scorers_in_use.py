@@ -104,6 +104,7 @@ def test_nets_are_scored_on_their_learnt_features(spread):
     assert weighted(net, X, text, sample_domain=sample_domain) == pytest.approx(source - 1)
 
 
+@pytest.mark.slow
 def test_all_scorers_at_once_in_a_search_with_two_processes(spread):
     X, y, sample_domain = spread
     search = GridSearchCV(
