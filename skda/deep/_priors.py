@@ -92,7 +92,7 @@ class TargetPriors:
         given = check_proportions(given)
         if len(given) != len(self.present):
             raise ValueError(
-                "prior_correction must have a proportion for each class, in the order of classes_: "
+                "prior_correction must be a proportion for each class, in the order of classes_; "
                 f"got {len(given)} numbers and {len(self.present)} classes."
             )
         missing = np.flatnonzero((given > 0) & ~self.present)
@@ -176,8 +176,8 @@ def check_proportions(given):
     fits = given.ndim == 1 and np.isfinite(given).all() and (given >= 0).all() and given.sum() > 0
     if not fits:
         raise ValueError(
-            "prior_correction as an array must hold one proportion for each class, none below 0 "
-            f"and not all 0: got {given!r}."
+            "prior_correction must be one proportion for each class if it is an array, none below 0 "
+            f"and not all 0; got {given!r}."
         )
     return given
 
