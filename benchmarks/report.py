@@ -29,6 +29,7 @@ from . import (
     model_based,
     multi_task,
     nets,
+    nets_choice,
     performance,
     scale,
     selection,
@@ -165,6 +166,30 @@ on these very rows and AaD's decay on draws of six tasks, so that other data wil
         name = "nets-label-shifted" if title.startswith("Label") else "nets"
         parts += [f"### {name}\n\n{tables[0]}", f"### {name}-accuracy\n\n{tables[1]}"]
     return "\n\n".join(parts)
+
+
+def nets_choice_part(run):
+    """What scores without target labels choose among nets and their weights."""
+    rows = run["choice_rows"]
+    n_tasks = len({row["task"] for row in rows})
+    n_draws = len({row["seed"] for row in rows})
+    n_candidates = len({row["candidate"] for row in rows})
+    weights = ", ".join(f"{weight:g}" for weight in nets_choice.WEIGHTS)
+    return f"""\
+### nets-choice
+
+{n_tasks} tasks of *nets*, {n_draws} draw(s) of each, {n_candidates} candidates: the source-only net
+and {len(nets_choice.METHODS)} methods at weights {weights}. A quarter of the source's rows is held out for the scorers. Accuracy on the
+target (%), its gain over the source-only net, and tasks that lose more than half a point.
+
+{nets_choice.choice_table(rows)}
+
+### nets-choice-weights
+
+Each method at its default weight, at the one under which it predicts the target with least
+entropy, and at its best one.
+
+{nets_choice.method_table(rows)}"""
 
 
 def selection_part(run):
@@ -338,6 +363,7 @@ PARTS = (
     ("Accuracy", "protocols", accuracy_part),
     ("Defaults", "default_rows", defaults_part),
     ("Nets at their defaults", "net_rows", nets_part),
+    ("Choosing nets", "choice_rows", nets_choice_part),
     ("Choosing without labels", "judged", selection_part),
     ("Not choosing", "consensus_rows", consensus_part),
     ("Estimated performance", "performance_rows", performance_part),

@@ -27,6 +27,7 @@ from benchmarks import (
     model_based,
     multi_task,
     nets,
+    nets_choice,
     performance,
     report,
     selection,
@@ -242,6 +243,72 @@ GUIDE = sorted((DOCS / "user_guide").glob("*.md"))
 INCLUDE = re.compile(
     r'^```\{include\} (\S+)\n:start-after: "(.*)"\n:end-before: "(.*)"\n```$', re.MULTILINE
 )
+
+
+def choice_rows():
+    """Two tasks: entropy is right on the first only, the source's score never adapts."""
+    for task, accuracies in (("a", [50.0, 60.0, 80.0]), ("b", [70.0, 65.0, 40.0])):
+        for i, name in enumerate(("source only", "DAN 1", "DAN 3")):
+            scores = dict.fromkeys(nets_choice.SCORERS, 0.0) | {"entropy": float(i)}
+            yield {
+                "task": task,
+                "family": task,
+                "seed": 0,
+                "candidate": name,
+                "accuracy": accuracies[i],
+                "scores": scores,
+            }
+
+
+def test_the_choice_of_nets_is_judged_by_the_accuracy_of_what_is_chosen(monkeypatch, tmp_path):
+    monkeypatch.setattr(nets_choice, "METHODS", ("DAN",))
+    rows = list(choice_rows())
+    lines = nets_choice.choice_table(rows).splitlines()
+    cells = {line.split("|")[1].strip(): line.split("|")[2:-1] for line in lines}
+    read = {name: [cell.strip() for cell in line] for name, line in cells.items()}
+    assert read["best candidate (oracle)"] == ["75.0", "+15.0", "+0.0", "0 of 2"]
+    assert read["entropy"] == ["60.0", "+0.0", "−30.0", "1 of 2"]
+    assert read["source"] == ["60.0", "+0.0", "+0.0", "0 of 2"]
+    text = nets_choice.method_table(rows)
+    assert "| DAN, default | 62.5 | +2.5 | −5.0 | 1 of 2 |" in text
+    assert "| DAN, best weight | 72.5 |" in text
+    run = {"conditions": {"date": "d"}, "choice_rows": rows}
+    monkeypatch.setattr(report, "in_words", lambda conditions: "*then*")
+    assert "2 tasks of *nets*" in report.sections([run])["Choosing nets"]
+
+
+def test_the_choice_of_nets_runs_on_a_task(monkeypatch, tmp_path, capsys):
+    pytest.importorskip("skorch")
+    monkeypatch.setattr(nets_choice, "METHODS", ("DAN",))
+    monkeypatch.setattr(nets_choice, "WEIGHTS", (1.0,))
+    small = {"max_epochs": 1, "min_steps": 0}
+    usual = nets_choice.candidates
+
+    def quick(seed):
+        for name, net in usual(seed):
+            yield name, net.set_params(**small)
+
+    monkeypatch.setattr(nets_choice, "candidates", quick)
+    file = tmp_path / "choice.json"
+    options = ["--tasks", "blobs: moved", "--rows", "60", "--data", str(tmp_path)]
+    nets_choice.main([*options, "--json", str(file)])
+    rows = json.loads(file.read_text())["choice_rows"]
+    names = [row["candidate"] for row in rows if not row["task"].startswith("label")]
+    assert names == ["source only", "DAN 1"]
+    assert all(set(row["scores"]) == set(nets_choice.SCORERS) for row in rows)
+    nets_choice.main(["--read", str(file), str(file), "--json", str(tmp_path / "both.json")])
+    assert len(json.loads((tmp_path / "both.json").read_text())["choice_rows"]) == 2 * len(rows)
+    assert "least entropy" in capsys.readouterr().out
+
+
+def test_methods_of_skada_are_variants_of_their_own(tmp_path):
+    options = argparse.Namespace(
+        params=None, methods=None, peers=True, tasks="blobs: moved", data=tmp_path
+    )
+    variants, _ = nets.chosen(options)
+    assert "SKADA DANN" in [variant.name for variant in variants]
+    net = nets.build(variants[0], seed=3)
+    assert net.name == "DeepCoral" and net.seed == 3
 
 
 def test_the_excerpts_of_the_page_are_those_of_its_tables():

@@ -176,8 +176,8 @@ def check_proportions(given):
     fits = given.ndim == 1 and np.isfinite(given).all() and (given >= 0).all() and given.sum() > 0
     if not fits:
         raise ValueError(
-            "prior_correction must be one proportion for each class if it is an array, none below 0 "
-            f"and not all 0; got {given!r}."
+            "prior_correction must be one proportion for each class if it is an array, none "
+            f"below 0 and not all 0; got {given!r}."
         )
     return given
 
