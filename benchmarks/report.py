@@ -174,12 +174,13 @@ def nets_choice_part(run):
     n_tasks = len({row["task"] for row in rows})
     n_draws = len({row["seed"] for row in rows})
     n_candidates = len({row["candidate"] for row in rows})
+    n_methods = len(nets_choice.METHODS)
     weights = ", ".join(f"{weight:g}" for weight in nets_choice.WEIGHTS)
     return f"""\
 ### nets-choice
 
 {n_tasks} tasks of *nets*, {n_draws} draw(s) of each, {n_candidates} candidates: the source-only net
-and {len(nets_choice.METHODS)} methods at weights {weights}. A quarter of the source's rows is held out for the scorers. Accuracy on the
+and {n_methods} methods at weights {weights}. A quarter of the source's rows is held out for the scorers. Accuracy on the
 target (%), its gain over the source-only net, and tasks that lose more than half a point.
 
 {nets_choice.choice_table(rows)}
