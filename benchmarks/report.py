@@ -180,8 +180,9 @@ def nets_choice_part(run):
 ### nets-choice
 
 {n_tasks} tasks of *nets*, {n_draws} draw(s) of each, {n_candidates} candidates: the source-only net
-and {n_methods} methods at weights {weights}. A quarter of the source's rows is held out for the scorers. Accuracy on the
-target (%), its gain over the source-only net, and tasks that lose more than half a point.
+and {n_methods} methods at weights {weights}. A quarter of the source's rows is held out for the
+scorers. Accuracy on the target (%), its gain over the source-only net, and tasks that lose more
+than half a point.
 
 {nets_choice.choice_table(rows)}
 
