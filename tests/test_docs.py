@@ -10,9 +10,12 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 # Pages that take several seconds or more: `make test-slow`.
 SLOW = ("choosing_without_labels", "deep", "episodes_and_graphs", "let_it_decide")
+# Each part of it needs another package, so that tests/interop runs the parts one by one.
+IN_PARTS = ("other_packages",)
 PAGES = [
     pytest.param(page, id=page.stem, marks=[pytest.mark.slow] if page.stem in SLOW else [])
     for page in [ROOT / "README.md", *sorted((ROOT / "docs" / "user_guide").glob("*.md"))]
+    if page.stem not in IN_PARTS
 ]
 FENCE = re.compile(r"^```python\n(.*?)^```\n(?:\n?```text\n(.*?)^```)?", re.DOTALL | re.MULTILINE)
 

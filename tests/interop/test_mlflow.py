@@ -75,6 +75,7 @@ def test_a_pipeline_is_saved_by_skops(mlflow, model, data, tmp_path):
 
 def test_a_run_notes_the_parameters_and_the_model(mlflow, model, data, tmp_path):
     X_target = data[-1]
+    before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/runs.db")
     mlflow.create_experiment("adaptation", artifact_location=(tmp_path / "files").as_uri())
     mlflow.set_experiment("adaptation")
@@ -85,4 +86,5 @@ def test_a_run_notes_the_parameters_and_the_model(mlflow, model, data, tmp_path)
         )
     assert mlflow.get_run(run.info.run_id).data.params == {"strength": "1.0"}
     again = mlflow.sklearn.load_model(info.model_uri)
+    mlflow.set_tracking_uri(before)
     assert_array_equal(again.predict(X_target), model.predict(X_target))

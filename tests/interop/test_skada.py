@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, cross_validate
@@ -32,8 +33,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("routing")]
 
 @pytest.fixture(scope="module")
 def skada():
-    # Not at the top of the file: the import switches metadata routing on, for all other tests.
-    return pytest.importorskip("skada")
+    # The import switches metadata routing on, which must not reach other tests.
+    with sklearn.config_context():
+        return pytest.importorskip("skada")
 
 
 @pytest.fixture(scope="module")
