@@ -12,7 +12,10 @@ from skda.conformal import ConformalClassifier, ConformalRegressor
 pytest.importorskip("mapie", minversion="1.0")
 
 from mapie.classification import CrossConformalClassifier, SplitConformalClassifier
-from mapie.regression import SplitConformalRegressor
+from mapie.regression import (
+    JackknifeAfterBootstrapRegressor,
+    SplitConformalRegressor,
+)
 
 pytestmark = pytest.mark.usefixtures("routing")
 
@@ -92,6 +95,24 @@ def test_their_folds_do_not_cut_sample_domain(data):
     theirs = CrossConformalClassifier(pipeline(LogisticRegression()), cv=3)
     with pytest.raises(ValueError, match=r"one value per row of X; got 210 values for \d+ rows"):
         theirs.fit_conformalize(X, known.astype(int), fit_params={"sample_domain": d})
+
+
+def test_their_bootstrap_parts_rows_from_their_domains(data):
+    # What the guide warns of. When this fails, MAPIE has learnt to cut metadata: say so there.
+    X, y, d, (_, y_calib), _ = data
+    known = np.where(d < 0, 0.0, y)
+    known[d < 0] = y_calib
+    seen = []
+
+    class Recording(Ridge):
+        def fit(self, X, y, sample_weight=None, marks=None):
+            seen.append((X[:, 0].copy(), marks))
+            return super().fit(X, y)
+
+    JackknifeAfterBootstrapRegressor(Recording(), resampling=3).fit_conformalize(
+        X, known, fit_params={"marks": X[:, 0]}
+    )
+    assert any(len(rows) == len(marks) and (rows != marks).any() for rows, marks in seen)
 
 
 def test_intervals_around_a_fitted_pipeline(data):

@@ -114,6 +114,20 @@ def test_their_entropy_is_a_mean_over_classes_where_ours_is_a_sum(skada, data):
     assert_allclose(2 * theirs, PredictionEntropyScorer()(model, X, y, sample_domain=d), rtol=1e-3)
 
 
+def test_their_supervised_scorer_gets_the_labels_as_metadata(skada, data):
+    from skada import metrics
+
+    X, y, d, truth = data
+
+    def scores(labels, scorer, **params):
+        params["sample_domain"] = d
+        found = cross_validate(ours(), X, labels, cv=folds(), scoring=scorer, params=params)
+        return found["test_score"]
+
+    found = scores(y, metrics.SupervisedScorer(), target_labels=truth)
+    assert_allclose(found, scores(truth, LabeledTargetScorer("accuracy")))
+
+
 # Our scorers and splitters around their estimators.
 
 OURS = [
