@@ -109,7 +109,7 @@ def test_their_bootstrap_parts_rows_from_their_domains(data):
             seen.append((X[:, 0].copy(), marks))
             return super().fit(X, y)
 
-    JackknifeAfterBootstrapRegressor(Recording(), resampling=3).fit_conformalize(
+    JackknifeAfterBootstrapRegressor(Recording(), resampling=20).fit_conformalize(
         X, known, fit_params={"marks": X[:, 0]}
     )
     assert any(len(rows) == len(marks) and (rows != marks).any() for rows, marks in seen)
