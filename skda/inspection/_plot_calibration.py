@@ -275,7 +275,7 @@ class DomainCalibrationDisplay(BaseDisplay):
             ylabel=f"part that is of class {self.pos_label}" if one else "part that is right",
         )
         ax.set_title("predicted and observed", fontsize=TITLE_SIZE)
-        ax.legend(frameon=False, fontsize=TEXT_SIZE, loc="upper left")
+        ax.legend(frameon=False, fontsize=TEXT_SIZE, loc="best")
         open_frame(ax)
         return self
 

@@ -207,7 +207,9 @@ class ComparisonDisplay(BaseDisplay):
         display : ComparisonDisplay
             The display, with ``ax_``, ``axes_`` and ``figure_``.
         """
-        size = (2.3 if len(self.scores) > 1 else 4.5, 1.0 + 0.25 * len(self.names))
+        # Three panels beside each other, with the names, on the width of a page.
+        width = {1: 4.5, 2: 2.6}.get(len(self.scores), 2.3)
+        size = (width, 1.0 + 0.25 * len(self.names))
         axes = self._begin(ax, len(self.scores), size=size, share_y=True)
         for one, title in zip(axes, self.scores, strict=True):
             self._draw(one, title)

@@ -14,7 +14,7 @@ from ._domain_predictions import (
 )
 from ._plot_axes import TEXT_SIZE, TITLE_SIZE
 
-_MANY_CLASSES = 10  # from which the number of a cell takes no decimals, to fit into it
+_MOST_WITH_DECIMALS = 6  # classes: cells of more have room for two digits, and show percent
 _DARK = 0.6  # part of the largest value from which a cell's text is white
 
 
@@ -248,13 +248,13 @@ class DomainConfusionDisplay(BaseDisplay):
 
     def _draw(self, ax, name, matrix, top):
         ax.imshow(matrix, cmap="Blues", vmin=0.0, vmax=top)
-        many = len(self.labels) > _MANY_CLASSES
+        many = len(self.labels) > _MOST_WITH_DECIMALS
         for (i, j), value in np.ndenumerate(matrix):
             # Zeros of many classes would hide the few numbers that say something.
             if not (many and round(value, 2) == 0.0):
                 color = "white" if value > _DARK * top else "black"
                 text = self._text(value, many)
-                size = 6 if many else 9
+                size = 7 if many else 9
                 ax.text(j, i, text, ha="center", va="center", color=color, fontsize=size)
         names, places = [str(label) for label in self.labels], np.arange(len(self.labels))
         long = max(map(len, names)) > 3 and len(names) > 2
@@ -267,12 +267,13 @@ class DomainConfusionDisplay(BaseDisplay):
         )
         ax.set_yticks(places, names, fontsize=TEXT_SIZE)
         ax.set_xlabel("predicted class")
-        ax.set_title(f"{name}: accuracy {self.accuracies[name]:.2f}", fontsize=TITLE_SIZE)
+        unit = " (cells in %)" if many and self.normalize else ""
+        title = f"{name}: accuracy {self.accuracies[name]:.2f}{unit}"
+        ax.set_title(title, fontsize=TITLE_SIZE)
 
     def _text(self, value, many):
         if not self.normalize:
             return f"{value:.3g}"
-        # Percent where two digits must do.
         return f"{100 * value:.0f}" if many else f"{value:.2f}"
 
 

@@ -126,6 +126,9 @@ class TrainingCurveDisplay(BaseDisplay):
         left.set(xlabel="epoch", ylabel="loss")
         for i, (name, values) in enumerate(self.accuracies.items(), start=len(self.losses)):
             self._draw(right[0], i, name, values)
+        if "domain_accuracy" in self.accuracies:
+            # Of an adversary that guesses.
+            right[0].axhline(0.5, color="gray", linewidth=0.8, linestyle=":", zorder=0)
         if right:
             right[0].set(xlabel="" if twins else "epoch", ylabel="accuracy", ylim=(0.0, 1.05))
         open_frame(*([] if twins else self.axes_))
@@ -143,7 +146,7 @@ class TrainingCurveDisplay(BaseDisplay):
     @staticmethod
     def _legends(left, right, twins):
         if twins:
-            drawn = [*left.lines, *right[0].lines]
+            drawn = [*left.get_legend_handles_labels()[0], *right[0].get_legend_handles_labels()[0]]
             right[0].legend(drawn, [line.get_label() for line in drawn], fontsize=TEXT_SIZE)
             return
         for one in (left, *right):

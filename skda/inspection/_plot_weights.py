@@ -8,6 +8,7 @@ from ._base_display import BaseDisplay
 from ._plot_axes import SOURCE_COLOR, TITLE_SIZE, open_frame
 
 _N_BINS = 30
+_HEAVY = 10.0  # weight, in units of the mean, from which numbers of rows are drawn as logarithms
 
 
 class WeightsDisplay(BaseDisplay):
@@ -94,7 +95,9 @@ class WeightsDisplay(BaseDisplay):
             The display, with ``ax_``, ``axes_`` and ``figure_``.
         """
         left, right = self._begin(ax, 2)
-        left.hist(self.weights, bins=_N_BINS, color=SOURCE_COLOR)
+        # A few heavy rows could not be seen beside hundreds of light ones.
+        log = self.weights.max() > _HEAVY
+        left.hist(self.weights, bins=_N_BINS, color=SOURCE_COLOR, log=log)
         left.axvline(1.0, color="gray", linewidth=0.8)
         left.set(xlabel="weight / mean weight", ylabel="source rows")
         n = len(self.weights)

@@ -55,7 +55,8 @@ def reliability(probabilities, happened, weights, *, n_bins, strategy):
         observed = np.average(happened[inside], weights=w)
         low, high = wilson_interval(observed, effective_sample_size(w))
         rows.append((predicted, observed, low, high, w.sum() / weights.sum()))
-    return Reliability(*np.array(rows).T)
+    # A mean of ones may be 1 and a rounding.
+    return Reliability(*np.clip(np.array(rows).T, 0.0, 1.0))
 
 
 def wilson_interval(proportion, n):
@@ -64,5 +65,5 @@ def wilson_interval(proportion, n):
     center = (proportion + square / (2 * n)) / (1 + square / n)
     variance = proportion * (1 - proportion) / n + square / (4 * n**2)
     half = _NORMAL_QUANTILE * np.sqrt(variance) / (1 + square / n)
-    # Rounding must not leave the proportion itself outside.
-    return min(center - half, proportion), max(center + half, proportion)
+    # Rounding must leave the proportion itself inside, and the limits between 0 and 1.
+    return max(0.0, min(center - half, proportion)), min(1.0, max(center + half, proportion))
