@@ -112,12 +112,10 @@ for axis, (title, chosen) in zip(
         grid[..., 0], grid[..., 1], border, levels=[0.5], colors="black"
     )
     score = model.score(X[target], y[target])
-    axis.set(
-        title=f"{title}: {score:.0%} right on the target",
-        xlabel="concave points",
-    )
+    axis.set_title(f"{title}\n{score:.0%} right on the target", fontsize=10)
+    axis.set_xlabel("concave points")
 axes[0].set_ylabel("texture")
-axes[0].legend(loc="upper right")
+axes[0].legend(loc="upper right", fontsize=8)
 plt.tight_layout()
 plt.show()
 

@@ -59,6 +59,6 @@ def _draw_priors(ax, curves):
     source, target, interval = (curves["priors"][key] for key in ("source", "target", "interval"))
     places = np.arange(len(source))
     ax.bar(places - 0.2, source, 0.4, color=SOURCE_COLOR)
-    ax.bar(places + 0.2, target, 0.4, color=TARGET_COLOR)
+    ax.bar(places + 0.2, target, 0.4, color="white", edgecolor=TARGET_COLOR, hatch="///")
     ax.vlines(places + 0.2, interval[:, 0], interval[:, 1], color="black")
     ax.set_xticks(places, [str(name) for name in curves["classes"]], fontsize=8)

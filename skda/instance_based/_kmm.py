@@ -180,7 +180,7 @@ class KMMWeighter(BaseWeighter):
         The number that `gamma` stood for.
     kkt_residual_ : float
         Residual at the solution.
-    kkt_residuals_ : ndarray of shape (n_iter_ + 1,)
+    kkt_residuals_ : ndarray of shape (n_points,)
         Residual at the start and after each step.
     n_iter_ : int
         Steps taken.
