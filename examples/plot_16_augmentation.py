@@ -134,7 +134,11 @@ left.plot(
 left.plot(CHANNELS, measure(later[:1], rng)[0], color="black")
 left.set(xlabel="channel", ylabel="one sample on all instruments")
 right.boxplot(list(results.values()))
-right.set_xticks(range(1, len(results) + 1), list(results), fontsize=6)
+right.set_xticks(
+    range(1, len(results) + 1),
+    [name.replace(" ", "\n") for name in results],
+    fontsize=8,
+)
 right.set(ylabel="error on an instrument", yscale="log")
 for ax in (left, right):
     ax.spines[["top", "right"]].set_visible(False)

@@ -2,10 +2,12 @@
 
 import inspect
 
+import numpy as np
+
 from .._array._rows import n_rows
 from .._core._sample_domain import check_both_sides, check_sample_domain
 from ._base_display import BaseDisplay
-from ._pictures import project
+from ._pictures import check_points, project
 from ._plot_axes import TEXT_SIZE, TITLE_SIZE, draw_points
 
 
@@ -51,9 +53,10 @@ class DomainsDisplay(BaseDisplay):
     """
 
     def __init__(self, before, sample_domain, after=None):
-        self.before = before
-        self.sample_domain = sample_domain
-        self.after = after
+        n = len(np.atleast_1d(sample_domain))
+        self.sample_domain = check_sample_domain(sample_domain, n)
+        self.before = check_points("before", before, n)
+        self.after = None if after is None else check_points("after", after, n)
 
     @classmethod
     def from_rows(cls, X, sample_domain, *, map=None, ax=None, plot=True):

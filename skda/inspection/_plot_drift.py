@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._core._param_checks import check_real
 from ._base_display import BaseDisplay
 from ._plot_axes import COLORS, TEXT_SIZE, open_frame
 
@@ -62,7 +63,7 @@ class DriftDisplay(BaseDisplay):
                 "rows and evidence must be lists of one length; got shapes "
                 f"{self.rows.shape} and {self.evidence.shape}."
             )
-        self.threshold = threshold
+        self.threshold = check_real("threshold", threshold, low=0, closed="neither")
         self.alarm_row = alarm_row
         self.since = since
         self.feature = feature

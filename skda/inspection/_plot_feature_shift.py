@@ -50,6 +50,13 @@ class FeatureShiftDisplay(BaseDisplay):
     """
 
     def __init__(self, table, histograms):
+        index = getattr(table, "index", ())
+        unknown = [name for name in histograms if name not in index]
+        if unknown or not len(histograms):
+            raise ValueError(
+                "histograms must be a dict of at least one feature of the table, whose index has "
+                f"their names; got {list(histograms)} with {unknown} not among them."
+            )
         self.table = table
         self.histograms = histograms
 

@@ -8,7 +8,7 @@ from .._core._labels import as_labels, missing_labels, take_labels
 from .._core._param_checks import check_integer, check_option
 from .._core._sample_domain import check_both_sides, check_sample_domain
 from ._base_display import BaseDisplay
-from ._pictures import project
+from ._pictures import check_points, project
 from ._plot_axes import (
     SOURCE_COLOR,
     SOURCE_MARK,
@@ -93,8 +93,8 @@ class TransportPlanDisplay(BaseDisplay):
                 f"shape {plan.shape}."
             )
         self.plan = plan / plan.sum()
-        self.source = _points("source", source, plan.shape[0])
-        self.target = _points("target", target, plan.shape[1])
+        self.source = check_points("source", source, plan.shape[0])
+        self.target = check_points("target", target, plan.shape[1])
         self.y_source = _labels("y_source", y_source, plan.shape[0])
         self.y_target = _labels("y_target", y_target, plan.shape[1])
         self.within_classes = None
@@ -226,16 +226,6 @@ class TransportPlanDisplay(BaseDisplay):
             return
         _mark_classes(ax, self.y_target[columns], horizontal=True)
         _mark_classes(ax, self.y_source[rows], horizontal=False)
-
-
-def _points(name, points, n):
-    points = np.asarray(to_numpy(points), dtype=np.float64)
-    if points.shape != (n, 2) or not np.isfinite(points).all():
-        raise ValueError(
-            f"{name} must be finite numbers of shape {(n, 2)}, a point for each row of the plan's "
-            f"side; got shape {points.shape}."
-        )
-    return points
 
 
 def _labels(name, y, n):

@@ -349,6 +349,8 @@ def test_drift_shows_evidence_and_alarm():
         DriftDisplay.from_estimator(DriftMonitor())
     with pytest.raises(ValueError, match="lists of one length"):
         DriftDisplay([1, 2], [1.0], 20.0)
+    with pytest.raises(ValueError, match="threshold must be a positive number"):
+        DriftDisplay([1], [1.0], 0.0)
 
 
 # What all displays share
