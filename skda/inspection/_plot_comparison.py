@@ -213,11 +213,6 @@ class ComparisonDisplay(BaseDisplay):
         axes = self._begin(ax, len(self.scores), size=size, share_y=True)
         for one, title in zip(axes, self.scores, strict=True):
             self._draw(one, title)
-        axes[0].invert_yaxis()  # the first candidate on top, as in the table
-        for one in axes[1:]:
-            # Panels of a figure of the user's do not share their axis.
-            if not one.get_shared_y_axes().joined(axes[0], one):
-                one.invert_yaxis()
         marks = ["ring: chosen"] if any(i is not None for i in self.chosen.values()) else []
         marks += [f"dashed: {self.reference}"] if self.reference in self.names else []
         axes[0].set_xlabel(", ".join(marks), fontsize=_SMALL)
@@ -239,6 +234,7 @@ class ComparisonDisplay(BaseDisplay):
             at = values[self.names.index(self.reference)]
             ax.axvline(at, color="black", linestyle="--", linewidth=0.8, zorder=0)
         ax.set_yticks(places, self.names, fontsize=TEXT_SIZE)
+        ax.set_ylim(len(places) - 0.5, -0.5)  # the first candidate on top, as in the table
         ax.tick_params(axis="x", labelsize=TEXT_SIZE)
         ax.locator_params(axis="x", nbins=4)
         ax.set_title(title, fontsize=TITLE_SIZE)
