@@ -79,6 +79,9 @@ callable, default="rbf"
     pseudo_labels_ : ndarray of shape (n_target,)
         Labels of the target rows of ``fit`` that the last round used, in row order; None without
         target rows.
+    label_changes_ : ndarray of shape (n_rounds,)
+        How many pseudo-labels each round changed; all of them count in the first. 0 in the last
+        one where it stopped by itself.
     n_iter_ : int
         Rounds done.
     n_components_ : int
@@ -179,7 +182,7 @@ callable, default="rbf"
         # A round that starts from the last one's components takes about a third of the first.
         problem = self._problem(data, data.X, rounds=1 + self.max_iter / 3)
         k = count_components(self.n_components, problem.size)
-        pseudo, V = None, None
+        pseudo, V, changes = None, None, []
         # Pseudo-labels need no exact components, so only the last round's are.
         n_iter, last = 1, self.max_iter if data.adapts else 1
         while n_iter < last:
@@ -187,6 +190,8 @@ callable, default="rbf"
             # Spare vectors, since components may change places between rounds.
             _, W, V = solve(problem, k, F, self.reg, start=V, spare=k, tol=1e-6)
             new = pseudo_labels(self.estimator, problem.embed(W), data.ids, codes)
+            changed = len(data.target) if pseudo is None else np.sum((new != pseudo)[data.target])
+            changes.append(int(changed))
             # The next round would be the same.
             if pseudo is not None and np.array_equal(new, pseudo):
                 break
@@ -194,7 +199,7 @@ callable, default="rbf"
             n_iter += 1
         F = self._columns(problem, data.ids, codes, pseudo)
         values, W, _ = solve(problem, k, F, self.reg)
-        self.n_iter_ = n_iter
+        self.n_iter_, self.label_changes_ = n_iter, np.array(changes, dtype=int)
         self.pseudo_labels_ = None if pseudo is None else self.classes_[pseudo[data.target]]
         self._store(data, problem, values, W)
 

@@ -182,6 +182,8 @@ class MEDAClassifier(ClassScoresClassifier):
         Balance used in the last round.
     pseudo_labels_ : ndarray of shape (n_target,)
         Final labels of the target rows of ``fit``, in row order.
+    label_changes_ : ndarray of shape (n_iter_,)
+        How many pseudo-labels each round changed; 0 in the last one where it stopped by itself.
     n_components_ : int
         Dimension of the subspaces.
     n_iter_ : int
@@ -351,6 +353,7 @@ class MEDAClassifier(ClassScoresClassifier):
             pseudo[target] = nearest_codes(Z, source, codes, target)
         host = to_numpy(Z)
         self.balance_ = 0.0 if self.balance == "auto" else float(self.balance)
+        changes = []
         for n_iter in range(1, self.max_iter + 1):
             self.n_iter_ = n_iter
             if adapts and self.balance == "auto":
@@ -361,8 +364,10 @@ class MEDAClassifier(ClassScoresClassifier):
             # Written in place below.
             old = pseudo.copy()
             pseudo[target] = to_numpy(scores).argmax(axis=1)[target]
-            if np.array_equal(old, pseudo):
+            changes.append(int(np.sum(old != pseudo)))
+            if not changes[-1]:
                 break
+        self.label_changes_ = np.array(changes)
         return equations.basis, coef, pseudo
 
     def _equations(self, Z, is_source):
