@@ -182,7 +182,7 @@ class MEDAClassifier(ClassScoresClassifier):
         Balance used in the last round.
     pseudo_labels_ : ndarray of shape (n_target,)
         Final labels of the target rows of ``fit``, in row order.
-    label_changes_ : ndarray of shape (n_iter_,)
+    label_changes_ : list of int
         How many pseudo-labels each round changed; 0 in the last one where it stopped by itself.
     n_components_ : int
         Dimension of the subspaces.
@@ -367,7 +367,7 @@ class MEDAClassifier(ClassScoresClassifier):
             changes.append(int(np.sum(old != pseudo)))
             if not changes[-1]:
                 break
-        self.label_changes_ = np.array(changes)
+        self.label_changes_ = changes
         return equations.basis, coef, pseudo
 
     def _equations(self, Z, is_source):

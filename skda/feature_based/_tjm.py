@@ -55,7 +55,7 @@ callable, default="rbf"
         would hide their spread; else None.
     eigenvalues_ : array of shape (n_components_,)
         Variance of each component under the constraint, descending.
-    changes_ : ndarray of shape (n_iter_,)
+    changes_ : list of float
         Largest change of a row's coefficients in each round, relative to the largest coefficients;
         1 in the first.
     n_iter_ : int
@@ -157,7 +157,7 @@ callable, default="rbf"
             changes.append(change)
             if change <= self.tol:
                 break
-        self.changes_ = np.array(changes)
+        self.changes_ = changes
         values, W, _ = solve(problem, k, F, self.reg, row_scale=row_scale)
         self.source_norms_ = data.to_input(take_rows(row_norms(problem, W)[:, 0], data.source))
         # The row weights inflate the scale: as a whole it is set by the first component.
