@@ -3,12 +3,15 @@
 What :class:`JDOTClassifier` and :class:`JDOTRegressor` share.
 """
 
+from functools import partial
 from typing import Any, NamedTuple
 
 from sklearn.exceptions import ConvergenceWarning
 
 from .._array._backend import as_like, namespace, to_numpy
 from .._array._warnings import warn_user
+from .._array._watch import unwatched
+from .._core._callbacks import at_most, rounds_of
 from .._core._param_checks import check_integer, check_real
 from .._numerics._sinkhorn import sinkhorn_plan
 from .._numerics._threads import limit_blas_threads
@@ -31,7 +34,9 @@ class Alternation(NamedTuple):
     """Largest fraction of the mass that a last plan has in the wrong place."""
 
 
-def joint_alternation(costs, labels, fit, label_cost, *, alpha, solve, max_iter=100, tol=1e-5):
+def joint_alternation(
+    costs, labels, fit, label_cost, *, alpha, solve, max_iter=100, tol=1e-5, round_task=unwatched
+):
     """Alternate plans of joint cost with fits to the labels that they carry to the target.
 
     Lowers ``Σ_k λ_k Σ_ij P^k_ij [(1-α) c(x_i, x_j) + α ℓ(y_i, f(x_j))]`` over the plans P^k of the
@@ -56,6 +61,8 @@ def joint_alternation(costs, labels, fit, label_cost, *, alpha, solve, max_iter=
         Largest number of rounds.
     tol : float, default=1e-5
         Stop when the objective changes by no more than this share of itself.
+    round_task : callable
+        Opens the task of a round, which is offered the model and the labels it was fitted to.
 
     Returns
     -------
@@ -69,23 +76,27 @@ def joint_alternation(costs, labels, fit, label_cost, *, alpha, solve, max_iter=
     features = [cost * (1.0 - alpha) for cost in costs]
     for n_round in range(1, max_iter + 1):
         carried, plans, left_over = 0.0, [], 0.0
-        for k, share in enumerate(shares):
-            # Costs change little from round to round, so the last potentials are a good start.
-            plan = solve(joint[k], starts[k])
-            starts[k] = plan.potentials
-            plans.append(plan.coupling)
-            left_over = max(left_over, plan.marginal_error)
-            # Times m: a target row holds the mass 1/m and is to receive a whole label.
-            carried = carried + (plan.coupling.T @ labels[k]) * (share * m)
-        model, predicted = fit(carried)
-        objective = 0.0
-        for k, share in enumerate(shares):
-            # In place from here on: a new n x m matrix costs more than the sum itself.
-            joint[k] = label_cost(labels[k], predicted)
-            joint[k] *= alpha
-            joint[k] += features[k]
-            objective += share * _inner_product(plans[k], joint[k])
-        objectives.append(objective)
+        with round_task() as task:
+            for k, share in enumerate(shares):
+                # Costs change little from round to round, so the last potentials are a good start.
+                plan = solve(joint[k], starts[k])
+                starts[k] = plan.potentials
+                plans.append(plan.coupling)
+                left_over = max(left_over, plan.marginal_error)
+                # Times m: a target row holds the mass 1/m and is to receive a whole label.
+                carried = carried + (plan.coupling.T @ labels[k]) * (share * m)
+            model, predicted = fit(carried)
+            objective = 0.0
+            for k, share in enumerate(shares):
+                # In place from here on: a new n x m matrix costs more than the sum itself.
+                joint[k] = label_cost(labels[k], predicted)
+                joint[k] *= alpha
+                joint[k] += features[k]
+                objective += share * _inner_product(plans[k], joint[k])
+            objectives.append(objective)
+            task.offer(partial(dict, estimator_=model, objectives_=list(objectives)))
+        if task.stops:
+            break
         # The first objective has none to be compared with.
         if n_round > 1:
             change = objectives[-2] - objectives[-1]
@@ -164,6 +175,7 @@ class JointTransportMixin:
             solve=self._solve,
             max_iter=self.max_iter,
             tol=self.tol,
+            round_task=rounds_of(self, "round"),
         )
         if end.marginal_error > _MISPLACED:
             warn_user(
@@ -175,6 +187,9 @@ class JointTransportMixin:
         self.objectives_ = end.objectives
         self.n_iter_ = len(end.objectives)
         self._keep_carried(to_numpy(end.carried))
+
+    def _n_tasks(self, data):
+        return at_most(self.max_iter) if data.adapts else 0
 
     def _solve(self, cost, start):
         if self.reg is None:

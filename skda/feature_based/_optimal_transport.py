@@ -8,9 +8,10 @@ from sklearn.utils import check_random_state
 from .._array._backend import as_like, backend_of, itemsize, namespace, to_numpy
 from .._array._rows import row_tiles, take_rows
 from .._core._base_transformer import BaseDomainTransformer
+from .._core._callbacks import rounds_of, subtask
 from .._core._param_checks import check_integer, check_option, check_real, check_strength
 from .._core._validation import class_labels
-from .._numerics._class_transport import l1l2_plan, lpl1_plan
+from .._numerics._class_transport import CLASS_ROUNDS, LASSO_ROUNDS, l1l2_plan, lpl1_plan
 from .._numerics._kernels import pairwise_sq_dists
 from .._numerics._sinkhorn import sinkhorn_plan
 from .._numerics._transport import (
@@ -33,8 +34,8 @@ from ._direction import (
 
 # In units of the typical cost: rows beyond it mostly stay where they are.
 _MARGINAL_WEIGHT = 1.0
-_CLASS_ROUNDS = 10  # plans until a class penalty stands still, as a rule
 _CLASS_PLANS = {"lpl1": lpl1_plan, "l1l2": l1l2_plan}
+_MOST_ROUNDS = {"lpl1": CLASS_ROUNDS, "l1l2": LASSO_ROUNDS}
 
 
 def _row_keys(rows):
@@ -76,10 +77,14 @@ def batch_pairs(n, n_reference, batch_size, rng):
         while True:
             yield from np.array_split(rng.permutation(size), count)
 
-    n_batches = max(-(-n // batch_size), -(-n_reference // batch_size))
     own, others = parts(n), parts(n_reference)
-    for _ in range(n_batches):
+    for _ in range(count_batches(n, n_reference, batch_size)):
         yield np.sort(next(own)), np.sort(next(others))
+
+
+def count_batches(n, n_reference, batch_size):
+    """Return the number of mini-batches until every row of both sides was in one."""
+    return max(-(-n // batch_size), -(-n_reference // batch_size))
 
 
 def nearest_rows(X, among):
@@ -306,9 +311,27 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
             self.reference_classes_ = membership[data.source]
         for domain in data.source_domains if to_target else data.target_domains:
             of_class = membership[data.rows(domain)] if to_target and self.class_reg else None
-            learnt = self._learnt_map(data.X_of(domain), reference, of_class, data.to_input)
+            X = data.X_of(domain)
+            with subtask(self, "map of a domain", self._n_parts(X, reference)):
+                learnt = self._learnt_map(X, reference, of_class, data.to_input)
             self._set_map(domain, learnt)
         self.reference_rows_ = data.to_input(reference)
+
+    def _n_tasks(self, data):
+        """Return the number of domains that are mapped."""
+        if not has_reference(self, data):
+            return 0
+        moved = data.source_domains if self.direction == TO_TARGET else data.target_domains
+        return len(moved)
+
+    def _n_parts(self, X, reference):
+        """Return of how many batches, or else rounds, the map of a domain is made."""
+        if self.batch_size is None:
+            return self._n_rounds()
+        return count_batches(X.shape[0], reference.shape[0], self.batch_size)
+
+    def _n_rounds(self):
+        return _MOST_ROUNDS[self.class_penalty] if self.class_reg else 0
 
     def _learnt_map(self, X, reference, of_class, keep):
         """Return rows of a domain, their images, and cost, marginal error and steps of the plan."""
@@ -336,7 +359,7 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         """
         to_target = self.direction == TO_TARGET
         source, target = (X, reference) if to_target else (reference, X)
-        rounds = _CLASS_ROUNDS if self.class_reg else 1.0
+        rounds = CLASS_ROUNDS if self.class_reg else 1.0
         check_plan_size(
             type(self).__name__,
             source.shape[0],
@@ -359,7 +382,8 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         for own, others in batch_pairs(X.shape[0], reference.shape[0], self.batch_size, rng):
             classes = None if of_class is None else of_class[own if to_target else others]
             rows = take_rows(X, own), take_rows(reference, others)
-            images, plan = self._images(*rows, classes)
+            with subtask(self, "batch", self._n_rounds()):
+                images, plan = self._images(*rows, classes)
             sums[own] += to_numpy(images)
             counts[own] += 1
             plans.append(plan._replace(coupling=None))  # whose sum would be as large as one plan
@@ -418,6 +442,7 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
             options |= {"max_iter": self.max_iter, "tol": self.tol}
             if self.class_reg:
                 solve = _CLASS_PLANS[self.class_penalty]
+                options["round_task"] = rounds_of(self, "round")
                 plan = solve(M, membership, class_reg=float(self.class_reg), **options)
             else:
                 plan = sinkhorn_plan(M, **options)

@@ -1,0 +1,278 @@
+"""Progress and callbacks as scikit-learn has them, where the installed version does.
+
+``sklearn.callback`` (1.9) is experimental, so this is the only file that knows it. Without it
+estimators have no ``set_callbacks``, and the functions here do nothing.
+
+A fit is a tree of tasks: the fit itself, its rounds or epochs, and the fits of estimators inside.
+`begin_fit` opens the first, `subtask` one below the task that is open, and `fresh_fit` closes all.
+"""
+
+import copy
+import warnings
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import cached_property, partial
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from .._array._rows import take_rows
+from .._array._watch import unwatched
+from ._labels import as_labels, take_labels
+
+try:
+    from sklearn.callback import CallbackSupportMixin
+    from sklearn.callback._callback_support import callback_management_context
+except ImportError:  # before 1.9, or after a change of the experimental module
+    CallbackSupportMixin, callback_management_context = object, None
+
+_TASK = "_fit_task"  # attribute that an estimator has during a fit that is watched
+_ROWS = "_rows_of_fit"  # attribute of the copies that callbacks get, and of these only
+
+
+class FitCallbacks(CallbackSupportMixin):
+    """Gives an estimator ``set_callbacks``, whose hooks :func:`begin_fit` and the others call."""
+
+    _holds_estimators = False
+    """Whether other estimators are fitted inside, which may have callbacks of their own."""
+
+    def _n_tasks(self, data):
+        """Return how many tasks a fit to these rows has at most; None if that is not known."""
+        return 0
+
+
+def at_most(n_rounds):
+    """Return a largest number of rounds, None for what is no number (an error comes later)."""
+    return int(n_rounds) if isinstance(n_rounds, Integral) and n_rounds >= 0 else None
+
+
+@dataclass(frozen=True)
+class FitRows:
+    """The rows of a fit as the user gave them.
+
+    Hooks get those with a label that may be learnt from, as ``X`` and ``y``: any metric can be
+    computed on them. What knows domains finds all rows through :func:`rows_of_fit`.
+    """
+
+    X: Any
+    y: Any = None
+    ids: Any = None
+    """Domain of each row; None if the fit knows none."""
+    labeled: Any = None
+    """Which rows these are, as a mask; None for all."""
+
+    @cached_property
+    def used(self):
+        """Indices of the labeled rows, None for all of them."""
+        everything = self.labeled is None or self.labeled.all()
+        return None if everything else np.flatnonzero(self.labeled)
+
+    @cached_property
+    def X_used(self):
+        """The labeled rows."""
+        return self.X if self.used is None else take_rows(self.X, self.used)
+
+    @cached_property
+    def y_used(self):
+        """Their labels, of their own type."""
+        return self.y if self.used is None else take_labels(as_labels(self.y), self.used)
+
+    @cached_property
+    def ids_used(self):
+        """Their domains."""
+        return self.ids if self.used is None else self.ids[self.used]
+
+    def for_hooks(self):
+        """Return what hooks get, as functions: only a callback that asks for rows has them cut."""
+        # No metadata: scorers by name take no sample_domain, and would end the fit.
+        return {"X": lambda: self.X_used, "y": lambda: self.y_used}
+
+
+def rows_of_fit(estimator):
+    """Return the rows of the fit that a callback watches, None for any other estimator."""
+    return vars(estimator).get(_ROWS) if hasattr(estimator, "__dict__") else None
+
+
+def domains_of_fit(estimator, n_samples):
+    """Return the domains of the rows that a callback predicts, None for any other estimator."""
+    rows = rows_of_fit(estimator)
+    if rows is None or rows.ids is None or len(rows.ids_used) != n_samples:
+        return None
+    return rows.ids_used
+
+
+class Task:
+    """An open task of a fit, as a context: its hooks are called when it begins and ends."""
+
+    stops = False
+    """Whether a callback has asked for no further rounds; known at the end of the task."""
+
+    def __init__(self, estimator, context, rows, outer=None):
+        self.estimator, self.context, self.rows, self.outer = estimator, context, rows, outer
+        self._attributes = None
+
+    def offer(self, attributes):
+        """Let callbacks have a fitted copy, with the attributes that a function returns.
+
+        It is called where a callback asks, at the end of the task.
+        """
+        self._attributes = attributes
+
+    def __enter__(self):
+        self.context.call_on_fit_task_begin(estimator=self.estimator, **self.rows.for_hooks())
+        setattr(self.estimator, _TASK, self)
+        return self
+
+    def __exit__(self, kind, *_):
+        # Whatever a callback raises, what follows is not in this task any more.
+        setattr(self.estimator, _TASK, self.outer)
+        # A task that fails has no end, as in scikit-learn; the fit is over.
+        if kind is None:
+            attributes = None if self._attributes is None else self._with_rows
+            self.stops = self.context.call_on_fit_task_end(
+                estimator=self.estimator,
+                reconstruction_attributes=attributes,
+                **self.rows.for_hooks(),
+            )
+
+    def _with_rows(self):
+        # The copy is none of a fit that goes on.
+        return {**self._attributes(), _ROWS: self.rows, _TASK: None}
+
+
+def begin_fit(estimator, X, y=None, ids=None, labeled=None, *, n_tasks=0, in_turn=True):
+    """Open the task of a whole fit, if a callback watches; :func:`callbacks_of_fit` closes it.
+
+    Parameters
+    ----------
+    estimator : FitCallbacks
+        The estimator that is being fitted.
+    X, y
+        As given by the user.
+    ids, labeled : ndarray of shape (n_samples,), default=None
+        Domain of each row, and whether its label may be learnt from; None: all rows are alike.
+    n_tasks : int or None, default=0
+        Largest number of tasks in it, None if that is not known.
+    in_turn : bool, default=True
+        Whether these come one after another.
+    """
+    if not _is_watched(estimator):
+        return
+    how = {"max_subtasks": n_tasks, "sequential_subtasks": in_turn}
+    context = estimator._init_callback_context(**how)
+    task = Task(estimator, context, FitRows(X, y, ids, labeled))
+    # At its end the estimator itself is fitted; a comparison is no estimator.
+    if isinstance(estimator, BaseEstimator):
+        task.offer(dict)
+    task.__enter__()
+
+
+def _is_watched(estimator):
+    if callback_management_context is None or not isinstance(estimator, FitCallbacks):
+        return False
+    state = vars(estimator)
+    # What stands in a search has to know it only where estimators inside may be watched.
+    return "_skl_callbacks" in state or (
+        estimator._holds_estimators and "_parent_callback_ctx" in state
+    )
+
+
+@contextmanager
+def callbacks_of_fit(estimator):
+    """Close the task that a fit has opened, and let go of its callbacks whatever happens."""
+    if not _is_watched(estimator):
+        yield
+        return
+    with callback_management_context(estimator):
+        try:
+            yield
+            task = vars(estimator).get(_TASK)
+            if task is not None:
+                task.__exit__(None)
+        finally:
+            vars(estimator).pop(_TASK, None)
+
+
+def subtask(estimator, name, n_tasks=0):
+    """Return a task within the one that is open, as a context.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The estimator that is being fitted.
+    name : str
+        What is done, as a progress bar shows it.
+    n_tasks : int or None, default=0
+        Largest number of tasks within, None if that is not known.
+
+    Returns
+    -------
+    task : Task or Unwatched
+    """
+    outer = vars(estimator).get(_TASK)
+    if outer is None:
+        return unwatched()
+    return Task(estimator, outer.context.subcontext(name, max_subtasks=n_tasks), outer.rows, outer)
+
+
+def rounds_of(estimator, name):
+    """Return the function that opens a task for each round of a formula."""
+    return partial(subtask, estimator, name) if vars(estimator).get(_TASK) else unwatched
+
+
+def learnt_by(estimator, method, *found):
+    """Return the attributes that a method stores on a copy of an estimator."""
+    new = copy.copy(estimator)
+    before = dict(vars(new))
+    with warnings.catch_warnings():
+        # What it has to say is said once, at the end of the fit.
+        warnings.simplefilter("ignore")
+        getattr(new, method)(*found)
+    return {name: x for name, x in vars(new).items() if x is not before.get(name, before)}
+
+
+class InnerTask:
+    """The task of fitting an estimator inside another one; it may go to another process."""
+
+    def __init__(self, caller, context):
+        self.caller, self.context = caller, context
+
+    @contextmanager
+    def fitting(self, inner):
+        """Let an estimator that is fitted in this block call the same callbacks."""
+        # scikit-learn would warn of each candidate that has none.
+        supports = hasattr(inner, "set_callbacks")
+        within = self.context.propagate_callback_context(inner) if supports else nullcontext()
+        with within:
+            self.context.call_on_fit_task_begin(estimator=self.caller)
+            try:
+                yield
+            finally:
+                # Also where it fails: its caller may leave it out and go on.
+                self.context.call_on_fit_task_end(estimator=self.caller)
+
+
+def inner_tasks(estimator, name, n):
+    """Return a task for each of n estimators that are fitted inside, None where nobody watches."""
+    outer = vars(estimator).get(_TASK)
+    if outer is None:
+        return [None] * n
+    # Without the rows: it goes to other processes with each of the estimators.
+    caller = copy.copy(estimator)
+    vars(caller).pop(_TASK)
+    # scikit-learn counts tasks itself if they come in turn, and asks for numbers if not.
+    numbers = [None] * n if outer.context.sequential_subtasks else range(n)
+    contexts = [outer.context.subcontext(name, i) for i in numbers]
+    return [InnerTask(caller, context) for context in contexts]
+
+
+def fitting(task, inner):
+    """Return the context in which an estimator is fitted as this task."""
+    return nullcontext() if task is None else task.fitting(inner)
+
+
+def fitted_inside(estimator, name, inner):
+    """Return the context in which the next estimator inside is fitted."""
+    return fitting(inner_tasks(estimator, name, 1)[0], inner)
