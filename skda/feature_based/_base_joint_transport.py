@@ -15,7 +15,7 @@ from .._core._callbacks import at_most, rounds_of
 from .._core._param_checks import check_integer, check_real
 from .._numerics._sinkhorn import sinkhorn_plan
 from .._numerics._threads import limit_blas_threads
-from .._numerics._transport import check_plan_size, cost_matrix, cost_unit, exact_plan
+from .._numerics._transport import check_plan_sizes, cost_matrix, cost_unit, exact_plan
 
 # Entries of a matrix below which several BLAS threads are slower than one.
 _SMALL = 2**20
@@ -144,15 +144,13 @@ class JointTransportMixin:
         labels = self._label_rows(data)
         labels = [as_like(labels[index], data.X) for index in rows]
         costs = []
-        for index in rows:
-            check_plan_size(
-                type(self).__name__,
-                len(index),
-                len(data.target),
-                data.X,
-                exact=self.reg is None,
-                rounds=min(self.max_iter, _USUAL_ROUNDS),
-            )
+        check_plan_sizes(
+            type(self).__name__,
+            [(len(index), len(data.target)) for index in rows],
+            data.X,
+            exact=self.reg is None,
+            rounds=min(self.max_iter, _USUAL_ROUNDS),
+        )
         for domain in data.source_domains:
             cost = cost_matrix(data.X_of(domain), data.X_target, metric=self.metric)
             cost /= cost_unit(cost, self.cost_scale)

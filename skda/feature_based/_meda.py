@@ -10,7 +10,7 @@ from .._core._callbacks import FitCallbacks, at_most, begin_fit, learnt_by, subt
 from .._core._class_scores import ClassScoresClassifier
 from .._core._param_checks import check_integer, check_option, check_real
 from .._core._validation import class_labels, data_for_fit, fresh_fit
-from .._numerics._budget import check_memory, warn_if_long
+from .._numerics._budget import check_cost
 from .._numerics._graph import knn_affinity, knn_laplacian, normalized_affinity
 from .._numerics._kernels import kernel_apply, kernel_matrix, nystroem_map, subsample, unit_rows
 from ._base_spectral import ROWS_TO_JUDGE, joint_differences, nearest_codes, warn_if_degenerate
@@ -342,9 +342,8 @@ class MEDAClassifier(FitCallbacks, ClassScoresClassifier):
         """Warn if the kernel matrix will take long; raise if it does not fit in memory."""
         n, what = Z.shape[0], f"the kernel matrices of {Z.shape[0]} rows"
         who, hint = type(self).__name__, "Take solver='nystroem', or fit on a sample of the rows."
-        check_memory(who, what, _MATRICES * n * n, Z, hint=hint)
         seconds = _CUBE_SECONDS * n**3 * (2 + min(self.max_iter, _USUAL_ROUNDS))
-        warn_if_long(who, what, seconds, Z, hint=hint)
+        check_cost(who, what, _MATRICES * n * n, seconds, Z, hint=hint)
 
     def _fit_rows(self, data, Z, codes):
         ids, source, target = data.ids, data.source, data.target

@@ -16,7 +16,7 @@ from .._numerics._kernels import pairwise_sq_dists
 from .._numerics._sinkhorn import sinkhorn_plan
 from .._numerics._transport import (
     barycentric_map,
-    check_plan_size,
+    check_plan_sizes,
     cost_matrix,
     cost_unit,
     exact_plan,
@@ -309,7 +309,9 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         reference = data.X_target if to_target else data.X_source
         if not (to_target or membership is None):
             self.reference_classes_ = membership[data.source]
-        for domain in data.source_domains if to_target else data.target_domains:
+        domains = data.source_domains if to_target else data.target_domains
+        self._check_sizes([data.count(domain) for domain in domains], reference)
+        for domain in domains:
             of_class = membership[data.rows(domain)] if to_target and self.class_reg else None
             X = data.X_of(domain)
             with subtask(self, "map of a domain", self._n_parts(X, reference)):
@@ -332,6 +334,26 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
 
     def _n_rounds(self):
         return _MOST_ROUNDS[self.class_penalty] if self.class_reg else 0
+
+    def _check_sizes(self, numbers, reference):
+        """Warn if the plans of domains of so many rows take long; raise if one does not fit."""
+        n_reference, sizes = reference.shape[0], []
+        for n in numbers:
+            if self.batch_size is None:
+                sizes.append((n, n_reference))
+            else:
+                parts = count_batches(n, n_reference, self.batch_size)
+                sizes += [(min(n, self.batch_size), min(n_reference, self.batch_size))] * parts
+        if self.direction != TO_TARGET:
+            sizes = [size[::-1] for size in sizes]
+        check_plan_sizes(
+            type(self).__name__,
+            sizes,
+            reference,
+            exact=self.reg is None,
+            rounds=CLASS_ROUNDS if self.class_reg else 1.0,
+            hint="Set batch_size, for example 2000, or fit on a sample of the rows.",
+        )
 
     def _learnt_map(self, X, reference, of_class, keep):
         """Return rows of a domain, their images, and cost, marginal error and steps of the plan."""
@@ -359,16 +381,6 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         """
         to_target = self.direction == TO_TARGET
         source, target = (X, reference) if to_target else (reference, X)
-        rounds = CLASS_ROUNDS if self.class_reg else 1.0
-        check_plan_size(
-            type(self).__name__,
-            source.shape[0],
-            target.shape[0],
-            X,
-            exact=self.reg is None,
-            rounds=rounds,
-            hint="Set batch_size, for example 2000, or fit on a sample of the rows.",
-        )
         membership = None if of_class is None else as_like(of_class, X)
         plan = self._plan(cost_matrix(source, target, metric=self.metric), membership)
         coupling = plan.coupling if to_target else plan.coupling.T
@@ -422,6 +434,7 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
                 f"{self.class_reg!r} needs. Call fit on all rows, or set class_reg=0."
             )
         reference = data.backend.asarray(self.reference_rows_)
+        self._check_sizes([X.shape[0] for X in rows.values()], reference)
         maps = {i: self._learnt_map(X, reference, None, data.to_input) for i, X in rows.items()}
         # New objects, when all are found: the old ones stay valid if this batch fails.
         self.rows_, self.images_ = dict(self.rows_), dict(self.images_)

@@ -15,7 +15,7 @@ from .._array._watch import unwatched
 from .._core._callbacks import at_most, rounds_of
 from .._core._param_checks import check_integer, check_option, check_real
 from .._numerics._box_qp import BoxSlab, solve_box_qp, start_from_halves
-from .._numerics._budget import check_memory
+from .._numerics._budget import check_cost
 from .._numerics._kernels import (
     kernel_matrix,
     kernel_row_means,
@@ -30,6 +30,7 @@ from ._base_weighter import BaseWeighter, Importances
 # Source rows from which a start pays: fewer are solved in less time than finding one would take,
 # and their linear algebra runs faster on one thread.
 _MIN_WARM_START_ROWS = 1024
+_ENTRY_SECONDS = 7e-8  # measured: kernel and solution for n source rows take this times n²
 # A larger ridge makes all weights equal to six digits, and its product with them loses the
 # precision that `tol` asks for.
 _MAX_REG = 1e8
@@ -324,7 +325,8 @@ class KMMWeighter(BaseWeighter):
             )
         else:
             what, hint = f"the kernel matrix of {n} rows", "Take solver='nystroem'."
-            check_memory(type(self).__name__, what, n * n, data.X, hint=hint)
+            seconds = _ENTRY_SECONDS * n * n
+            check_cost(type(self).__name__, what, n * n, seconds, data.X, hint=hint)
             solution, reach = kernel_mean_matching(
                 data.X_source, data.X_target, **program, **kernel
             )
