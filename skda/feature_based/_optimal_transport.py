@@ -310,7 +310,8 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         if not (to_target or membership is None):
             self.reference_classes_ = membership[data.source]
         domains = data.source_domains if to_target else data.target_domains
-        self._check_sizes([data.count(domain) for domain in domains], reference)
+        if domains:  # targets may come later
+            self._check_sizes([data.count(domain) for domain in domains], reference)
         for domain in domains:
             of_class = membership[data.rows(domain)] if to_target and self.class_reg else None
             X = data.X_of(domain)
