@@ -120,6 +120,8 @@ callable, default="rbf"
     O(n m (d + m)) with a basis of m; the nearest source rows take O(n² k) more, in tiles.
     Array level (a): wholly on the device, except a given ``estimator``.
 
+    Callbacks (``set_callbacks``, with scikit-learn 1.9 or later) see the rounds.
+
     References
     ----------
     .. [1] M. Long, J. Wang, G. Ding, J. Sun and P. S. Yu, "Transfer feature learning with joint

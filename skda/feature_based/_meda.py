@@ -221,6 +221,8 @@ class MEDAClassifier(FitCallbacks, ClassScoresClassifier):
     O(n m²) and m³ per round, and one n x m matrix. The nearest neighbors take O(n²) in both. Array
     level (a): except the neighbor graph and the balance, which are estimated on the host.
 
+    Callbacks (``set_callbacks``, with scikit-learn 1.9 or later) see the rounds.
+
     References
     ----------
     .. [1] J. Wang, W. Feng, Y. Chen, H. Yu, M. Huang and P. S. Yu, "Visual domain adaptation with

@@ -91,6 +91,8 @@ callable, default="rbf"
     Cost: per round O(n² k) time; one n x n matrix, for a linear kernel too. Array level (a):
     wholly on the device.
 
+    Callbacks (``set_callbacks``, with scikit-learn 1.9 or later) see the rounds.
+
     References
     ----------
     .. [1] M. Long, J. Wang, G. Ding, J. Sun and P. S. Yu, "Transfer joint matching for unsupervised
