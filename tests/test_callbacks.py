@@ -148,7 +148,7 @@ def rows():
     rng = np.random.default_rng(0)
     y = np.tile([0, 1], 15)
     X_source = rng.normal(size=(30, 3)) + 2.0 * y[:, None]
-    X, _, ids = skda.stack_domains(X_source, y, X_source + [1.0, 0.0, 0.5])
+    X, _, ids = skda.stack_domains(X_source, y, X_source + np.array([1.0, 0.0, 0.5]))
     return X, np.tile(y, 2), ids
 
 

@@ -229,6 +229,8 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     Array level (a) with `reg`; the exact plan is a NumPy island (b). Rows are recognized on the
     host.
 
+    Callbacks (``set_callbacks``, with scikit-learn 1.9 or later) see the plan of each domain.
+
     References
     ----------
     .. [1] N. Courty, R. Flamary, D. Tuia, A. Rakotomamonjy, "Optimal Transport for Domain

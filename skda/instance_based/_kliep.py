@@ -245,6 +245,8 @@ class KLIEPWeighter(FunctionWeighter):
     and about ten times n · n_basis² operations for each candidate and part. Array level (a): runs
     wholly where the data are.
 
+    Callbacks (``set_callbacks``, with scikit-learn 1.9 or later) see kernels and steps.
+
     References
     ----------
     .. [1] Sugiyama, Suzuki, Nakajima, Kashima, von Bünau, Kawanabe. Direct importance estimation

@@ -239,6 +239,8 @@ class KMMWeighter(BaseWeighter):
     source. The order of the rows does not matter to "exact". Array level (a): runs wholly where
     the data are.
 
+    Callbacks (``set_callbacks``, with scikit-learn 1.9 or later) see the steps of the solver.
+
     References
     ----------
     .. [1] Huang, Gretton, Borgwardt, Schölkopf, Smola. Correcting sample selection bias by

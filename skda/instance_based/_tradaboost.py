@@ -122,6 +122,8 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
     Costs n_estimators fits of the base learner. Array level (b): NumPy on the host; rows of other
     libraries are moved to the host.
 
+    Callbacks (``set_callbacks``, with scikit-learn 1.9 or later) see the rounds.
+
     References
     ----------
     .. [1] W. Dai, Q. Yang, G.-R. Xue, Y. Yu (2007). Boosting for transfer learning. ICML.

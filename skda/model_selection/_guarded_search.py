@@ -276,6 +276,8 @@ class GuardedSearchCV(FitCallbacks, DomainRouting, MetaEstimatorMixin, BaseEstim
     for each candidate, with `cv` one for each part more. Array level: that of the estimators
     inside.
 
+    Callbacks (``set_callbacks``, with scikit-learn 1.9 or later) see the candidates.
+
     References
     ----------
     .. [1] Westfall & Young. Resampling-based multiple testing. Wiley, 1993. ISBN 978-0471557616
