@@ -229,6 +229,9 @@ def test_a_copy_is_as_if_the_fit_had_ended_there_and_stays_so(name, rows):
     # Transformers solve once more, to full accuracy.
     if hasattr(whole, "predict"):
         np.testing.assert_array_equal(found[-1], outputs(whole, rows))
+        # Rows of no stated domain are target rows, though the callback was given source rows.
+        source = rows[0][rows[2] > 0]
+        np.testing.assert_array_equal(last.predict(source), whole.predict(source))
     assert type(last) is type(whole)
     assert last is not whole
 

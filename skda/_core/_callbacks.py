@@ -90,9 +90,20 @@ class FitRows:
         return {"X": lambda: self.X_used, "y": lambda: self.y_used}
 
 
+class LentRows:
+    """Rows that a copy of an estimator knows while a hook is called, and not when it is kept.
+
+    A copy that is kept is an estimator like any other: rows of no stated domain are target rows.
+    """
+
+    def __init__(self, rows):
+        self.rows = rows
+
+
 def rows_of_fit(estimator):
-    """Return the rows of the fit that a callback watches, None for any other estimator."""
-    return vars(estimator).get(_ROWS) if hasattr(estimator, "__dict__") else None
+    """Return the rows of the fit that a hook is called in, None for any other estimator."""
+    lent = vars(estimator).get(_ROWS) if hasattr(estimator, "__dict__") else None
+    return None if lent is None else lent.rows
 
 
 def domains_of_fit(estimator, n_samples):
@@ -130,16 +141,23 @@ class Task:
         setattr(self.estimator, _TASK, self.outer)
         # A task that fails has no end, as in scikit-learn; the fit is over.
         if kind is None:
-            attributes = None if self._attributes is None else self._with_rows
+            self._end()
+
+    def _end(self):
+        lent = LentRows(self.rows)
+
+        def attributes():
+            # The copy is none of a fit that goes on.
+            return {**self._attributes(), _ROWS: lent, _TASK: None}
+
+        try:
             self.stops = self.context.call_on_fit_task_end(
                 estimator=self.estimator,
-                reconstruction_attributes=attributes,
+                reconstruction_attributes=attributes if self._attributes else None,
                 **self.rows.for_hooks(),
             )
-
-    def _with_rows(self):
-        # The copy is none of a fit that goes on.
-        return {**self._attributes(), _ROWS: self.rows, _TASK: None}
+        finally:
+            lent.rows = None
 
 
 def begin_fit(estimator, X, y=None, ids=None, labeled=None, *, n_tasks=0, in_turn=True):
