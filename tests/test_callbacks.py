@@ -446,7 +446,7 @@ def test_without_the_module_estimators_have_no_callbacks(rows, monkeypatch):
     spec.loader.exec_module(absent)
     monkeypatch.undo()
 
-    class Estimator(absent.FitCallbacks, BaseEstimator):
+    class Estimator(*absent.CALLBACK_SUPPORT, BaseEstimator):
         def fit(self):
             with absent.callbacks_of_fit(self):
                 absent.begin_fit(self, [[0.0]], n_tasks=1)

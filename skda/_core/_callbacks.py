@@ -3,6 +3,8 @@
 ``sklearn.callback`` (1.9) is experimental, so this is the only file that knows it. Without it
 estimators have no ``set_callbacks``, and the functions here do nothing.
 
+``CALLBACK_SUPPORT`` holds the base classes of an estimator that has them: one, or none.
+
 A fit is a tree of tasks: the fit itself, its rounds or epochs, and the fits of estimators inside.
 `begin_fit` opens the first, `subtask` one below the task that is open, and `fresh_fit` closes all.
 """
@@ -26,21 +28,12 @@ try:
     from sklearn.callback import CallbackSupportMixin
     from sklearn.callback._callback_support import callback_management_context
 except ImportError:  # before 1.9, or after a change of the experimental module
-    CallbackSupportMixin, callback_management_context = object, None
+    CALLBACK_SUPPORT = ()
+else:
+    CALLBACK_SUPPORT = (CallbackSupportMixin,)
 
 _TASK = "_fit_task"  # attribute that an estimator has during a fit that is watched
 _ROWS = "_rows_of_fit"  # attribute of the copies that callbacks get, and of these only
-
-
-class FitCallbacks(CallbackSupportMixin):
-    """Gives an estimator ``set_callbacks``, whose hooks :func:`begin_fit` and the others call."""
-
-    _holds_estimators = False
-    """Whether other estimators are fitted inside, which may have callbacks of their own."""
-
-    def _n_tasks(self, data):
-        """Return how many tasks a fit to these rows has at most; None if that is not known."""
-        return 0
 
 
 def at_most(n_rounds):
@@ -165,8 +158,9 @@ def begin_fit(estimator, X, y=None, ids=None, labeled=None, *, n_tasks=0, in_tur
 
     Parameters
     ----------
-    estimator : FitCallbacks
-        The estimator that is being fitted.
+    estimator : estimator
+        The estimator that is being fitted, a subclass of ``CALLBACK_SUPPORT``. Its class attribute
+        ``_holds_estimators`` says whether others are fitted inside.
     X, y
         As given by the user.
     ids, labeled : ndarray of shape (n_samples,), default=None
@@ -188,12 +182,12 @@ def begin_fit(estimator, X, y=None, ids=None, labeled=None, *, n_tasks=0, in_tur
 
 
 def _is_watched(estimator):
-    if callback_management_context is None or not isinstance(estimator, FitCallbacks):
+    if not isinstance(estimator, CALLBACK_SUPPORT):
         return False
     state = vars(estimator)
     # What stands in a search has to know it only where estimators inside may be watched.
     return "_skl_callbacks" in state or (
-        estimator._holds_estimators and "_parent_callback_ctx" in state
+        getattr(estimator, "_holds_estimators", False) and "_parent_callback_ctx" in state
     )
 
 

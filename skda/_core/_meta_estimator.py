@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from .._array._backend import to_numpy
 from .._array._rows import n_rows, take_rows
-from ._callbacks import FitCallbacks
+from ._callbacks import CALLBACK_SUPPORT
 from ._labels import as_labels
 from ._routing import DomainRouting
 from ._sample_domain import check_known_domains, check_sample_domain
@@ -65,7 +65,7 @@ def slice_params(params, rows, n_samples):
     }
 
 
-class DelegatingEstimator(FitCallbacks, DomainRouting, MetaEstimatorMixin, BaseEstimator):
+class DelegatingEstimator(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, BaseEstimator):
     """Delegates to ``estimator_``; a subclass has an ``estimator`` parameter and writes ``fit``.
 
     It consumes ``sample_domain`` itself and routes all other metadata, and also

@@ -20,7 +20,7 @@ from skorch.callbacks import EarlyStopping, LRScheduler
 from .._array._backend import float_dtype, to_numpy
 from .._array._config import config_for
 from .._array._devices import find_backend
-from .._core._callbacks import FitCallbacks, begin_fit, callbacks_of_fit, subtask
+from .._core._callbacks import CALLBACK_SUPPORT, begin_fit, callbacks_of_fit, subtask
 from .._core._meta_estimator import check_row_weights
 from .._core._param_checks import check_bool
 from .._core._routing import DomainRouting
@@ -66,7 +66,7 @@ _LEAST_GAIN = 1e-4
 
 class BaseDeep(
     StoredAsPlainValues,
-    FitCallbacks,
+    *CALLBACK_SUPPORT,
     DomainRouting,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,

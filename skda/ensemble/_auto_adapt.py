@@ -6,7 +6,7 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, is_classifier
 from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 
-from .._core._callbacks import FitCallbacks, begin_fit, fitted_inside
+from .._core._callbacks import CALLBACK_SUPPORT, begin_fit, fitted_inside
 from .._core._labels import as_labels, labeled_rows, take_labels
 from .._core._param_checks import check_real
 from .._core._routing import DomainRouting
@@ -24,7 +24,7 @@ _LEAST_LABELS = 5
 _CONFIDENCE = 0.9
 
 
-class BaseAutoAdapt(FitCallbacks, DomainRouting, MetaEstimatorMixin, BaseEstimator):
+class BaseAutoAdapt(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, BaseEstimator):
     """Fits a consensus, and decides between it and the source-only model.
 
     A subclass writes ``_consensus``, ``_decide_by_labels`` and ``_decide_without_labels``.

@@ -12,7 +12,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from .._array._rows import take_rows
 from .._array._warnings import warn_user
-from .._core._callbacks import FitCallbacks, begin_fit, fitted_inside, fitting, inner_tasks
+from .._core._callbacks import CALLBACK_SUPPORT, begin_fit, fitted_inside, fitting, inner_tasks
 from .._core._labels import spread_labels, take_labels
 from .._core._param_checks import check_bool, check_integer, check_option
 from .._core._routing import DomainRouting
@@ -35,7 +35,7 @@ class Outcome(NamedTuple):
     error: str
 
 
-class BaseConsensus(FitCallbacks, DomainRouting, MetaEstimatorMixin, BaseEstimator):
+class BaseConsensus(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, BaseEstimator):
     """Fits the candidates; a subclass combines their predictions.
 
     It has the parameters ``candidates``, ``estimator``, ``use_target_labels``, ``n_jobs`` and

@@ -6,7 +6,7 @@ import numpy as np
 
 from .._array._arithmetic import safe_divide
 from .._array._backend import as_like, device_of, namespace, to_numpy
-from .._core._callbacks import FitCallbacks, at_most, begin_fit, learnt_by, subtask
+from .._core._callbacks import CALLBACK_SUPPORT, at_most, begin_fit, learnt_by, subtask
 from .._core._class_scores import ClassScoresClassifier
 from .._core._param_checks import check_integer, check_option, check_real
 from .._core._validation import class_labels, data_for_fit, fresh_fit
@@ -132,7 +132,7 @@ class FeatureEquations:
         return self.normalizer @ W, self.F @ W
 
 
-class MEDAClassifier(FitCallbacks, ClassScoresClassifier):
+class MEDAClassifier(*CALLBACK_SUPPORT, ClassScoresClassifier):
     """Classify on geodesic-flow features, bringing domains and classes together in the classifier.
 
     Rows are mapped by the geodesic flow kernel and scaled to unit length. A kernel least-squares

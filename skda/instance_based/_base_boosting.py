@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import get_tags
 
 from .._array._rows import take_rows
-from .._core._callbacks import FitCallbacks, learnt_by
+from .._core._callbacks import CALLBACK_SUPPORT, learnt_by
 from .._core._labels import take_labels
 from .._core._meta_estimator import check_row_weights
 from .._core._routing import DomainRouting
@@ -158,7 +158,7 @@ class Rounds:
         return self.condition == "n_estimators" and len(self.learners) < self.n_estimators
 
 
-class BaseTransferBoosting(FitCallbacks, DomainRouting, MetaEstimatorMixin, BaseEstimator):
+class BaseTransferBoosting(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, BaseEstimator):
     """Boosting over source rows and labeled target rows; a subclass writes ``fit``."""
 
     initial_weights = "uniform"  # a parameter of those that offer the choice

@@ -15,7 +15,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from .._array._rows import n_rows, take_rows
 from .._array._warnings import warn_user
-from .._core._callbacks import FitCallbacks, begin_fit, callbacks_of_fit, fitting, inner_tasks
+from .._core._callbacks import CALLBACK_SUPPORT, begin_fit, callbacks_of_fit, fitting, inner_tasks
 from .._core._labels import as_labels, labeled_rows
 from .._core._param_checks import check_integer
 from .._core._sample_domain import DomainWarning, check_both_sides, check_sample_domain
@@ -286,7 +286,7 @@ def _names_targets(sample_domain):
     )
 
 
-class Comparison(FitCallbacks):
+class Comparison(*CALLBACK_SUPPORT):
     """The fits of a comparison as callbacks see them: one task for each candidate and part."""
 
     _holds_estimators = True

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._array._rows import take_rows
 from .._array._warnings import warn_user
-from .._core._callbacks import FitCallbacks, begin_fit, fitted_inside, fitting, inner_tasks
+from .._core._callbacks import CALLBACK_SUPPORT, begin_fit, fitted_inside, fitting, inner_tasks
 from .._core._labels import as_labels, missing_labels, missing_like, take_labels
 from .._core._param_checks import check_bool, check_real
 from .._core._routing import DomainRouting
@@ -152,7 +152,7 @@ def _score(scorer, model, data, hidden):
         return np.nan
 
 
-class GuardedSearchCV(FitCallbacks, DomainRouting, MetaEstimatorMixin, BaseEstimator):
+class GuardedSearchCV(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, BaseEstimator):
     r"""Choose a candidate only if labeled target rows show that it beats the source-only model.
 
     No score that does without target labels tells reliably which method helps, and a wrong choice

@@ -11,7 +11,7 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.validation import check_is_fitted
 
 from .._array._rows import join_rows, n_rows, take_rows
-from .._core._callbacks import FitCallbacks, begin_fit, fitted_inside
+from .._core._callbacks import CALLBACK_SUPPORT, begin_fit, fitted_inside
 from .._core._routing import DomainRouting
 from .._core._sample_domain import (
     check_both_sides,
@@ -24,7 +24,7 @@ from .._core._sample_domain import (
 from .._core._validation import fresh_fit
 
 
-class PerDomain(FitCallbacks, DomainRouting, MetaEstimatorMixin, BaseEstimator):
+class PerDomain(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, BaseEstimator):
     """Fit one clone of a transformer on the rows of each domain.
 
     Parameters
