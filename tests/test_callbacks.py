@@ -300,6 +300,19 @@ def test_rows_that_a_callback_gets_are_those_that_are_learnt_from(rows):
         np.testing.assert_array_equal(got.rows[1], y[wanted])
 
 
+def test_networks_that_one_is_chosen_of_are_fits_inside(rows):
+    model = skda.DANNClassifier(**NET, prior_correction="select")
+    recorder, monitor = GoesInside(), callback.ScoringMonitor(scoring="accuracy")
+    watched, plain = fit(model, rows, recorder, monitor), fit(model, rows)
+    np.testing.assert_array_equal(outputs(watched, rows), outputs(plain, rows))
+    assert vars(watched).keys() - vars(plain).keys() == {"_skl_callbacks"}
+    fits = [c for c, _ in recorder.ended(model) if c.task_name == "fit"]
+    assert [c.max_subtasks for c in fits] == [1, 1, 1, 3]
+    assert [hook for hook, *_ in recorder.record].count("setup") == 1
+    assert len(monitor.get_logs("all")) == 1
+    assert len(monitor.get_logs().data) == 3 * (2 + 1) + 1
+
+
 @pytest.mark.parametrize("name", ["DANN", "JDA", "consensus"])
 def test_callbacks_work_under_a_search_and_in_a_pipeline(name, rows):
     X, y, ids = rows

@@ -18,14 +18,14 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 
 from .._array._rows import take_rows
 from .._array._watch import unwatched
 from ._labels import as_labels, take_labels
 
 try:
-    from sklearn.callback import CallbackSupportMixin
+    from sklearn.callback import AutoPropagatedCallback, CallbackSupportMixin
     from sklearn.callback._callback_support import callback_management_context
 except ImportError:  # before 1.9, or after a change of the experimental module
     CALLBACK_SUPPORT = ()
@@ -283,6 +283,18 @@ def inner_tasks(estimator, name, n):
 def fitting(task, inner):
     """Return the context in which an estimator is fitted as this task."""
     return nullcontext() if task is None else task.fitting(inner)
+
+
+def clone_inside(estimator):
+    """Return a clone that is to be fitted inside the fit of the estimator itself.
+
+    Callbacks that go on to estimators inside come from there; it keeps the others.
+    """
+    new = clone(estimator)
+    if "_skl_callbacks" in vars(new):
+        own = new._skl_callbacks
+        new.set_callbacks(*(one for one in own if not isinstance(one, AutoPropagatedCallback)))
+    return new
 
 
 def fitted_inside(estimator, name, inner):

@@ -52,7 +52,7 @@ from ._params import (
 )
 from ._plot import plot_losses
 from ._pretraining import check_pretraining, pretrain
-from ._priors import TargetPriors, check_prior_correction, fit_selected
+from ._priors import SELECTED_FITS, TargetPriors, check_prior_correction, fit_selected
 from ._row_weights import scaled_weights
 from ._saving import StoredAsPlainValues
 from ._schedules import LR_SCHEDULES, schedule_of
@@ -256,6 +256,8 @@ class BaseDeep(
         """Become the surer one of two fits with different proportions of the target."""
         with fresh_fit(self):
             self._check_params()
+            ids = to_numpy(sample_domain)
+            begin_fit(self, X, y, ids, ids >= 0, n_tasks=SELECTED_FITS)
             net, chosen = fit_selected(self, X, y, sample_weight, sample_domain)
             own = vars(clone(self))
             vars(self).update({k: v for k, v in vars(net).items() if k not in own})
