@@ -8,7 +8,7 @@ import numpy as np
 
 from .._array._backend import to_numpy
 from .._array._warnings import DomainWarning, warn_user
-from ._callbacks import domains_of_fit
+from ._fit_rows import domains_of_fit
 
 _TOO_LARGE = 2.0**63  # from here on a number wraps to another sign as an int64
 _HELPERS = "with skda.stack_domains or skda.encode_domains"

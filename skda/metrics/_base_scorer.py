@@ -16,7 +16,7 @@ from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_obje
 
 from .._array._backend import to_numpy
 from .._array._rows import n_rows, take_rows
-from .._core._callbacks import rows_of_fit
+from .._core._fit_rows import rows_of_fit
 from .._core._labels import as_labels, missing_labels, take_labels
 from .._core._sample_domain import check_sample_domain
 
