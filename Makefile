@@ -7,6 +7,7 @@
 #   make test-portable  the tests of printed figures, as on other CPUs and numbers of threads
 #   make test-install   pip install of the extras into empty environments
 #   make test-oldest    the tests on the oldest versions that pyproject.toml allows
+#   make test-interop   the tests with other packages: XGBoost, skrub, MAPIE, MLflow and more
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -20,13 +21,15 @@ BIN := .venv/bin
 DEMO_READY := .venv/.ready-demo
 DEV_READY := .venv/.ready-dev
 OLDEST_READY := .venv-oldest/.ready
+INTEROP_READY := .venv-interop/.ready
 
 # Two set-ups at the same time take turns, where the system has flock.
 TAKE_TURNS := $(if $(shell command -v flock),flock .make.lock)
 
 CHECK_PYTHON := $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("skda needs Python 3.11 or later, and $(PYTHON) is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12 ...")'
 
-.PHONY: .venv demo test test-slow test-portable test-install test-oldest lint docs docs-fast clean
+.PHONY: .venv demo test test-slow test-portable test-install test-oldest test-interop \
+    lint docs docs-fast clean
 
 # Everything a developer needs. The demo is content with less of the same environment.
 .venv: $(DEV_READY)
@@ -53,6 +56,15 @@ $(OLDEST_READY): pyproject.toml constraints-oldest.txt
 	        -c constraints-oldest.txt -e ".[dev]"'
 	@touch $@
 
+$(INTEROP_READY): pyproject.toml constraints-dev.txt
+	@$(CHECK_PYTHON)
+	@echo "Installing the other packages into .venv-interop"
+	@$(TAKE_TURNS) sh -c '$(PYTHON) -m venv .venv-interop \
+	    && .venv-interop/bin/python -m pip install --quiet --upgrade pip \
+	    && .venv-interop/bin/python -m pip install --quiet -c constraints-dev.txt \
+	        -e ".[dev,interop]"'
+	@touch $@
+
 demo: $(DEMO_READY)
 	$(BIN)/python examples/plot_01_first_adaptation.py
 
@@ -71,6 +83,9 @@ test-install: $(DEV_READY)
 test-oldest: $(OLDEST_READY)
 	.venv-oldest/bin/python -m pytest -n $(WORKERS)
 
+test-interop: $(INTEROP_READY)
+	.venv-interop/bin/python -m pytest -n $(WORKERS) tests/interop
+
 lint: $(DEV_READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -83,6 +98,6 @@ docs-fast: $(DEV_READY)
 	$(BIN)/sphinx-build -W --keep-going -b html -D plot_gallery=0 docs docs/_build/html-fast
 
 clean:
-	rm -rf .venv .venv-oldest .make.lock .pytest_cache .ruff_cache dist demo_output
+	rm -rf .venv .venv-oldest .venv-interop .make.lock .pytest_cache .ruff_cache dist demo_output
 	rm -rf docs/_build docs/api/generated docs/gallery docs/sg_execution_times.rst
 	find skda tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -26,6 +26,7 @@ extensions = [
     "sphinx.ext.extlinks",
     "sphinx.ext.mathjax",
     "myst_parser",
+    "page_figures",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
 ]

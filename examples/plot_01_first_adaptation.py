@@ -35,7 +35,9 @@ from skda.model_selection import DomainStratifiedKFold
 sklearn.set_config(enable_metadata_routing=True)
 
 X, y, sample_domain = load_digits_scanners(random_state=0)
-print(f"{(sample_domain > 0).sum()} source images, {(sample_domain < 0).sum()} target images")
+print(
+    f"{(sample_domain > 0).sum()} source images, {(sample_domain < 0).sum()} target images"
+)
 
 # %%
 # The pipeline
@@ -46,10 +48,16 @@ print(f"{(sample_domain > 0).sum()} source images, {(sample_domain < 0).sum()} t
 # went, and none of them may reach the training.
 
 adapted = make_domain_pipeline(
-    StandardScaler(), CORALTransformer(match_mean=True), LogisticRegression(max_iter=1000)
+    StandardScaler(),
+    CORALTransformer(match_mean=True),
+    LogisticRegression(max_iter=1000),
 )
-unadapted = make_domain_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-ceiling = sklearn.pipeline.make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+unadapted = make_domain_pipeline(
+    StandardScaler(), LogisticRegression(max_iter=1000)
+)
+ceiling = sklearn.pipeline.make_pipeline(
+    StandardScaler(), LogisticRegression(max_iter=1000)
+)
 
 # %%
 # ``strength`` runs from 0, no adaptation, to 1; ``reg`` steadies the covariances. The search below
@@ -86,7 +94,9 @@ def accuracies(seed):
     """Accuracy of each model on target images that none of them was fitted on."""
     X, y, sample_domain = load_digits_scanners(random_state=seed)
     rows = np.arange(len(y))
-    seen, unseen = train_test_split(rows[sample_domain < 0], test_size=1 / 3, random_state=seed)
+    seen, unseen = train_test_split(
+        rows[sample_domain < 0], test_size=1 / 3, random_state=seed
+    )
     fit_rows = np.concatenate([rows[sample_domain > 0], seen])
 
     scores = {}
@@ -95,11 +105,15 @@ def accuracies(seed):
         "CORAL, strength 1": adapted,
         "CORAL, searched": search,
     }.items():
-        model.fit(X[fit_rows], y[fit_rows], sample_domain=sample_domain[fit_rows])
+        model.fit(
+            X[fit_rows], y[fit_rows], sample_domain=sample_domain[fit_rows]
+        )
         scores[name] = np.mean(model.predict(X[unseen]) == y[unseen])
     # It would test itself on target labels, so it is shown none.
     hidden = np.where(sample_domain < 0, -1, y)
-    auto.fit(X[fit_rows], hidden[fit_rows], sample_domain=sample_domain[fit_rows])
+    auto.fit(
+        X[fit_rows], hidden[fit_rows], sample_domain=sample_domain[fit_rows]
+    )
     scores["AutoAdapt"] = np.mean(auto.predict(X[unseen]) == y[unseen])
     ceiling.fit(X[seen], y[seen])
     scores["trained on target labels"] = ceiling.score(X[unseen], y[unseen])
@@ -109,7 +123,9 @@ def accuracies(seed):
 results = [accuracies(seed) for seed in range(5)]
 table = {name: [scores[name] for scores in results] for name in results[0]}
 
-print("accuracy on images of the second scanner, mean and standard deviation of five draws\n")
+print(
+    "accuracy on images of the second scanner, mean and standard deviation of five draws\n"
+)
 for name, scores in table.items():
     print(f"{name:26s}{np.mean(scores):.3f} ± {np.std(scores):.3f}")
 print(f"\nAutoAdapt says: {auto.verdict_}")
@@ -129,11 +145,21 @@ best = search.best_estimator_
 X, y, sample_domain = load_digits_scanners(random_state=len(results) - 1)
 mapped = best[:-1].transform(X, sample_domain=sample_domain)
 mapped = best["standardscaler"].inverse_transform(mapped)
-source = np.array([np.flatnonzero((sample_domain > 0) & (y == digit))[0] for digit in range(10)])
-target = np.array([np.flatnonzero((sample_domain < 0) & (y == digit))[0] for digit in range(10)])
+source = np.array(
+    [
+        np.flatnonzero((sample_domain > 0) & (y == digit))[0]
+        for digit in range(10)
+    ]
+)
+target = np.array(
+    [
+        np.flatnonzero((sample_domain < 0) & (y == digit))[0]
+        for digit in range(10)
+    ]
+)
 
-fig = plt.figure(figsize=(11, 2.6), layout="constrained")
-images, bars = fig.subfigures(1, 2, width_ratios=[3, 2], wspace=0.02)
+fig = plt.figure(figsize=(7, 4.6), layout="constrained")
+images, bars = fig.subfigures(2, 1, hspace=0.04)
 axes = images.subplots(3, 10)
 strips = {
     "source": X[source],
@@ -149,8 +175,18 @@ for row, (name, pixels) in zip(axes, strips.items(), strict=True):
 ax = bars.subplots()
 names, means = list(table), [np.mean(scores) for scores in table.values()]
 colors = ["tab:gray", "tab:blue", "tab:blue", "tab:orange", "tab:green"]
-drawn = ax.barh(names, means, xerr=[np.std(scores) for scores in table.values()], color=colors)
-ax.bar_label(drawn, [f"{mean:.2f}" for mean in means], label_type="center", color="white")
+drawn = ax.barh(
+    names,
+    means,
+    xerr=[np.std(scores) for scores in table.values()],
+    color=colors,
+)
+ax.bar_label(
+    drawn,
+    [f"{mean:.2f}" for mean in means],
+    label_type="center",
+    color="white",
+)
 ax.invert_yaxis()
 ax.set(xlim=(0, 1), xlabel="accuracy on unseen images")
 ax.spines[["top", "right"]].set_visible(False)

@@ -40,11 +40,20 @@ patients = load_breast_cancer()
 def two_clinics(seed):
     """Send each patient to the source or the target clinic; return both, standardized."""
     rng = np.random.default_rng(seed)
-    X, y = patients.data[:, [CONCAVITY, TEXTURE]], patients.target_names[patients.target]
+    X, y = (
+        patients.data[:, [CONCAVITY, TEXTURE]],
+        patients.target_names[patients.target],
+    )
     texture = (X[:, 1] - X[:, 1].mean()) / X[:, 1].std()
     to_target = rng.uniform(size=len(y)) < 1 / (1 + np.exp(-3 * texture))
-    X, y, sample_domain = stack_domains(X[~to_target], y[~to_target], X[to_target], y[to_target])
-    return StandardScaler().fit(X[sample_domain > 0]).transform(X), y, sample_domain
+    X, y, sample_domain = stack_domains(
+        X[~to_target], y[~to_target], X[to_target], y[to_target]
+    )
+    return (
+        StandardScaler().fit(X[sample_domain > 0]).transform(X),
+        y,
+        sample_domain,
+    )
 
 
 # %%
@@ -55,7 +64,9 @@ def two_clinics(seed):
 
 X, y, sample_domain = two_clinics(seed=0)
 source, target = sample_domain > 0, sample_domain < 0
-weighter = KMMWeighter(min_effective_size=None).fit(X, sample_domain=sample_domain)
+weighter = KMMWeighter(min_effective_size=None).fit(
+    X, sample_domain=sample_domain
+)
 print(f"{source.sum()} source rows, {target.sum()} target rows")
 print(f"effective sample size {weighter.effective_sample_size_:.0f}")
 
@@ -69,24 +80,42 @@ def fitted(weighter):
     return model.fit(X, y, sample_domain=sample_domain)
 
 
-fig, axes = plt.subplots(1, 2, figsize=(10, 4.2), sharex=True, sharey=True)
+fig, axes = plt.subplots(1, 2, figsize=(7, 3.5), sharex=True, sharey=True)
 ill = y == "malignant"
-grid = np.stack(np.meshgrid(np.linspace(-3, 6, 200), np.linspace(-3, 6, 200)), axis=-1)
+grid = np.stack(
+    np.meshgrid(np.linspace(-3, 6, 200), np.linspace(-3, 6, 200)), axis=-1
+)
 for axis, (title, chosen) in zip(
-    axes, {"every source row counts 1": None, "weighted": weighter}.items(), strict=True
+    axes,
+    {"every source row counts 1": None, "weighted": weighter}.items(),
+    strict=True,
 ):
     model = fitted(chosen)
     sizes = 12 * model.weights_
-    axis.scatter(*X[target].T, s=8, color="0.75", label="target, labels unknown")
-    for group, color, name in ((~ill, "tab:blue", "benign"), (ill, "tab:red", "malignant")):
+    axis.scatter(
+        *X[target].T, s=8, color="0.75", label="target, labels unknown"
+    )
+    for group, color, name in (
+        (~ill, "tab:blue", "benign"),
+        (ill, "tab:red", "malignant"),
+    ):
         rows = group[source]
-        axis.scatter(*X[source][rows].T, s=sizes[rows], color=color, alpha=0.6, label=name)
+        axis.scatter(
+            *X[source][rows].T,
+            s=sizes[rows],
+            color=color,
+            alpha=0.6,
+            label=name,
+        )
     border = model.predict_proba(grid.reshape(-1, 2))[:, 1].reshape(200, 200)
-    axis.contour(grid[..., 0], grid[..., 1], border, levels=[0.5], colors="black")
+    axis.contour(
+        grid[..., 0], grid[..., 1], border, levels=[0.5], colors="black"
+    )
     score = model.score(X[target], y[target])
-    axis.set(title=f"{title}: {score:.0%} right on the target", xlabel="concave points")
+    axis.set_title(f"{title}\n{score:.0%} right on the target", fontsize=10)
+    axis.set_xlabel("concave points")
 axes[0].set_ylabel("texture")
-axes[0].legend(loc="upper right")
+axes[0].legend(loc="upper right", fontsize=8)
 plt.tight_layout()
 plt.show()
 
@@ -99,8 +128,12 @@ plt.show()
 WEIGHTERS = {
     "source only": None,
     "kernel mean matching": KMMWeighter(min_effective_size=None),
-    "relative density ratio": RuLSIFWeighter(random_state=0, min_effective_size=None),
-    "domain classifier": DomainClassifierWeighter(random_state=0, min_effective_size=None),
+    "relative density ratio": RuLSIFWeighter(
+        random_state=0, min_effective_size=None
+    ),
+    "domain classifier": DomainClassifierWeighter(
+        random_state=0, min_effective_size=None
+    ),
 }
 scores = {name: [] for name in [*WEIGHTERS, "trained on the target"]}
 for seed in range(10):
@@ -113,8 +146,13 @@ for seed in range(10):
 for name, values in scores.items():
     print(f"{name:<24}{np.mean(values):.3f} ± {np.std(values):.3f}")
 
-gains = {name: np.mean(scores[name]) - np.mean(scores["source only"]) for name in WEIGHTERS}
-assert min(gain for name, gain in gains.items() if name != "source only") > 0.01
+gains = {
+    name: np.mean(scores[name]) - np.mean(scores["source only"])
+    for name in WEIGHTERS
+}
+assert (
+    min(gain for name, gain in gains.items() if name != "source only") > 0.01
+)
 
 # %%
 # Choosing among weighters without labels
@@ -146,7 +184,9 @@ search = GridSearchCV(
 )
 search.fit(X, hidden, sample_domain=sample_domain)
 print(search.best_params_["importanceweightedestimator__weighter"])
-print(f"{search.score(X, hidden, sample_domain=sample_domain):.3f} estimated without labels")
+print(
+    f"{search.score(X, hidden, sample_domain=sample_domain):.3f} estimated without labels"
+)
 right = np.mean(search.predict(X[target]) == y[target])
 print(f"{right:.3f} right on the target")
 
@@ -164,11 +204,19 @@ texture = (texture - texture.mean()) / texture.std()
 to_target = rng.uniform(size=len(texture)) < 1 / (1 + np.exp(-3 * texture))
 labels = patients.target_names[patients.target]
 X, y, sample_domain = stack_domains(
-    patients.data[~to_target], labels[~to_target], patients.data[to_target], labels[to_target]
+    patients.data[~to_target],
+    labels[~to_target],
+    patients.data[to_target],
+    labels[to_target],
 )
 X = StandardScaler().fit(X[sample_domain > 0]).transform(X)
 target = sample_domain < 0
 for name, chosen in WEIGHTERS.items():
     model = fitted(chosen)
-    size, score = model.effective_sample_size_, model.score(X[target], y[target])
-    print(f"{name:<24}effective sample size {size:5.0f}, {score:.3f} right on the target")
+    size, score = (
+        model.effective_sample_size_,
+        model.score(X[target], y[target]),
+    )
+    print(
+        f"{name:<24}effective sample size {size:5.0f}, {score:.3f} right on the target"
+    )

@@ -32,7 +32,9 @@ def draw(seed=0, n=120, share=0.5):
     y_source = np.repeat([0, 1], n // 2)
     y_target = (np.arange(n) < share * n).astype(int)
     y = np.concatenate([y_source, y_target])
-    X = rng.normal(size=(2 * n, 2)) * 0.45 + np.where(y[:, None], [1.0, -0.8], [-1.0, 0.8])
+    X = rng.normal(size=(2 * n, 2)) * 0.45 + np.where(
+        y[:, None], [1.0, -0.8], [-1.0, 0.8]
+    )
     X[n:] = X[n:] @ np.array([[1.0, 0.8], [0.8, 1.6]]) + [3.0, 1.0]
     return X, y, np.repeat([1, -2], n)
 
@@ -48,7 +50,9 @@ alignments = {
     "CORAL, match_mean": CORALTransformer(reg=1e-3, match_mean=True),
     "LinearTransport": LinearTransportTransformer(),
     "OptimalTransport, exact": OptimalTransportTransformer(reg=None),
-    "OptimalTransport, reg=0.1": OptimalTransportTransformer(reg=0.1, marginal_reg=None),
+    "OptimalTransport, reg=0.1": OptimalTransportTransformer(
+        reg=0.1, marginal_reg=None
+    ),
     "OptimalTransport, class_reg=5": OptimalTransportTransformer(
         reg=0.1, class_reg=5, marginal_reg=None
     ),
@@ -73,8 +77,16 @@ def look(ax, name, alignment, X, y, sample_domain):
     ax.scatter(*Z[source].T, s=8, c=y[source], cmap="coolwarm", alpha=0.7)
     limits = ax.get_xlim(), ax.get_ylim()
     grid = np.meshgrid(*(np.linspace(*limit, 60) for limit in limits))
-    border = model.decision_function(np.stack([g.ravel() for g in grid], axis=1))
-    ax.contour(*grid, border.reshape(grid[0].shape), levels=[0], colors="k", linewidths=1)
+    border = model.decision_function(
+        np.stack([g.ravel() for g in grid], axis=1)
+    )
+    ax.contour(
+        *grid,
+        border.reshape(grid[0].shape),
+        levels=[0],
+        colors="k",
+        linewidths=1,
+    )
     ax.set_title(f"{name}: {accuracy:.2f}", fontsize=9)
     ax.set_xticks([])
     ax.set_yticks([])
@@ -84,8 +96,10 @@ def look(ax, name, alignment, X, y, sample_domain):
 def look_at_all(X, y, sample_domain):
     """Draw every alignment; print and return the accuracies."""
     accuracies = {}
-    fig, axes = plt.subplots(3, 4, figsize=(11, 8))
-    for ax, (name, alignment) in zip(axes.flat, alignments.items(), strict=True):
+    fig, axes = plt.subplots(4, 3, figsize=(7, 8.4))
+    for ax, (name, alignment) in zip(
+        axes.flat, alignments.items(), strict=True
+    ):
         accuracies[name] = look(ax, name, alignment, X, y, sample_domain)
         print(f"{name:34s}{accuracies[name]:.2f}")
     fig.tight_layout()

@@ -70,7 +70,9 @@ unchanged["consensus"] = kept.score(X[source][same < 0], y[source][same < 0])
 # Both at a glance
 # ----------------
 
-fig, axes = plt.subplots(1, 2, figsize=(10, 5), layout="constrained", sharex=True)
+fig, axes = plt.subplots(
+    1, 2, figsize=(7, 5), layout="constrained", sharex=True
+)
 for ax, found, title in (
     (axes[0], accuracy, "new scanner"),
     (axes[1], unchanged, "same scanner"),
@@ -79,7 +81,9 @@ for ax, found, title in (
     special = {"consensus": "tab:orange", "source only": "tab:gray"}
     colors = [special.get(name, "tab:blue") for name in names]
     drawn = ax.barh(names, [found[name] for name in names], color=colors)
-    ax.bar_label(drawn, [f"{found[name]:.2f}" for name in names], padding=2, fontsize=8)
+    ax.bar_label(
+        drawn, [f"{found[name]:.2f}" for name in names], padding=2, fontsize=8
+    )
     ax.set(xlim=(0, 1.1), xlabel="accuracy on the target", title=title)
     ax.spines[["top", "right"]].set_visible(False)
 

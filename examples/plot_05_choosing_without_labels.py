@@ -19,7 +19,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
 
-from skda import CORALTransformer, DomainScaler, SubspaceAlignmentTransformer, make_domain_pipeline
+from skda import (
+    CORALTransformer,
+    DomainScaler,
+    SubspaceAlignmentTransformer,
+    make_domain_pipeline,
+)
 from skda.datasets import load_digits_scanners
 from skda.inspection import feature_shift
 from skda.metrics import (
@@ -34,7 +39,11 @@ from skda.metrics import (
     mmd_test,
     proxy_a_distance,
 )
-from skda.model_selection import DomainStratifiedKFold, compare, plot_comparison
+from skda.model_selection import (
+    DomainStratifiedKFold,
+    compare,
+    plot_comparison,
+)
 
 sklearn.set_config(enable_metadata_routing=True)
 
@@ -51,11 +60,20 @@ hidden = np.where(target, np.nan, y)  # what we know when we choose
 
 test = mmd_test(X[source], X[target], random_state=0)
 print(f"squared MMD {test.statistic:.3f}, p-value {test.pvalue:.3f}")
-print(f"proxy A-distance {proxy_a_distance(X[source], X[target], random_state=0):.2f}\n")
+print(
+    f"proxy A-distance {proxy_a_distance(X[source], X[target], random_state=0):.2f}\n"
+)
 
 shift = feature_shift(X, sample_domain)
-print(shift[["ks", "adjusted_pvalue", "wasserstein", "psi"]].head().round(3).to_string())
-print(f"\n{(shift['adjusted_pvalue'] < 0.01).sum()} of {len(shift)} pixels shifted")
+print(
+    shift[["ks", "adjusted_pvalue", "wasserstein", "psi"]]
+    .head()
+    .round(3)
+    .to_string()
+)
+print(
+    f"\n{(shift['adjusted_pvalue'] < 0.01).sum()} of {len(shift)} pixels shifted"
+)
 
 # %%
 # Several methods side by side
@@ -66,10 +84,14 @@ print(f"\n{(shift['adjusted_pvalue'] < 0.01).sum()} of {len(shift)} pixels shift
 
 classifier = LogisticRegression(max_iter=1000)
 candidates = {
-    "CORAL": make_domain_pipeline(StandardScaler(), CORALTransformer(match_mean=True), classifier),
+    "CORAL": make_domain_pipeline(
+        StandardScaler(), CORALTransformer(match_mean=True), classifier
+    ),
     "domain scaler": make_domain_pipeline(DomainScaler(), classifier),
     "subspaces": make_domain_pipeline(
-        StandardScaler(), SubspaceAlignmentTransformer(n_components=20), classifier
+        StandardScaler(),
+        SubspaceAlignmentTransformer(n_components=20),
+        classifier,
     ),
 }
 table = compare(candidates, X, hidden, sample_domain, cv=3)
@@ -115,7 +137,9 @@ results = search.cv_results_
 truth = results["mean_test_target"]
 unadapted = truth[results["param_coraltransformer__strength"] == 0.0].max()
 
-fig, axes = plt.subplots(2, 4, figsize=(11, 5), sharey=True, layout="constrained")
+fig, axes = plt.subplots(
+    2, 4, figsize=(7, 4.2), sharey=True, layout="constrained"
+)
 print(f"{'scorer':22s}{'correlation':>12s}{'accuracy of its choice':>24s}")
 for ax, name in zip(axes.ravel(), scoring, strict=True):
     scores = results[f"mean_test_{name}"]
@@ -124,9 +148,12 @@ for ax, name in zip(axes.ravel(), scoring, strict=True):
     ax.scatter(scores, truth, color="lightsteelblue")
     ax.scatter(scores[best], truth[best], color="tab:blue")
     ax.axhline(unadapted, color="black", linestyle="--", linewidth=1)
-    ax.set(title=name, xlabel="score")
+    ax.set_title(name, fontsize=9)
+    ax.set_xlabel("score", fontsize=8)
+    ax.tick_params(labelsize=7)
+    ax.locator_params(axis="x", nbins=3)
 for ax in axes[:, 0]:
-    ax.set_ylabel("accuracy on target")
+    ax.set_ylabel("accuracy on target", fontsize=8)
 print(f"\nsource only {unadapted:.3f}, best candidate {truth.max():.3f}")
 
 # %%

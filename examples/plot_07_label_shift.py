@@ -61,7 +61,11 @@ model = LabelShiftClassifier(classifier).fit(X, y, sample_domain=sample_domain)
 print("classes                ", *model.classes_)
 print("shares in the clinic   ", *model.source_priors_.round(2))
 print("shares among screened  ", *model.target_priors_.round(2), "(estimated)")
-print("                       ", *[(y_screened == c).mean() for c in model.classes_], "(true)")
+print(
+    "                       ",
+    *[(y_screened == c).mean() for c in model.classes_],
+    "(true)",
+)
 
 # %%
 # How much it matters
@@ -78,9 +82,9 @@ def outcomes(seed):
     X, y, sample_domain = stack_domains(X_clinic, y_clinic, X_screened)
     warnings.simplefilter("ignore", DomainWarning)  # see below
     models = {
-        method: LabelShiftClassifier(classifier, method=method, random_state=0).fit(
-            X, y, sample_domain=sample_domain
-        )
+        method: LabelShiftClassifier(
+            classifier, method=method, random_state=0
+        ).fit(X, y, sample_domain=sample_domain)
         for method in ("em", "bbse", "rlls")
     }
     models = {"clinic's model": models["em"].estimator_, **models}
@@ -97,7 +101,9 @@ def outcomes(seed):
 results = [outcomes(seed) for seed in range(20)]
 print(f"{'':16s}accuracy  log loss  alarms (of 200 screened, 20 ill)")
 for name in results[0]:
-    accuracy, loss, alarms = np.mean([result[name] for result in results], axis=0)
+    accuracy, loss, alarms = np.mean(
+        [result[name] for result in results], axis=0
+    )
     print(f"{name:16s}{accuracy:8.2f}{loss:10.2f}{alarms:8.0f}")
 
 # %%
@@ -115,16 +121,25 @@ truth = []
 for seed in range(20):
     X_clinic, y_clinic, X_screened, y_screened = draw(seed)
     X, y, sample_domain = stack_domains(X_clinic, y_clinic, X_screened)
-    model = LabelShiftClassifier(classifier).fit(X, y, sample_domain=sample_domain)
-    probabilities["clinic's model"].append(model.estimator_.predict_proba(X_screened)[:, 0])
+    model = LabelShiftClassifier(classifier).fit(
+        X, y, sample_domain=sample_domain
+    )
+    probabilities["clinic's model"].append(
+        model.estimator_.predict_proba(X_screened)[:, 0]
+    )
     probabilities["corrected"].append(model.predict_proba(X_screened)[:, 0])
     truth.append(y_screened == "ill")
 
 fig, ax = plt.subplots(figsize=(5, 4.5), layout="constrained")
 ax.plot([0, 1], [0, 1], color="lightgray")
-for (name, values), color in zip(probabilities.items(), ("tab:gray", "tab:blue"), strict=True):
+for (name, values), color in zip(
+    probabilities.items(), ("tab:gray", "tab:blue"), strict=True
+):
     observed, predicted = calibration_curve(
-        np.concatenate(truth), np.concatenate(values), n_bins=10, strategy="quantile"
+        np.concatenate(truth),
+        np.concatenate(values),
+        n_bins=10,
+        strategy="quantile",
     )
     ax.plot(predicted, observed, "o-", color=color, label=name)
 ax.set(

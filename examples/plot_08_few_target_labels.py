@@ -16,7 +16,11 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.svm import SVC
 
-from skda import ImportanceWeightedEstimator, TrAdaBoostClassifier, stack_domains
+from skda import (
+    ImportanceWeightedEstimator,
+    TrAdaBoostClassifier,
+    stack_domains,
+)
 
 # %%
 # Labeled target rows
@@ -36,13 +40,25 @@ def draw(seed, n_labeled=80):
     y_target = np.isin(digit[target], OURS).astype(int)
     known = np.where(np.arange(len(target)) < n_labeled, y_target, -1)
     X, y, sample_domain = stack_domains(
-        images[source], np.isin(digit[source], THEIRS).astype(int), images[target], known
+        images[source],
+        np.isin(digit[source], THEIRS).astype(int),
+        images[target],
+        known,
     )
-    return X, y, sample_domain, images[target][n_labeled:], y_target[n_labeled:], digit[source]
+    return (
+        X,
+        y,
+        sample_domain,
+        images[target][n_labeled:],
+        y_target[n_labeled:],
+        digit[source],
+    )
 
 
 X, y, sample_domain, *_ = draw(0)
-print(f"{(sample_domain > 0).sum()} source rows, {(y[sample_domain < 0] >= 0).sum()} labeled here")
+print(
+    f"{(sample_domain > 0).sum()} source rows, {(y[sample_domain < 0] >= 0).sum()} labeled here"
+)
 
 # %%
 # What to compare with
@@ -59,8 +75,12 @@ svm = SVC(gamma=0.05)
 models = {
     "source only": ImportanceWeightedEstimator(svm, None),
     "pooled": ImportanceWeightedEstimator(svm, None, use_target_labels=True),
-    "balanced": ImportanceWeightedEstimator(svm, None, use_target_labels=True, target_share=0.5),
-    "TrAdaBoost": TrAdaBoostClassifier(svm, initial_weights="balanced", n_estimators=30),
+    "balanced": ImportanceWeightedEstimator(
+        svm, None, use_target_labels=True, target_share=0.5
+    ),
+    "TrAdaBoost": TrAdaBoostClassifier(
+        svm, initial_weights="balanced", n_estimators=30
+    ),
 }
 
 
@@ -68,18 +88,30 @@ def accuracies(seed):
     """Accuracy of each model on the images that have no label."""
     X, y, sample_domain, X_new, y_new, source_digit = draw(seed)
     few = (sample_domain < 0) & (y >= 0)
-    scores = {"target labels only": svm.fit(X[few], y[few]).score(X_new, y_new)}
+    scores = {
+        "target labels only": svm.fit(X[few], y[few]).score(X_new, y_new)
+    }
     for name, model in models.items():
-        scores[name] = model.fit(X, y, sample_domain=sample_domain).score(X_new, y_new)
-    weights = models["TrAdaBoost"].weights_  # for later: the mean weight of each digit
-    by_digit.append([weights[source_digit == number].mean() for number in range(10)])
+        scores[name] = model.fit(X, y, sample_domain=sample_domain).score(
+            X_new, y_new
+        )
+    weights = models[
+        "TrAdaBoost"
+    ].weights_  # for later: the mean weight of each digit
+    by_digit.append(
+        [weights[source_digit == number].mean() for number in range(10)]
+    )
     return scores
 
 
 by_digit = []
 results = [accuracies(seed) for seed in range(10)]
-print("accuracy on 817 images without a label, mean and standard deviation of ten draws\n")
-for name in sorted(results[0], key=lambda name: np.mean([r[name] for r in results])):
+print(
+    "accuracy on 817 images without a label, mean and standard deviation of ten draws\n"
+)
+for name in sorted(
+    results[0], key=lambda name: np.mean([r[name] for r in results])
+):
     scores = [result[name] for result in results]
     print(f"{name:20s}{np.mean(scores):.3f} ± {np.std(scores):.3f}")
 
@@ -103,7 +135,11 @@ print("their share of the weight", *model.target_share_.round(2))
 differs = [(number in OURS) != (number in THEIRS) for number in range(10)]
 
 fig, ax = plt.subplots(figsize=(6, 3), layout="constrained")
-ax.bar(range(10), np.mean(by_digit, axis=0), color=np.where(differs, "tab:red", "tab:blue"))
+ax.bar(
+    range(10),
+    np.mean(by_digit, axis=0),
+    color=np.where(differs, "tab:red", "tab:blue"),
+)
 ax.axhline(1.0, color="gray", linewidth=0.8)
 ax.set(xticks=range(10), xlabel="digit", ylabel="mean weight")
 ax.set_title("Source images; red: the guides differ")

@@ -57,7 +57,9 @@ for weight, score in zip(
     strict=True,
 ):
     print(f"weight {weight}: label-free score {score:.3f}")
-print(f"chosen: {search.best_params_}, accuracy {best.score(X[target], y[target]):.2f}")
+print(
+    f"chosen: {search.best_params_}, accuracy {best.score(X[target], y[target]):.2f}"
+)
 
 # %%
 # The features before and after
@@ -65,15 +67,29 @@ print(f"chosen: {search.best_params_}, accuracy {best.score(X[target], y[target]
 # ``transform`` gives the features that the network learnt. Without alignment the second scanner's
 # images lie apart, in one cluster; with it most of them fall on the digits they belong to.
 
-fig, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
-for ax, model, title in ((axes[0], plain, "source only"), (axes[1], best, "DAN")):
+fig, axes = plt.subplots(1, 2, figsize=(7, 3.7), layout="constrained")
+for ax, model, title in (
+    (axes[0], plain, "source only"),
+    (axes[1], best, "DAN"),
+):
     features = model.transform(X, sample_domain=sample_domain)
     plane = PCA(2).fit_transform(features)
     for side, marker, alpha in ((source, "o", 0.25), (target, "x", 0.9)):
-        ax.scatter(*plane[side].T, c=y[side], cmap="tab10", marker=marker, s=14, alpha=alpha)
+        ax.scatter(
+            *plane[side].T,
+            c=y[side],
+            cmap="tab10",
+            marker=marker,
+            s=14,
+            alpha=alpha,
+        )
     right = model.score(X[target], y[target])
-    ax.set(title=f"{title}: {right:.0%} of the second scanner", xticks=[], yticks=[])
-fig.suptitle("Circles: first scanner. Crosses: second scanner. Colors: digits.")
+    ax.set_title(f"{title}: {right:.0%} of the second scanner", fontsize=10)
+    ax.set(xticks=[], yticks=[])
+fig.suptitle(
+    "Circles: first scanner. Crosses: second scanner. Colors: digits.",
+    fontsize=10,
+)
 
 # %%
 # The course of the training
@@ -86,7 +102,11 @@ fig, ax = plt.subplots(figsize=(6, 3.5), layout="constrained")
 epochs = np.arange(1, len(history) + 1)
 ax.plot(epochs, history[:, "source_loss"], label="cross-entropy of the source")
 if best.alignment_weight > 0:
-    ax.plot(epochs, history[:, "alignment_loss"], label="alignment loss times its weight")
+    ax.plot(
+        epochs,
+        history[:, "alignment_loss"],
+        label="alignment loss times its weight",
+    )
 ax.set(xlabel="epoch", ylabel="loss")
 ax.legend()
 plt.show()

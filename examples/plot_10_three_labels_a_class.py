@@ -14,7 +14,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from skda import DomainScaler, GraphLabelPropagationClassifier, PrototypeClassifier
+from skda import (
+    DomainScaler,
+    GraphLabelPropagationClassifier,
+    PrototypeClassifier,
+)
 from skda.datasets import load_digits_scanners
 
 # %%
@@ -29,14 +33,19 @@ images, digit, sample_domain = load_digits_scanners()
 kept = (sample_domain < 0) | ~np.isin(digit, NEW)
 images, digit, sample_domain = images[kept], digit[kept], sample_domain[kept]
 X = DomainScaler().fit_transform(images, sample_domain=sample_domain)
-source, target = np.flatnonzero(sample_domain > 0), np.flatnonzero(sample_domain < 0)
+source, target = (
+    np.flatnonzero(sample_domain > 0),
+    np.flatnonzero(sample_domain < 0),
+)
 print(f"{len(source)} labeled source images, {len(target)} target images")
 
 
 def with_few_labels(n_per_class, seed):
     """Labels with -1 on all target rows but a few of each class, and the rows to score."""
     order = np.random.default_rng(seed).permutation(target)
-    few = np.concatenate([order[digit[order] == c][:n_per_class] for c in range(10)])
+    few = np.concatenate(
+        [order[digit[order] == c][:n_per_class] for c in range(10)]
+    )
     y = np.where(sample_domain > 0, digit, -1)
     y[few] = digit[few]
     return y, few, np.setdiff1d(target, few)
@@ -56,7 +65,9 @@ def with_few_labels(n_per_class, seed):
 
 models = {
     "prototypes": PrototypeClassifier(),
-    "propagation": GraphLabelPropagationClassifier(alpha=0.95, target_priors="source"),
+    "propagation": GraphLabelPropagationClassifier(
+        alpha=0.95, target_priors="source"
+    ),
 }
 
 
@@ -65,17 +76,27 @@ def accuracies(n_per_class, seed):
     y, few, rest = with_few_labels(n_per_class, seed)
     linear = LogisticRegression(max_iter=1000)
     scores = {}
-    for name, rows in (("target labels only", few), ("pooled", np.r_[source, few])):
-        scores[name] = linear.fit(X[rows], digit[rows]).score(X[rest], digit[rest])
+    for name, rows in (
+        ("target labels only", few),
+        ("pooled", np.r_[source, few]),
+    ):
+        scores[name] = linear.fit(X[rows], digit[rows]).score(
+            X[rest], digit[rest]
+        )
     for name, model in models.items():
-        scores[name] = model.fit(X, y, sample_domain=sample_domain).score(X[rest], digit[rest])
+        scores[name] = model.fit(X, y, sample_domain=sample_domain).score(
+            X[rest], digit[rest]
+        )
     return scores
 
 
 counts, n_draws = (1, 3, 5), 5
 results = {n: [accuracies(n, seed) for seed in range(n_draws)] for n in counts}
 names = list(results[1][0])
-mean = {name: [np.mean([r[name] for r in results[n]]) for n in counts] for name in names}
+mean = {
+    name: [np.mean([r[name] for r in results[n]]) for n in counts]
+    for name in names
+}
 print("labels per class   " + "".join(f"{n:8d}" for n in counts))
 for name in names:
     print(f"{name:19s}" + "".join(f"{score:8.2f}" for score in mean[name]))
@@ -87,7 +108,11 @@ for name in names:
 fig, ax = plt.subplots(figsize=(6, 3.5), layout="constrained")
 for name in names:
     ax.plot(counts, mean[name], marker="o", label=name)
-ax.set(xticks=counts, xlabel="labels per class", ylabel="accuracy on the other target rows")
+ax.set(
+    xticks=counts,
+    xlabel="labels per class",
+    ylabel="accuracy on the other target rows",
+)
 ax.legend(frameon=False)
 ax.spines[["top", "right"]].set_visible(False)
 plt.show()
@@ -99,10 +124,14 @@ plt.show()
 
 y, few, rest = with_few_labels(3, seed=0)
 new = rest[np.isin(digit[rest], NEW)]
-linear = LogisticRegression(max_iter=1000).fit(X[np.r_[source, few]], digit[np.r_[source, few]])
+linear = LogisticRegression(max_iter=1000).fit(
+    X[np.r_[source, few]], digit[np.r_[source, few]]
+)
 found = {"pooled": linear.score(X[new], digit[new])}
 for name, model in models.items():
-    found[name] = model.fit(X, y, sample_domain=sample_domain).score(X[new], digit[new])
+    found[name] = model.fit(X, y, sample_domain=sample_domain).score(
+        X[new], digit[new]
+    )
 for name, score in found.items():
     print(f"{name:12s}{score:.2f} of the new digits are right")
 

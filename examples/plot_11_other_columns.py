@@ -101,7 +101,9 @@ for name, mean in zip(names, means, strict=True):
 
 fig, ax = plt.subplots(figsize=(6, 2.5), layout="constrained")
 ax.barh(names, means, color=["gray", "gray", "tab:red", "lightgray"])
-ax.set(xlim=(0.8, 1.0), xlabel="accuracy in the other clinic, mean of ten draws")
+ax.set(
+    xlim=(0.8, 1.0), xlabel="accuracy in the other clinic, mean of ten draws"
+)
 ax.invert_yaxis()
 ax.spines[["top", "right"]].set_visible(False)
 plt.show()

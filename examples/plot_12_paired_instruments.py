@@ -13,7 +13,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.cross_decomposition import PLSRegression
 
-from skda import DIPLSRegressor, DirectStandardizationTransformer, PairedCCATransformer
+from skda import (
+    DIPLSRegressor,
+    DirectStandardizationTransformer,
+    PairedCCATransformer,
+)
 
 # %%
 # Two instruments
@@ -27,7 +31,15 @@ WIDTHS = np.array([0.09, 0.1, 0.08, 0.1, 0.09, 0.1, 0.08, 0.1, 0.09])
 
 def measure(amounts, rng, *, displaced=0.0, gain=1.0, tilt=0.0):
     """Spectra of samples with these amounts of the nine substances."""
-    peaks = np.exp(-((((CHANNELS - displaced)[None, :] - CENTERS[:, None]) / WIDTHS[:, None]) ** 2))
+    peaks = np.exp(
+        -(
+            (
+                ((CHANNELS - displaced)[None, :] - CENTERS[:, None])
+                / WIDTHS[:, None]
+            )
+            ** 2
+        )
+    )
     noise = 0.02 * rng.normal(size=(len(amounts), len(CHANNELS)))
     return gain * amounts @ peaks + tilt * CHANNELS + noise
 
@@ -56,13 +68,19 @@ calibration = PLSRegression(8, scale=False).fit(old[TRAIN], y[TRAIN])
 
 def error(spectra):
     """Root mean squared error of the calibration on the samples that came later."""
-    return np.sqrt(np.mean((calibration.predict(spectra).ravel() - y[LATER]) ** 2))
+    return np.sqrt(
+        np.mean((calibration.predict(spectra).ravel() - y[LATER]) ** 2)
+    )
 
 
-standardizer = DirectStandardizationTransformer().fit_pairs(old[STANDARDS], new[STANDARDS])
+standardizer = DirectStandardizationTransformer().fit_pairs(
+    old[STANDARDS], new[STANDARDS]
+)
 print(f"old instrument               {error(old[LATER]):.3f}")
 print(f"new instrument               {error(new[LATER]):.3f}")
-print(f"new instrument, standardized {error(standardizer.transform(new[LATER])):.3f}")
+print(
+    f"new instrument, standardized {error(standardizer.transform(new[LATER])):.3f}"
+)
 
 # %%
 # How many pairs does it take?
@@ -84,24 +102,34 @@ def errors(seed, n_standards):
     }
     for method in ("ds", "pds", "sst"):
         n_components = min(8, n_standards - 1) if method == "sst" else None
-        map_ = DirectStandardizationTransformer(method, n_components=n_components).fit_pairs(a, b)
+        map_ = DirectStandardizationTransformer(
+            method, n_components=n_components
+        ).fit_pairs(a, b)
         found[method.upper()] = model.predict(map_.transform(new[LATER]))
     cca = PairedCCATransformer(8, reg=1e-4).fit_pairs(a, b)
     scores = cca.transform(old[TRAIN], sample_domain=np.ones(len(TRAIN)))
-    on_scores = PLSRegression(scores.shape[1], scale=False).fit(scores, y[TRAIN])
+    on_scores = PLSRegression(scores.shape[1], scale=False).fit(
+        scores, y[TRAIN]
+    )
     found["CCA"] = on_scores.predict(cca.transform(new[LATER]))
     both = np.concatenate([old[TRAIN], b])
     labels = np.concatenate([y[TRAIN], np.full(n_standards, np.nan)])
     ids = np.repeat([1, -2], [len(TRAIN), n_standards])
     dipls = DIPLSRegressor(8).fit(both, labels, sample_domain=ids)
     found["DIPLS, no pairs"] = dipls.predict(new[LATER])
-    return {name: np.sqrt(np.mean((np.ravel(p) - y[LATER]) ** 2)) for name, p in found.items()}
+    return {
+        name: np.sqrt(np.mean((np.ravel(p) - y[LATER]) ** 2))
+        for name, p in found.items()
+    }
 
 
 SIZES = (10, 20, 40)
 results = {n: [errors(seed, n) for seed in range(5)] for n in SIZES}
 names = list(results[10][0])
-mean = {name: [np.mean([r[name] for r in results[n]]) for n in SIZES] for name in names}
+mean = {
+    name: [np.mean([r[name] for r in results[n]]) for n in SIZES]
+    for name in names
+}
 print("standards           " + "".join(f"{n:8d}" for n in SIZES))
 for name in names:
     print(f"{name:20s}" + "".join(f"{value:8.3f}" for value in mean[name]))
@@ -109,7 +137,13 @@ for name in names:
 fig, ax = plt.subplots(figsize=(6, 3.5), layout="constrained")
 for name in names:
     ax.plot(SIZES, mean[name], marker="o", label=name)
-ax.set(xscale="log", yscale="log", xticks=SIZES, xlabel="standards", ylabel="error")
+ax.set(
+    xscale="log",
+    yscale="log",
+    xticks=SIZES,
+    xlabel="standards",
+    ylabel="error",
+)
 ax.set_xticklabels(SIZES)
 ax.legend(frameon=False, fontsize=8, ncols=2)
 ax.spines[["top", "right"]].set_visible(False)

@@ -34,7 +34,10 @@ X = StandardScaler().fit_transform(X)
 clinic = rng.permutation(np.arange(len(X)) % 6)
 ids = np.array([1, -2, -3, -4, -5, -6])[clinic]
 for target in range(-6, -1):
-    gain, offset = 2.0 ** rng.uniform(-2, 2, X.shape[1]), 2.0 * rng.normal(size=X.shape[1])
+    gain, offset = (
+        2.0 ** rng.uniform(-2, 2, X.shape[1]),
+        2.0 * rng.normal(size=X.shape[1]),
+    )
     X[ids == target] = X[ids == target] * gain + offset
 
 # %%
@@ -44,7 +47,8 @@ for target in range(-6, -1):
 # them. No target has to be there in ``fit``.
 
 model = make_domain_pipeline(
-    LinearTransportTransformer(direction="to_source"), LogisticRegression(max_iter=1000)
+    LinearTransportTransformer(direction="to_source"),
+    LogisticRegression(max_iter=1000),
 )
 first = ids == 1
 model.fit(X[first], y[first], sample_domain=ids[first])
@@ -84,7 +88,10 @@ for target in range(-2, -7, -1):
 print("rows seen ", *[f"{n:5d}" for n in [0, *seen]])
 for target, curve in curves.items():
     print(f"clinic {target:3d}", *[f"{value:5.2f}" for value in curve])
-print("mean      ", *[f"{value:5.2f}" for value in np.mean(list(curves.values()), axis=0)])
+print(
+    "mean      ",
+    *[f"{value:5.2f}" for value in np.mean(list(curves.values()), axis=0)],
+)
 
 # %%
 # Without a map nobody knows what the model is worth elsewhere: as much as at home in one clinic,
@@ -95,7 +102,13 @@ print("mean      ", *[f"{value:5.2f}" for value in np.mean(list(curves.values())
 fig, ax = plt.subplots(figsize=(6, 4), layout="constrained")
 for curve in curves.values():
     ax.plot([0, *seen], curve, "o-", color="tab:blue", alpha=0.4)
-ax.plot([0, *seen], np.mean(list(curves.values()), axis=0), "o-", color="black", label="mean")
+ax.plot(
+    [0, *seen],
+    np.mean(list(curves.values()), axis=0),
+    "o-",
+    color="black",
+    label="mean",
+)
 ax.set(
     xlabel="rows without labels that the map has seen",
     ylabel="accuracy in the clinic",

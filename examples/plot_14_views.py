@@ -40,7 +40,9 @@ def sites(seed, n=700):
     """Pictures of the old site with their digits, and those of the new one."""
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(pictures))
-    left, right = (pictures[order][:, :, half] for half in (slice(4), slice(4, None)))
+    left, right = (
+        pictures[order][:, :, half] for half in (slice(4), slice(4, None))
+    )
     new = 0.5 + 0.4 * right + rng.normal(0, 0.05, right.shape)
     old, later = slice(n), slice(n, 2 * n)
     X_old = np.hstack([left[old].reshape(n, -1), right[old].reshape(n, -1)])
@@ -65,16 +67,24 @@ def classifier():
 
 def fused(strength, **params):
     """A classifier per camera, the right one adapted."""
-    right = make_domain_pipeline(CORALTransformer(strength=strength), classifier())
-    return ViewFusionClassifier(VIEWS, {"left": classifier(), "right": right}, **params)
+    right = make_domain_pipeline(
+        CORALTransformer(strength=strength), classifier()
+    )
+    return ViewFusionClassifier(
+        VIEWS, {"left": classifier(), "right": right}, **params
+    )
 
 
 models = {
     "all columns": make_domain_pipeline(classifier()),
-    "all columns, CORAL": make_domain_pipeline(CORALTransformer(), classifier()),
+    "all columns, CORAL": make_domain_pipeline(
+        CORALTransformer(), classifier()
+    ),
     "fusion": fused(0.0),
     "fusion, right adapted": fused(1.0),
-    "fusion, learned weights": fused(1.0, fusion="learned", cv=3, random_state=0),
+    "fusion, learned weights": fused(
+        1.0, fusion="learned", cv=3, random_state=0
+    ),
     "two towers": TwoTowerClassifier(VIEWS, temperature=0.1, random_state=0),
 }
 for model in models.values():
@@ -95,7 +105,11 @@ def without(view):
     return rows
 
 
-conditions = {"both": X_new, "left off": without("left"), "right off": without("right")}
+conditions = {
+    "both": X_new,
+    "left off": without("left"),
+    "right off": without("right"),
+}
 accuracy = {}
 print(f"{'':25s}" + "".join(f"{name:>11s}" for name in conditions))
 for name, model in models.items():
@@ -104,7 +118,9 @@ for name, model in models.items():
         if name.startswith("all"):
             rows = np.where(np.isnan(rows), X_old.mean(axis=0), rows)
         accuracy[name].append(model.score(rows, y_new))
-    print(f"{name:25s}" + "".join(f"{value:11.3f}" for value in accuracy[name]))
+    print(
+        f"{name:25s}" + "".join(f"{value:11.3f}" for value in accuracy[name])
+    )
 
 # %%
 # Which right half belongs to this left half?

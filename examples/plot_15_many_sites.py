@@ -36,7 +36,11 @@ def patients(n_each):
     """Measurements, recovery times and clinics of so many patients of each clinic."""
     clinic = np.repeat(np.arange(n_clinics), n_each)
     X = rng.normal(size=(len(clinic), n_features))
-    y = np.sum(X * w[clinic], axis=1) + level[clinic] + 1.5 * rng.normal(size=len(clinic))
+    y = (
+        np.sum(X * w[clinic], axis=1)
+        + level[clinic]
+        + 1.5 * rng.normal(size=len(clinic))
+    )
     return X, y, clinic
 
 
@@ -60,8 +64,12 @@ for sharing in grid:
     at = MultiTaskTransferRegressor(sharing).fit(X, y, sample_domain=clinic)
     curve.append(r2_score(y_new, at.predict(X_new, sample_domain=clinic_new)))
 
-print(f"separate {curve[0]:.2f}   pooled {curve[-1]:.2f}   multi-task {found:.2f}")
-print(f"best on the new patients, with sharing {grid[np.argmax(curve)]:.2f}: {max(curve):.2f}")
+print(
+    f"separate {curve[0]:.2f}   pooled {curve[-1]:.2f}   multi-task {found:.2f}"
+)
+print(
+    f"best on the new patients, with sharing {grid[np.argmax(curve)]:.2f}: {max(curve):.2f}"
+)
 
 # %%
 # Who gains
@@ -71,7 +79,12 @@ print(f"best on the new patients, with sharing {grid[np.argmax(curve)]:.2f}: {ma
 
 def by_clinic(predicted):
     """Mean squared error in each clinic."""
-    return np.array([np.mean((y_new - predicted)[clinic_new == i] ** 2) for i in range(n_clinics)])
+    return np.array(
+        [
+            np.mean((y_new - predicted)[clinic_new == i] ** 2)
+            for i in range(n_clinics)
+        ]
+    )
 
 
 alone = np.empty(len(y_new))
@@ -86,7 +99,9 @@ errors = {
 }
 few = sizes < 25
 for name, error in errors.items():
-    print(f"{name:12s} few patients {error[few].mean():.2f}   many {error[~few].mean():.2f}")
+    print(
+        f"{name:12s} few patients {error[few].mean():.2f}   many {error[~few].mean():.2f}"
+    )
 
 # %%
 # What is shared, what is a clinic's own
@@ -106,10 +121,18 @@ print(f"largest distance of a shared coefficient from the true one: {off:.2f}")
 
 scores = []
 for _ in range(10):
-    w_next, level_next = common + 0.4 * rng.normal(size=n_features), rng.normal()
+    w_next, level_next = (
+        common + 0.4 * rng.normal(size=n_features),
+        rng.normal(),
+    )
     X_next = rng.normal(size=(215, n_features))
     y_next = X_next @ w_next + level_next + 1.5 * rng.normal(size=215)
-    X_few, y_few, X_rest, y_rest = X_next[:15], y_next[:15], X_next[15:], y_next[15:]
+    X_few, y_few, X_rest, y_rest = (
+        X_next[:15],
+        y_next[:15],
+        X_next[15:],
+        y_next[15:],
+    )
 
     # Negative: a target, some of whose labels may be missing. The choice of above is kept.
     ids = np.r_[clinic, np.full(215, -1)]
@@ -118,22 +141,42 @@ for _ in range(10):
     joined.fit(np.r_[X, X_next], labels, sample_domain=ids)
     predicted = (
         model.predict(X_rest),
-        joined.predict(X_rest),  # rows without an id are those of the only target
+        joined.predict(
+            X_rest
+        ),  # rows without an id are those of the only target
         Ridge().fit(X_few, y_few).predict(X_rest),
     )
     scores.append([r2_score(y_rest, p) for p in predicted])
 shared, after, few_alone = np.mean(scores, axis=0)
-print(f"shared part {shared:.2f}   with 15 labels {after:.2f}   these 15 alone {few_alone:.2f}")
+print(
+    f"shared part {shared:.2f}   with 15 labels {after:.2f}   these 15 alone {few_alone:.2f}"
+)
 
 # %%
-fig, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
+fig, (left, right) = plt.subplots(1, 2, figsize=(7, 3.2), layout="constrained")
 left.plot(grid, curve, "o-")
-left.axhline(found, color="black", lw=0.8, ls="--", label=f'sharing="auto": {model.sharing_:g}')
-left.set(xlabel="sharing", ylabel="R² on new patients", title="Between thirty models and one")
+left.axhline(
+    found,
+    color="black",
+    lw=0.8,
+    ls="--",
+    label=f'sharing="auto": {model.sharing_:g}',
+)
+left.set(
+    xlabel="sharing",
+    ylabel="R² on new patients",
+    title="Between thirty models and one",
+)
 left.legend(frameon=False)
-for name, color in (("alone", "tab:orange"), ("pooled", "tab:gray"), ("multi-task", "tab:blue")):
+for name, color in (
+    ("alone", "tab:orange"),
+    ("pooled", "tab:gray"),
+    ("multi-task", "tab:blue"),
+):
     right.scatter(sizes, errors[name], s=18, color=color, label=name)
-right.set(xlabel="patients on record", ylabel="mean squared error", title="By clinic")
+right.set(
+    xlabel="patients on record", ylabel="mean squared error", title="By clinic"
+)
 right.set_ylim(0, 12)
 right.legend(frameon=False)
 for ax in (left, right):

@@ -14,7 +14,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.cross_decomposition import PLSRegression
 
-from skda import AugmentedEstimator, GaussianNoiseAugmenter, SpectralDistortionAugmenter
+from skda import (
+    AugmentedEstimator,
+    GaussianNoiseAugmenter,
+    SpectralDistortionAugmenter,
+)
 
 # %%
 # One instrument to learn from, many to be used on
@@ -28,7 +32,9 @@ WIDTH = 0.09
 
 def measure(amounts, rng, *, displaced=0.0, gain=1.0, offset=0.0, tilt=0.0):
     """Spectra of samples with these amounts of the five substances."""
-    peaks = np.exp(-((((CHANNELS - displaced)[None, :] - CENTERS[:, None]) / WIDTH) ** 2))
+    peaks = np.exp(
+        -((((CHANNELS - displaced)[None, :] - CENTERS[:, None]) / WIDTH) ** 2)
+    )
     noise = 0.01 * rng.normal(size=(len(amounts), len(CHANNELS)))
     return gain * amounts @ peaks + offset + tilt * CHANNELS + noise
 
@@ -52,7 +58,10 @@ spectra = [measure(later, rng, **instrument) for instrument in INSTRUMENTS]
 def errors(model):
     """Root mean squared error on each of the other instruments."""
     return np.array(
-        [np.sqrt(np.mean((np.ravel(model.predict(s)) - later[:, 0]) ** 2)) for s in spectra]
+        [
+            np.sqrt(np.mean((np.ravel(model.predict(s)) - later[:, 0]) ** 2))
+            for s in spectra
+        ]
     )
 
 
@@ -69,14 +78,18 @@ calibration = PLSRegression(8, scale=False)
 
 def augmented(augmenter, n_copies=10):
     """The calibration, fitted on copies as well."""
-    model = AugmentedEstimator(calibration, [augmenter], n_copies=n_copies, random_state=0)
+    model = AugmentedEstimator(
+        calibration, [augmenter], n_copies=n_copies, random_state=0
+    )
     return model.fit(X, y, sample_domain=source)
 
 
 models = {
     "as it is": augmented(GaussianNoiseAugmenter(), n_copies=0),
     "noise": augmented(GaussianNoiseAugmenter(0.1)),
-    "base line": augmented(SpectralDistortionAugmenter(0.5, degree=1, scatter=0.0, shift=0.0)),
+    "base line": augmented(
+        SpectralDistortionAugmenter(0.5, degree=1, scatter=0.0, shift=0.0)
+    ),
     "all distortions": augmented(
         SpectralDistortionAugmenter(0.5, degree=1, scatter=0.05, shift=0.5)
     ),
@@ -97,7 +110,12 @@ STRENGTHS = (0.0, 0.02, 0.1, 0.5, 2.0)
 sweep = {
     n_copies: [
         errors(
-            augmented(SpectralDistortionAugmenter(s, degree=1, scatter=0.1 * s, shift=s), n_copies)
+            augmented(
+                SpectralDistortionAugmenter(
+                    s, degree=1, scatter=0.1 * s, shift=s
+                ),
+                n_copies,
+            )
         ).mean()
         for s in STRENGTHS
     ]
@@ -105,14 +123,22 @@ sweep = {
 }
 print("strength  " + "".join(f"{s:8g}" for s in STRENGTHS))
 for n_copies, found in sweep.items():
-    print(f"{n_copies:2d} copies " + "".join(f"{value:8.3f}" for value in found))
+    print(
+        f"{n_copies:2d} copies " + "".join(f"{value:8.3f}" for value in found)
+    )
 
-fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.3), layout="constrained")
-left.plot(CHANNELS, np.array([s[0] for s in spectra]).T, color="C0", linewidth=0.7)
+fig, (left, right) = plt.subplots(1, 2, figsize=(7, 2.8), layout="constrained")
+left.plot(
+    CHANNELS, np.array([s[0] for s in spectra]).T, color="C0", linewidth=0.7
+)
 left.plot(CHANNELS, measure(later[:1], rng)[0], color="black")
 left.set(xlabel="channel", ylabel="one sample on all instruments")
 right.boxplot(list(results.values()))
-right.set_xticks(range(1, len(results) + 1), list(results), fontsize=8)
+right.set_xticks(
+    range(1, len(results) + 1),
+    [name.replace(" ", "\n") for name in results],
+    fontsize=8,
+)
 right.set(ylabel="error on an instrument", yscale="log")
 for ax in (left, right):
     ax.spines[["top", "right"]].set_visible(False)

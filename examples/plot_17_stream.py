@@ -69,12 +69,16 @@ for week in range(n_weeks):
 # The first five weeks are the normal state. The monitor says after each week whether anything has
 # changed, since when, and where. The chance that an alarm is false is one in a million per row.
 
-monitor = DriftMonitor(random_state=0).fit(np.concatenate([rows for rows, _ in weeks[:5]]))
+monitor = DriftMonitor(random_state=0).fit(
+    np.concatenate([rows for rows, _ in weeks[:5]])
+)
 for week in range(5, n_weeks):
     monitor.update(weeks[week][0])
     if monitor.alarm_:
         break
-print(f"alarm in week {week}, change estimated in week {5 + monitor.since_ // per_week}")
+print(
+    f"alarm in week {week}, change estimated in week {5 + monitor.since_ // per_week}"
+)
 for name, evalue in list(monitor.features_.items())[:3]:
     print(f"  {name}: evidence {evalue:.0e}")
 monitor.plot()
@@ -90,7 +94,8 @@ monitor.plot()
 def fitted_model():
     """Fit the model, in front of it a map of later states to the training rows."""
     model = make_domain_pipeline(
-        LinearTransportTransformer(direction="to_source"), LogisticRegression(max_iter=1000)
+        LinearTransportTransformer(direction="to_source"),
+        LogisticRegression(max_iter=1000),
     )
     return model.fit(X[train], y[train], sample_domain=np.ones(len(train)))
 
@@ -102,9 +107,13 @@ ways = {"frozen": [], "aligned once": [], "kept up": []}
 for week in range(5, n_weeks):
     rows, labels = weeks[week]
     source = np.ones(per_week)
-    ways["frozen"].append(np.mean(frozen.predict(rows, sample_domain=source) == labels))
+    ways["frozen"].append(
+        np.mean(frozen.predict(rows, sample_domain=source) == labels)
+    )
     domain = source if week <= first_alarm else -2 * source
-    ways["aligned once"].append(np.mean(once.predict(rows, sample_domain=domain) == labels))
+    ways["aligned once"].append(
+        np.mean(once.predict(rows, sample_domain=domain) == labels)
+    )
     ways["kept up"].append(np.mean(adapter.predict(rows) == labels))
     # What is learnt from the rows of a week serves the weeks after it.
     if week == first_alarm:
@@ -112,7 +121,9 @@ for week in range(5, n_weeks):
     adapter.update(rows)
 
 for name, accuracies in ways.items():
-    print(f"{name:12s} mean {np.mean(accuracies):.2f}, worst week {np.min(accuracies):.2f}")
+    print(
+        f"{name:12s} mean {np.mean(accuracies):.2f}, worst week {np.min(accuracies):.2f}"
+    )
 
 # %%
 # The log
@@ -120,7 +131,13 @@ for name, accuracies in ways.items():
 # Every decision is on record, and the same rows give the same decisions:
 
 for record in adapter.log_:
-    print(record["event"], "in week", 5 + record["row"] // per_week, "as domain", record["domain"])
+    print(
+        record["event"],
+        "in week",
+        5 + record["row"] // per_week,
+        "as domain",
+        record["domain"],
+    )
 stream = np.concatenate([rows for rows, _ in weeks[5:]])
 reference = np.concatenate([rows for rows, _ in weeks[:5]])
 again = adapter.replay(adapter.log_, reference, stream)
@@ -131,11 +148,18 @@ print("replayed:", len(again.log_), "records alike")
 # ----------------------
 
 fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
-for (name, accuracies), color in zip(ways.items(), ("gray", "tab:blue", "black"), strict=True):
+for (name, accuracies), color in zip(
+    ways.items(), ("gray", "tab:blue", "black"), strict=True
+):
     ax.plot(range(5, n_weeks), accuracies, color=color, label=name)
 for record in adapter.log_:
     if record["event"] == "alarm":
-        ax.axvline(5 + record["row"] / per_week, color="tab:red", linestyle=":", linewidth=1)
+        ax.axvline(
+            5 + record["row"] / per_week,
+            color="tab:red",
+            linestyle=":",
+            linewidth=1,
+        )
 ax.set(
     xlabel="week (dotted: alarms)",
     ylabel="accuracy",

@@ -46,7 +46,10 @@ def draw(seed):
     rng = np.random.default_rng(seed)
     heavy = X_all[:, BMI] / X_all[:, BMI].std()
     in_target = rng.random(len(heavy)) < 1.0 / (1.0 + np.exp(-2.5 * heavy))
-    source, target = np.flatnonzero(~in_target), rng.permutation(np.flatnonzero(in_target))
+    source, target = (
+        np.flatnonzero(~in_target),
+        rng.permutation(np.flatnonzero(in_target)),
+    )
     seen, new = target[: len(target) // 2], target[len(target) // 2 :]
     return source, seen, new
 
@@ -62,11 +65,16 @@ WEIGHTER = make_pipeline(StandardScaler(), LogisticRegression())
 
 def regressors(seed):
     """Conformal regressors by name, around one ridge regression."""
-    model, weighter = Ridge(alpha=0.1), DomainClassifierWeighter(WEIGHTER, random_state=seed)
+    model, weighter = (
+        Ridge(alpha=0.1),
+        DomainClassifierWeighter(WEIGHTER, random_state=seed),
+    )
     return {
         "no weights": ConformalRegressor(model, random_state=seed),
         "weights": ConformalRegressor(model, weighter, random_state=seed),
-        "50 labels": ConformalRegressor(model, use_target_labels=True, random_state=seed),
+        "50 labels": ConformalRegressor(
+            model, use_target_labels=True, random_state=seed
+        ),
     }
 
 
@@ -74,10 +82,16 @@ def intervals(seed):
     """Coverage and median length of each among new people."""
     source, seen, new = draw(seed)
     labels = np.where(np.arange(len(seen)) < 50, y_all[seen], np.nan)
-    X, y, sample_domain = stack_domains(X_all[source], y_all[source], X_all[seen], labels)
+    X, y, sample_domain = stack_domains(
+        X_all[source], y_all[source], X_all[seen], labels
+    )
     found = {}
     for name, model in regressors(seed).items():
-        low, high = model.fit(X, y, sample_domain=sample_domain).predict_interval(X_all[new]).T
+        low, high = (
+            model.fit(X, y, sample_domain=sample_domain)
+            .predict_interval(X_all[new])
+            .T
+        )
         inside = (low <= y_all[new]) & (y_all[new] <= high)
         found[name] = inside.mean(), np.median(high - low), model.n_effective_
     return found
@@ -93,7 +107,9 @@ warnings.simplefilter("ignore", DomainWarning)
 results = [intervals(seed) for seed in range(25)]
 print(f"{'':12s}coverage  median length  effective rows")
 for name in results[0]:
-    coverage, length, rows = np.mean([result[name] for result in results], axis=0)
+    coverage, length, rows = np.mean(
+        [result[name] for result in results], axis=0
+    )
     print(f"{name:12s}{coverage:8.3f}{length:13.0f}{rows:14.0f}")
 
 # %%
@@ -105,8 +121,14 @@ for name in results[0]:
 fig, ax = plt.subplots(figsize=(5.5, 3.5), layout="constrained")
 names = list(results[0])
 ax.axhline(0.9, color="lightgray")
-ax.boxplot([[result[name][0] for result in results] for name in names], tick_labels=names)
-ax.set(ylabel="intervals that hold the true value", title="25 draws; nine of ten are asked for")
+ax.boxplot(
+    [[result[name][0] for result in results] for name in names],
+    tick_labels=names,
+)
+ax.set(
+    ylabel="intervals that hold the true value",
+    title="25 draws; nine of ten are asked for",
+)
 ax.spines[["top", "right"]].set_visible(False)
 
 # %%
@@ -124,18 +146,29 @@ grower = wine.target.to_numpy()
 def sets(seed):
     """Coverage and mean size without and with estimated proportions."""
     rng = np.random.default_rng(seed)
-    odds = np.array([0.9, 0.2, 0.8])  # of each grower's wines to be in the source
+    odds = np.array(
+        [0.9, 0.2, 0.8]
+    )  # of each grower's wines to be in the source
     in_source = rng.random(len(grower)) < odds[grower]
-    X, y, sample_domain = stack_domains(X_wine[in_source], grower[in_source], X_wine[~in_source])
+    X, y, sample_domain = stack_domains(
+        X_wine[in_source], grower[in_source], X_wine[~in_source]
+    )
     truth = grower[~in_source]
     found = {}
     for name, weighter in {
         "no weights": None,
         "estimated priors": LabelShiftClassifier(random_state=seed),
     }.items():
-        model = ConformalClassifier(LogisticRegression(), weighter, random_state=seed)
-        held = model.fit(X, y, sample_domain=sample_domain).predict_set(X_wine[~in_source])
-        found[name] = held[np.arange(len(truth)), truth].mean(), held.sum(axis=1).mean()
+        model = ConformalClassifier(
+            LogisticRegression(), weighter, random_state=seed
+        )
+        held = model.fit(X, y, sample_domain=sample_domain).predict_set(
+            X_wine[~in_source]
+        )
+        found[name] = (
+            held[np.arange(len(truth)), truth].mean(),
+            held.sum(axis=1).mean(),
+        )
     return found
 
 

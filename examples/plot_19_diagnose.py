@@ -17,7 +17,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skda import LabelShiftClassifier, LinearTransportTransformer, stack_domains
+from skda import (
+    LabelShiftClassifier,
+    LinearTransportTransformer,
+    stack_domains,
+)
 from skda.inspection import changed_predictions, diagnose, plot_domains
 
 # %%
@@ -62,7 +66,9 @@ def diagnosed(kind, n_labels=30):
     X_place, y_place = second_place(kind)
     y_known = y_place.astype(object)
     y_known[n_labels:] = None
-    X, _, sample_domain = stack_domains(X_all.iloc[clinic], ill[clinic], X_place)
+    X, _, sample_domain = stack_domains(
+        X_all.iloc[clinic], ill[clinic], X_place
+    )
     y = np.concatenate([ill[clinic].astype(object), y_known])
     return diagnose(X, y, sample_domain, random_state=0)
 
@@ -98,14 +104,20 @@ plt.show()
 def accuracies(kind):
     """Accuracy at the second place: plain, with corrected proportions, and aligned."""
     X_place, y_place = second_place(kind)
-    X, y, sample_domain = stack_domains(X_all.iloc[clinic], ill[clinic], X_place)
+    X, y, sample_domain = stack_domains(
+        X_all.iloc[clinic], ill[clinic], X_place
+    )
     plain = make_pipeline(StandardScaler(), LogisticRegression())
-    corrected = LabelShiftClassifier(plain, random_state=0).fit(X, y, sample_domain=sample_domain)
+    corrected = LabelShiftClassifier(plain, random_state=0).fit(
+        X, y, sample_domain=sample_domain
+    )
     mapping = LinearTransportTransformer().set_output(transform="pandas")
     mapping.fit(X, sample_domain=sample_domain)
     moved = mapping.transform(X, sample_domain=sample_domain)
     source = sample_domain > 0
-    aligned = make_pipeline(StandardScaler(), LogisticRegression()).fit(moved[source], y[source])
+    aligned = make_pipeline(StandardScaler(), LogisticRegression()).fit(
+        moved[source], y[source]
+    )
     return {
         "plain": corrected.estimator_.score(X[~source], y_place),
         "proportions": corrected.score(X[~source], y_place),
@@ -116,7 +128,9 @@ def accuracies(kind):
 results = {kind: accuracies(kind) for kind in PLACES}
 print(f"{'':18s}plain  proportions  aligned")
 for kind, (found, _) in results.items():
-    print(f"{kind:18s}{found['plain']:5.2f}{found['proportions']:13.2f}{found['aligned']:9.2f}")
+    print(
+        f"{kind:18s}{found['plain']:5.2f}{found['proportions']:13.2f}{found['aligned']:9.2f}"
+    )
 
 # %%
 # Each method gains where the report names it, and takes 5 to 20 points where it does not belong: an
@@ -135,6 +149,10 @@ plt.show()
 # differ from the others in these features, area and concavity of the cells before all:
 
 X, sample_domain, _, corrected = results["mostly healthy"][1]
-table = changed_predictions(corrected.estimator_, corrected, X[sample_domain < 0])
+table = changed_predictions(
+    corrected.estimator_, corrected, X[sample_domain < 0]
+)
 print(table.attrs["counts"])
-print(table[["ks", "wasserstein"]].round(2) if len(table) else "no row changed")
+print(
+    table[["ks", "wasserstein"]].round(2) if len(table) else "no row changed"
+)

@@ -40,9 +40,17 @@ for shift, make in SHIFTS.items():
     model = LogisticRegression().fit(X[source], y[source])
     hidden = np.where(target, np.nan, y)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that nothing is known is in the verdict as well
-        found = estimate_performance(model, X, hidden, sample_domain, random_state=0)
-    results[shift] = found, model.score(X[source], y[source]), model.score(X[target], y[target])
+        warnings.simplefilter(
+            "ignore"
+        )  # that nothing is known is in the verdict as well
+        found = estimate_performance(
+            model, X, hidden, sample_domain, random_state=0
+        )
+    results[shift] = (
+        found,
+        model.score(X[source], y[source]),
+        model.score(X[target], y[target]),
+    )
     print(f"{shift:12s} truth {results[shift][2]:.3f}   {found}")
 
 # %%
@@ -52,14 +60,30 @@ for shift, make in SHIFTS.items():
 
 fig, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
 for i, (found, before, truth) in enumerate(results.values()):
-    ax.plot(i, before, "o", color="lightgray", label="score on the source" if i == 0 else None)
+    ax.plot(
+        i,
+        before,
+        "o",
+        color="lightgray",
+        label="score on the source" if i == 0 else None,
+    )
     ax.plot(i, truth, "k_", markersize=20, label="truth" if i == 0 else None)
     if found.verdict.known:
         low, high = found.interval
         ax.vlines(i, low, high, color="tab:blue")
     mark = "o" if found.verdict.known else "x"
-    ax.plot(i, found.value, mark, color="tab:blue", label="estimate" if i == 0 else None)
-ax.set(xticks=range(len(results)), xticklabels=list(results), ylabel="accuracy on target")
+    ax.plot(
+        i,
+        found.value,
+        mark,
+        color="tab:blue",
+        label="estimate" if i == 0 else None,
+    )
+ax.set(
+    xticks=range(len(results)),
+    xticklabels=list(results),
+    ylabel="accuracy on target",
+)
 ax.legend()
 
 # %%
@@ -71,7 +95,9 @@ ax.legend()
 for shift in ("label", "subspace"):
     print(shift)
     for kind, balance in results[shift][0].evidence["balance"].items():
-        print(f"  {kind:10s} area {balance['auc']:.2f}, limit {balance['limit']:.2f}")
+        print(
+            f"  {kind:10s} area {balance['auc']:.2f}, limit {balance['limit']:.2f}"
+        )
 
 # %%
 # A second scanner, and thirty labels
@@ -86,9 +112,15 @@ model.fit(X[source], y[source])
 known = np.where(target, np.nan, y)
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    blind = estimate_performance(model, X, known, sample_domain, cv=3, random_state=0)
-labeled = np.random.default_rng(0).choice(np.flatnonzero(target), size=30, replace=False)
+    blind = estimate_performance(
+        model, X, known, sample_domain, cv=3, random_state=0
+    )
+labeled = np.random.default_rng(0).choice(
+    np.flatnonzero(target), size=30, replace=False
+)
 known[labeled] = y[labeled]
-seen = estimate_performance(model, X, known, sample_domain, cv=3, random_state=0)
+seen = estimate_performance(
+    model, X, known, sample_domain, cv=3, random_state=0
+)
 truth = model.score(X[target], y[target])
 print(f"truth {truth:.3f}\n{blind}\n{seen}")

@@ -9,10 +9,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 # Pages that take several seconds or more: `make test-slow`.
-SLOW = ("choosing_without_labels", "deep", "episodes_and_graphs", "let_it_decide")
+SLOW = ("choosing_without_labels", "deep", "episodes_and_graphs", "let_it_decide", "pictures")
+# Each part of it needs another package, so that tests/interop runs the parts one by one.
+IN_PARTS = ("other_packages",)
 PAGES = [
     pytest.param(page, id=page.stem, marks=[pytest.mark.slow] if page.stem in SLOW else [])
     for page in [ROOT / "README.md", *sorted((ROOT / "docs" / "user_guide").glob("*.md"))]
+    if page.stem not in IN_PARTS
 ]
 FENCE = re.compile(r"^```python\n(.*?)^```\n(?:\n?```text\n(.*?)^```)?", re.DOTALL | re.MULTILINE)
 
@@ -35,6 +38,26 @@ def test_code_on_the_page_runs_and_prints_what_it_says(page, monkeypatch, tmp_pa
             pytest.skip(f"needs an extra: {error}")
         if expected:
             assert without_layout(printed.getvalue()) == without_layout(expected), code
+
+
+def test_figures_of_a_page_are_those_of_the_code_above_them(tmp_path, monkeypatch):
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    import page_figures
+
+    draw = "```python\nimport matplotlib.pyplot as plt\nn = 2\nplt.subplots(figsize=(n, 1))\n```\n"
+    ask = "```{drawn} Nothing in a frame\nA *caption*.\n```\n"
+    text = page_figures.with_figures(draw + ask + draw.replace("n, 1", "2 * n, 1") + ask,
+                                     "guide/page", tmp_path)  # fmt: skip
+    files = [tmp_path / f"guide_page_{i}.png" for i in (1, 2)]
+    assert text.startswith(draw)
+    assert f"```{{figure}} {files[0]}\n:alt: Nothing in a frame\n:width: 192px\n" in text
+    assert f"{{figure}} {files[1]}" in text and ":width: 384px" in text
+    assert [pyplot.imread(file).shape[:2] for file in files] == [(150, 300), (150, 600)]
+    assert not pyplot.get_fignums()
+    with pytest.raises(ValueError, match="no figure is drawn by the code above 'Nothing"):
+        page_figures.with_figures("```python\nn = 1\n```\n" + ask, "page", tmp_path)
+    assert page_figures.with_figures("plain", "page", tmp_path) == "plain"
 
 
 def test_example_of_the_readme_is_short():

@@ -24,6 +24,7 @@ USES = {
     "neighbors": "import pynndescent, skda; skda.GraphLabelPropagationClassifier()",
     "dask": "import skda.dask; skda.dask.fit",
     "bench": "import skada, adapt, skda",
+    "interop": "import catboost, imblearn, mapie, mlflow.sklearn, optuna, shap, skrub, xgboost",
 }
 
 

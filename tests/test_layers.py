@@ -17,11 +17,13 @@ MAY_IMPORT = {
     "_core": {"_array"},
     "_numerics": {"_array"},
     "conformal": FOUNDATION | {"metrics", "pipeline"},
-    "model_selection": FOUNDATION | {"metrics", "pipeline"},
+    # Whoever records its course draws it by the pictures of inspection.
+    "model_selection": FOUNDATION | {"inspection", "metrics", "pipeline"},
+    "deep": FOUNDATION | {"inspection"},
     # Applies methods of all kinds to tables in blocks.
     "dask": FOUNDATION | {"feature_based", "inspection", "instance_based"},
     # Aligns a model again by adapt_to when an alarm sounds.
-    "monitoring": FOUNDATION | {"pipeline"},
+    "monitoring": FOUNDATION | {"inspection", "pipeline"},
     # Reports what the two-sample tests find.
     "inspection": FOUNDATION | {"metrics"},
     # Puts methods of all kinds together.

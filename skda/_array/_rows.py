@@ -11,7 +11,19 @@ _TILE_BYTES = 2 * 2**20
 
 def n_rows(X):
     """Return the number of rows of an array, frame, sparse matrix or list."""
-    return X.shape[0] if hasattr(X, "shape") else len(X)
+    if hasattr(X, "shape"):
+        return X.shape[0]
+    check_has_rows("X", X)
+    return len(X)
+
+
+def check_has_rows(name, X):
+    """Raise if X is a query of polars, of which nothing is known before it has run."""
+    if type(X).__name__ == "LazyFrame" and is_polars(X):
+        raise TypeError(
+            f"{name} must be a table of rows; got a LazyFrame, which has none yet. Pass "
+            f"{name}.collect()."
+        )
 
 
 def take_rows(X, rows):

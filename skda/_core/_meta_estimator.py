@@ -19,6 +19,7 @@ from ._callbacks import CALLBACK_SUPPORT
 from ._labels import as_labels
 from ._routing import DomainRouting
 from ._sample_domain import check_known_domains, check_sample_domain
+from ._samplers import check_keeps_rows
 from ._score import scored_part
 
 _METHODS = (
@@ -279,6 +280,8 @@ def predicted_codes(estimator, X, classes):
 
 def check_accepts_sample_weight(estimator, owner):
     """Raise unless ``fit`` of the estimator accepts ``sample_weight``, with a hint what to do."""
+    hint = "Take the sampler out: the weights balance the rows."
+    check_keeps_rows(estimator, owner=type(owner).__name__, hint=hint)
     if has_fit_parameter(estimator, "sample_weight"):
         return
     if get_routing_for_object(estimator).consumes("fit", ["sample_weight"]):

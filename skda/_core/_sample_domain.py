@@ -26,7 +26,8 @@ def check_sample_domain(sample_domain, n_samples):
     if ids.shape[0] != n_samples:
         raise ValueError(
             f"sample_domain must have one value per row of X; got {ids.shape[0]} values for "
-            f"{n_samples} rows. Build both together, for example {_HELPERS}."
+            f"{n_samples} rows. Build both together, for example {_HELPERS}. A step of a pipeline "
+            "that adds or drops rows (a sampler) belongs inside skda.TrainOnSource, with the model."
         )
     # Nullable integers of pandas come as objects; NumPy finds their type again.
     if ids.dtype == object:

@@ -5,7 +5,7 @@ from numbers import Number
 import numpy as np
 from scipy import sparse
 
-from .._array._rows import concatenate_columns, concatenate_rows, n_rows
+from .._array._rows import check_has_rows, concatenate_columns, concatenate_rows, n_rows
 from ._labels import as_labels, is_missing, join_labels, missing_like, take_labels
 from ._param_checks import check_option
 
@@ -43,6 +43,7 @@ def _as_domains(X, y, name):
     X = [np.asarray(rows) if isinstance(rows, list | tuple) else rows for rows in X]
     for number, (rows, labels) in enumerate(zip(X, y, strict=True)):
         where = f"{name}[{number}]" if len(X) > 1 else name
+        check_has_rows(f"X_{where}", rows)
         if len(np.shape(rows) if not hasattr(rows, "shape") else rows.shape) != 2:
             raise ValueError(
                 f"X_{where} must be two-dimensional (rows, features); got shape "

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from .._array._backend import Backend, backend_of, check_foreign_array, is_foreign_array, to_numpy
 from .._array._config import working_backend
-from .._array._rows import n_rows, take_rows
+from .._array._rows import check_has_rows, n_rows, take_rows
 from ._callbacks import callbacks_of_fit
 from ._encoded_mark import check_no_encoded_mark
 from ._labels import as_labels, labeled_rows, take_labels
@@ -45,6 +45,7 @@ def check_rows(estimator, X, *, reset, accept_sparse=False, min_samples=1):
         The rows; NumPy for whatever came from the host.
     """
     check_no_masked_entries("X", X)
+    check_has_rows("X", X)
     allow_nan = get_tags(estimator).input_tags.allow_nan
     if is_foreign_array(X):
         # check_array would move the rows to the host.
@@ -81,6 +82,7 @@ def validate_for_inner(estimator, X, *, reset):
         The rows on the host, in a container that can be sliced by row.
     """
     check_no_masked_entries("X", X)
+    check_has_rows("X", X)
     if is_foreign_array(X):
         X = to_numpy(X)
     elif sparse.issparse(X):

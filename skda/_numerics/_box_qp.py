@@ -137,6 +137,8 @@ class BoxQPSolution(NamedTuple):
     converged: bool
     n_iter: int
     n_systems: int
+    residuals: tuple = ()
+    """At the start and after each step."""
 
 
 def solve_box_qp(
@@ -187,6 +189,7 @@ def solve_box_qp(
     start = start or _without_bounds(Q, c, reg)[0]
     steps = _ProximalSteps(Q, c, feasible, reg=reg, start=start, tol=tol, refill=refill)
     n_iter = n_polish = 0
+    residuals = [steps.at.residual]
     while n_iter < max_iter and (steps.at.residual > steps.tol or n_polish < polish):
         n_iter += 1
         n_polish += steps.at.residual <= steps.tol
@@ -194,10 +197,12 @@ def solve_box_qp(
             goes_on = steps.advance()
         if not goes_on:
             n_polish = polish
+        residuals.append(steps.at.residual)
         if task.stops:
             break
     x, residual = steps.at.x, steps.at.residual
-    return BoxQPSolution(x, residual, residual <= steps.tol, n_iter, steps.n_systems)
+    converged = residual <= steps.tol
+    return BoxQPSolution(x, residual, converged, n_iter, steps.n_systems, tuple(residuals))
 
 
 class _Point(NamedTuple):

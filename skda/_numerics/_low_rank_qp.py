@@ -48,10 +48,11 @@ def solve_low_rank_box_qp(
     v = xp.zeros(factor.shape[1], dtype=factor.dtype, device=device_of(factor))
     field = c  # c - Fv
     x, value = _inner(field, v, feasible, reg)
-    stops = False
+    residuals, stops = [], False
     for n_iter in range(max_iter + 1):
         image = factor.T @ x
         residual = feasible.residual(x, factor @ image + x * reg - c)
+        residuals.append(residual)
         if residual <= tol or n_iter == max_iter or stops:
             break
         slope = image - v
@@ -67,7 +68,7 @@ def solve_low_rank_box_qp(
         if length < _SHORTEST_STEP:  # rounding: no better point is to be had in this precision
             break
         v, field, (x, value) = v + step * length, field - change * length, new
-    return BoxQPSolution(x, residual, residual <= tol, n_iter, n_iter)
+    return BoxQPSolution(x, residual, residual <= tol, n_iter, n_iter, tuple(residuals))
 
 
 def _inner(field, v, feasible, reg):

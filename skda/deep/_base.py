@@ -50,7 +50,6 @@ from ._params import (
     optimizer_settings,
     skorch_params,
 )
-from ._plot import plot_losses
 from ._pretraining import check_pretraining, pretrain
 from ._priors import SELECTED_FITS, TargetPriors, check_prior_correction, fit_selected
 from ._row_weights import scaled_weights
@@ -855,7 +854,11 @@ class BaseDeep(
             If matplotlib is not installed: ``pip install 'skda[plot]'``.
         """
         check_is_fitted(self)
-        return plot_losses(self.history_, ax)
+        # Here, because a picture is asked for after few fits.
+        from ..inspection import TrainingCurveDisplay
+
+        axes = TrainingCurveDisplay.from_estimator(self, ax=ax).axes_
+        return axes[0], axes[1] if len(axes) > 1 else None
 
     def _data_for_predict(self, X, sample_domain, method):
         """Return the checked rows, with codes in the categorical columns."""

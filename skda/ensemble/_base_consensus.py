@@ -261,7 +261,9 @@ def _check_estimators(candidates, task):
         if not hasattr(estimator, "fit") or isinstance(estimator, type):
             raise ValueError(f"{where} must be an estimator; got {estimator!r}.")
         kind = get_tags(estimator).estimator_type
-        if kind != task:
+        # Estimators of other packages, SKADA's for one, do not always say what they are.
+        unsaid = kind is None and hasattr(estimator, "predict")
+        if kind != task and not unsaid:
             raise ValueError(
                 f"{where} must be a {task}; got {type(estimator).__name__}, a "
                 f"{kind or 'transformer or another estimator that predicts nothing'}."

@@ -20,6 +20,7 @@ from .._array._rows import n_rows, take_rows
 from .._core._labels import take_labels
 from .._core._param_checks import check_bool
 from .._core._sample_domain import check_both_sides, check_sample_domain
+from .._core._samplers import is_sampler
 from ..feature_based import (
     CORALTransformer,
     DIPLSRegressor,
@@ -332,8 +333,11 @@ def _split(estimator):
     """Return the steps in front of a predictor, and the predictor."""
     if not isinstance(estimator, Pipeline):
         return [], estimator
-    steps = [step for _, step in estimator.steps[:-1]]
-    return [s for s in steps if s not in (None, "passthrough")], estimator.steps[-1][1]
+    steps = [step for _, step in estimator.steps]
+    # A sampler is fitted together with all that follows it, which is one predictor here.
+    first = next((i for i, step in enumerate(steps) if is_sampler(step)), len(steps) - 1)
+    last = steps[-1] if first == len(steps) - 1 else estimator[first:]
+    return [s for s in steps[:first] if s not in (None, "passthrough")], last
 
 
 def _facts(before, last, X, y, source):

@@ -329,7 +329,8 @@ class ConsensusClassifier(DomainClassifierMixin, BaseConsensus):
 
 def read_probabilities(fitted, X, ids, *, classes):
     """Return the probabilities of a candidate, or 0 and 1 for one that has none."""
-    own = np.asarray(fitted.classes_)
+    # Pipelines of SKADA do not show their classes; those that they know are the source rows'.
+    own = np.asarray(getattr(fitted, "classes_", classes))
     if not np.isin(own, classes).all():
         raise ValueError(
             f"it answers with the classes {own.tolist()}, and the source rows have "

@@ -16,6 +16,7 @@ from .._core._param_checks import check_integer, check_real
 from .._numerics._sinkhorn import sinkhorn_plan
 from .._numerics._threads import limit_blas_threads
 from .._numerics._transport import check_plan_sizes, cost_matrix, cost_unit, exact_plan
+from ._row_plans import plan_between_rows
 
 # Entries of a matrix below which several BLAS threads are slower than one.
 _SMALL = 2**20
@@ -126,10 +127,23 @@ def check_plan_reg(reg):
     return check_real("reg", reg, low=0, closed="neither", none=True, hint=hint)
 
 
+def _blocks_of_plan(estimator, data):
+    """Yield source rows, target rows and the coupling between them of each source's plan."""
+    labels = estimator._label_rows(data)
+    alpha = float(estimator.alpha)
+    losses = estimator._predicted(estimator.estimator_, to_numpy(data.X_target))
+    losses = as_like(losses, data.X)
+    for domain in data.source_domains:
+        rows = data.rows(domain)
+        joint = estimator._feature_cost(data, domain) * (1.0 - alpha)
+        joint = joint + estimator._label_cost(as_like(labels[rows], data.X), losses) * alpha
+        yield rows, data.target, estimator._solve(joint, None).coupling
+
+
 class JointTransportMixin:
     """The alternation on checked data; a subclass says what labels are and how they are fitted.
 
-    It writes ``_label_rows(data)``, ``_fit_target(X, carried)`` and
+    It writes ``_label_rows(data)``, ``_fit_target(X, carried)``, ``_predicted(model, X)`` and
     ``_label_cost(labels, predicted)``.
     """
 
@@ -143,7 +157,6 @@ class JointTransportMixin:
         rows = [data.rows(domain) for domain in data.source_domains]
         labels = self._label_rows(data)
         labels = [as_like(labels[index], data.X) for index in rows]
-        costs = []
         check_plan_sizes(
             type(self).__name__,
             [(len(index), len(data.target)) for index in rows],
@@ -151,10 +164,7 @@ class JointTransportMixin:
             exact=self.reg is None,
             rounds=min(self.max_iter, _USUAL_ROUNDS),
         )
-        for domain in data.source_domains:
-            cost = cost_matrix(data.X_of(domain), data.X_target, metric=self.metric)
-            cost /= cost_unit(cost, self.cost_scale)
-            costs.append(cost)
+        costs = [self._feature_cost(data, domain) for domain in data.source_domains]
         # The inner estimator works in NumPy, and gets the same array in every round.
         X_target = to_numpy(data.X_target)
 
@@ -188,6 +198,35 @@ class JointTransportMixin:
 
     def _n_tasks(self, data):
         return at_most(self.max_iter) if data.adapts else 0
+
+    def transport_plan(self, X, y, *, sample_domain):
+        """Return the transport plan between source rows and target rows.
+
+        It is not kept after ``fit``, since it is as large as both sides multiplied, and is computed
+        anew here: with the rows of ``fit``, it is the one that the fitted
+        model leads to.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of all domains.
+        y : array-like of shape (n_samples,)
+            Labels of the source rows.
+        sample_domain : array-like of int of shape (n_samples,)
+            Domain of each row: >= 0 a source, < 0 a target.
+
+        Returns
+        -------
+        plan : ndarray of shape (n_source, n_target)
+            Mass that goes from each source row to each target row, in row order. Of several sources
+            each has its own plan, which counts as its rows.
+        """
+        return plan_between_rows(self, X, y, sample_domain, _blocks_of_plan)
+
+    def _feature_cost(self, data, domain):
+        cost = cost_matrix(data.X_of(domain), data.X_target, metric=self.metric)
+        cost /= cost_unit(cost, self.cost_scale)
+        return cost
 
     def _solve(self, cost, start):
         if self.reg is None:

@@ -82,6 +82,9 @@ callable, default="rbf"
     pseudo_labels_ : ndarray of shape (n_target,)
         Labels of the target rows of ``fit`` that the last round used, in row order; None without
         target rows.
+    label_changes_ : ndarray of shape (n_rounds,)
+        How many pseudo-labels each round changed; all of them count in the first. 0 in the last
+        one where it stopped by itself.
     n_iter_ : int
         Rounds done.
     n_components_ : int
@@ -184,7 +187,7 @@ callable, default="rbf"
         # A round that starts from the last one's components takes about a third of the first.
         problem = self._problem(data, data.X, rounds=1 + self.max_iter / 3)
         k = count_components(self.n_components, problem.size)
-        pseudo, V = None, None
+        pseudo, V, changes = None, None, []
         # Pseudo-labels need no exact components, so only the last round's are.
         n_iter, last = 1, self.max_iter if data.adapts else 1
         while n_iter < last:
@@ -192,9 +195,11 @@ callable, default="rbf"
                 F = self._columns(problem, data.ids, codes, pseudo)
                 # Spare vectors, since components may change places between rounds.
                 values, W, V = solve(problem, k, F, self.reg, start=V, spare=k, tol=1e-6)
-                found = data, problem, values[:k], W, pseudo, n_iter
+                found = data, problem, values[:k], W, pseudo, n_iter, list(changes)
                 task.offer(partial(learnt_by, self, "_keep", *found))
                 new = pseudo_labels(self.estimator, problem.embed(W), data.ids, codes)
+            changed = len(data.target) if pseudo is None else np.sum((new != pseudo)[data.target])
+            changes.append(int(changed))
             # The next round would be the same.
             if pseudo is not None and np.array_equal(new, pseudo):
                 break
@@ -204,10 +209,10 @@ callable, default="rbf"
                 break
         F = self._columns(problem, data.ids, codes, pseudo)
         values, W, _ = solve(problem, k, F, self.reg)
-        self._keep(data, problem, values, W, pseudo, n_iter)
+        self._keep(data, problem, values, W, pseudo, n_iter, changes)
 
-    def _keep(self, data, problem, values, W, pseudo, n_iter):
-        self.n_iter_ = n_iter
+    def _keep(self, data, problem, values, W, pseudo, n_iter, changes):
+        self.n_iter_, self.label_changes_ = n_iter, np.array(changes, dtype=int)
         self.pseudo_labels_ = None if pseudo is None else self.classes_[pseudo[data.target]]
         self._store(data, problem, values, W)
 

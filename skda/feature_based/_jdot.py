@@ -199,7 +199,10 @@ class JDOTClassifier(JointTransportMixin, TargetClassifier, DomainClassifierMixi
 
     def _fit_target(self, X, carried):
         model = fit_on_soft_labels(self._inner(), X, carried, self.classes_)
-        return model, _LOSSES[self.loss](model, X, self.classes_)
+        return model, self._predicted(model, X)
+
+    def _predicted(self, model, X):
+        return _LOSSES[self.loss](model, X, self.classes_)
 
     @staticmethod
     def _label_cost(labels, losses):
@@ -363,7 +366,11 @@ class JDOTRegressor(JointTransportMixin, TargetModel, DomainRegressorMixin, Base
 
     def _fit_target(self, X, carried):
         model = self._inner().fit(X, carried[:, 0])
-        return model, np.asarray(model.predict(X), dtype=float)
+        return model, self._predicted(model, X)
+
+    @staticmethod
+    def _predicted(model, X):
+        return np.asarray(model.predict(X), dtype=float)
 
     def _label_cost(self, labels, predicted):
         predicted = namespace(predicted).reshape(predicted, (1, -1))

@@ -185,6 +185,8 @@ class MEDAClassifier(*CALLBACK_SUPPORT, ClassScoresClassifier):
         Balance used in the last round.
     pseudo_labels_ : ndarray of shape (n_target,)
         Final labels of the target rows of ``fit``, in row order.
+    label_changes_ : ndarray of shape (n_iter_,)
+        How many pseudo-labels each round changed; 0 in the last one where it stopped by itself.
     n_components_ : int
         Dimension of the subspaces.
     n_iter_ : int
@@ -311,7 +313,8 @@ class MEDAClassifier(*CALLBACK_SUPPORT, ClassScoresClassifier):
         self.factor_ = data.to_input(factor)
         self._fit_rows(data, Z, codes)
 
-    def _keep(self, data, basis, coef, pseudo):
+    def _keep(self, data, basis, coef, pseudo, changes):
+        self.label_changes_ = np.array(changes)
         self.pseudo_labels_ = self.classes_[pseudo[data.target]]
         self.basis_, self.dual_coef_ = data.to_input(basis), data.to_input(coef)
 
@@ -359,6 +362,7 @@ class MEDAClassifier(*CALLBACK_SUPPORT, ClassScoresClassifier):
             pseudo[target] = nearest_codes(Z, source, codes, target)
         host = to_numpy(Z)
         self.balance_ = 0.0 if self.balance == "auto" else float(self.balance)
+        changes = []
         for n_iter in range(1, self.max_iter + 1):
             self.n_iter_ = n_iter
             with subtask(self, "round") as task:
@@ -369,9 +373,10 @@ class MEDAClassifier(*CALLBACK_SUPPORT, ClassScoresClassifier):
                 coef, scores = equations.solve(Y, E, self.alignment_weight)
                 old, pseudo = pseudo, pseudo.copy()
                 pseudo[target] = to_numpy(scores).argmax(axis=1)[target]
-                found = data, equations.basis, coef, pseudo
+                changes.append(int(np.sum(old != pseudo)))
+                found = data, equations.basis, coef, pseudo, list(changes)
                 task.offer(partial(learnt_by, self, "_keep", *found))
-            if np.array_equal(old, pseudo) or task.stops:
+            if not changes[-1] or task.stops:
                 break
         self._keep(*found)
 

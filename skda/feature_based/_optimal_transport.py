@@ -31,6 +31,7 @@ from ._direction import (
     moved_domain,
     rows_of_moved_domains,
 )
+from ._row_plans import plan_between_rows
 
 # In units of the typical cost: rows beyond it mostly stay where they are.
 _MARGINAL_WEIGHT = 1.0
@@ -112,6 +113,27 @@ def move_rows(X, rows, images):
     is_new[new] = True
     shifted = X + (moved - xp.take(rows, index, axis=0))
     return xp.where(backend_of(X).asarray(is_new), shifted, moved)
+
+
+def _blocks_of_plan(transformer, data):
+    """Yield source rows, target rows and the coupling between them of each domain's plan."""
+    if transformer.batch_size is not None:
+        raise ValueError(
+            "transport_plan shows one plan between all rows, and with batch_size="
+            f"{transformer.batch_size!r} there are many small ones. Set batch_size=None and fit on "
+            "a sample of the rows."
+        )
+    to_target = transformer.direction == TO_TARGET
+    membership = None
+    if transformer.class_reg:
+        classes, codes = class_labels(transformer, data)
+        membership = np.eye(len(classes))[codes]
+    for domain in data.source_domains if to_target else data.target_domains:
+        moved, kept = data.rows(domain), data.target if to_target else data.source
+        source, target = (moved, kept) if to_target else (kept, moved)
+        of_class = None if membership is None else membership[source]
+        _, plan = transformer._images(take_rows(data.X, moved), take_rows(data.X, kept), of_class)
+        yield source, target, plan.coupling
 
 
 class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
@@ -446,6 +468,29 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
             self._set_map(domain, learnt)
         add_domains(self, data)
         return self
+
+    def transport_plan(self, X, y=None, *, sample_domain):
+        """Return the transport plan between source rows and target rows.
+
+        It is not kept after ``fit``, since it is as large as both sides multiplied, and is computed
+        anew here: with the rows of ``fit``, it is the plan that moved them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of all domains.
+        y : array-like of shape (n_samples,), default=None
+            Labels of the source rows, which `class_reg` needs.
+        sample_domain : array-like of int of shape (n_samples,)
+            Domain of each row: >= 0 a source, < 0 a target.
+
+        Returns
+        -------
+        plan : ndarray of shape (n_source, n_target)
+            Mass that goes from each source row to each target row, in row order. Where several
+            domains are mapped, each has its own plan, and counts as its rows.
+        """
+        return plan_between_rows(self, X, y, sample_domain, _blocks_of_plan)
 
     def _plan(self, M, membership):
         unit = cost_unit(M, self.cost_scale)

@@ -12,6 +12,13 @@ from .._numerics._sinkhorn import sinkhorn_plan
 from .._numerics._transport import check_plan_sizes, cost_matrix, cost_unit, exact_plan
 from ._base_joint_transport import check_plan_reg
 from ._base_target_model import TargetClassifier, fit_on_soft_labels
+from ._row_plans import plan_between_rows
+
+
+def _blocks_of_plan(estimator, data):
+    """Yield source rows, target rows and the coupling between them of each source's plan."""
+    for domain in data.source_domains:
+        yield data.rows(domain), data.target, estimator._plan(data, domain)
 
 
 class OTLabelPropagationClassifier(TargetClassifier, DomainClassifierMixin, BaseEstimator):
@@ -150,6 +157,29 @@ class OTLabelPropagationClassifier(TargetClassifier, DomainClassifierMixin, Base
         self.estimator_ = fit_on_soft_labels(
             self._inner(), to_numpy(data.X_target), shares, self.classes_
         )
+
+    def transport_plan(self, X, y, *, sample_domain):
+        """Return the transport plan between source rows and target rows.
+
+        It is not kept after ``fit``, since it is as large as both sides multiplied, and is computed
+        anew here: with the rows of ``fit``, it is the one that carried the labels.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of all domains.
+        y : array-like of shape (n_samples,)
+            Labels of the source rows.
+        sample_domain : array-like of int of shape (n_samples,)
+            Domain of each row: >= 0 a source, < 0 a target.
+
+        Returns
+        -------
+        plan : ndarray of shape (n_source, n_target)
+            Mass that goes from each source row to each target row, in row order. Of several sources
+            each has its own plan, which counts as its rows.
+        """
+        return plan_between_rows(self, X, y, sample_domain, _blocks_of_plan)
 
     def _plan(self, data, domain):
         M = cost_matrix(data.X_of(domain), data.X_target, metric=self.metric)

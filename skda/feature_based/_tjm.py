@@ -58,6 +58,9 @@ callable, default="rbf"
         would hide their spread; else None.
     eigenvalues_ : array of shape (n_components_,)
         Variance of each component under the constraint, descending.
+    changes_ : ndarray of shape (n_iter_,)
+        Largest change of a row's coefficients in each round, relative to the largest coefficients;
+        1 in the first.
     n_iter_ : int
         Rounds done.
     n_components_ : int
@@ -147,7 +150,7 @@ callable, default="rbf"
         is_source = as_like((data.ids >= 0)[:, None].astype(float), problem.like) > 0
         ones = as_like(np.ones((problem.size, 1)), problem.like)
 
-        row_scale, norms = ones, None
+        row_scale, norms, changes = ones, None, []
         for n_iter in range(1, self.max_iter + 1):
             self.n_iter_ = n_iter
             with subtask(self, "round") as task:
@@ -158,8 +161,10 @@ callable, default="rbf"
             # row. Target rows have the weight 1.
             row_scale = xp.where(is_source, xp.sqrt(2.0 * norms), ones)
             change = 1.0 if old is None else float(xp.max(xp.abs(norms - old)) / xp.max(norms))
+            changes.append(change)
             if change <= self.tol or task.stops:
                 break
+        self.changes_ = np.array(changes)
         values, W, _ = solve(problem, k, F, self.reg, row_scale=row_scale)
         self._keep(data, problem, values, W)
 

@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.decomposition import PCA
 
+from .._array._backend import to_numpy
 from ._feature_shift import columns_of
 from ._shift_columns import read_columns
 
@@ -45,6 +46,17 @@ def feature_values(X, names):
     """Return the values of these features, by the names that feature_shift gives them."""
     found = dict(columns_of(X))
     return {name: found[name] for name in names}
+
+
+def check_points(name, points, n):
+    """Return points in the plane as floats, one for each of n rows."""
+    points = np.asarray(to_numpy(points), dtype=np.float64)
+    if points.shape != (n, 2) or not np.isfinite(points).all():
+        raise ValueError(
+            f"{name} must be finite numbers of shape {(n, 2)}, a point for each row; got shape "
+            f"{points.shape}."
+        )
+    return points
 
 
 def project(X, ids, moved=None, random_state=None):

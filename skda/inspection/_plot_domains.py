@@ -2,16 +2,20 @@
 
 import inspect
 
+import numpy as np
+
 from .._array._rows import n_rows
 from .._core._sample_domain import check_both_sides, check_sample_domain
-from ._pictures import project
-from ._plot_axes import axes_of, draw_points
+from ._base_display import BaseDisplay
+from ._pictures import check_points, project
+from ._plot_axes import TEXT_SIZE, TITLE_SIZE, draw_points
 
 
-class DomainsDisplay:
+class DomainsDisplay(BaseDisplay):
     """Rows of both domains in two dimensions, before and after a map.
 
-    Made by :meth:`from_rows` or :func:`plot_domains`, as scikit-learn's displays are.
+    Made by :meth:`from_rows`, :meth:`from_estimator` or :func:`plot_domains`, as scikit-learn's
+    displays are.
 
     Parameters
     ----------
@@ -28,6 +32,8 @@ class DomainsDisplay:
         As passed.
     sample_domain : ndarray of int of shape (n_samples,)
         As passed.
+    ax_ : matplotlib.axes.Axes
+        After ``plot``: the first of the axes.
     axes_ : list of matplotlib.axes.Axes
         After ``plot``: one or two.
     figure_ : matplotlib.figure.Figure
@@ -47,9 +53,10 @@ class DomainsDisplay:
     """
 
     def __init__(self, before, sample_domain, after=None):
-        self.before = before
-        self.sample_domain = sample_domain
-        self.after = after
+        n = len(np.atleast_1d(sample_domain))
+        self.sample_domain = check_sample_domain(sample_domain, n)
+        self.before = check_points("before", before, n)
+        self.after = None if after is None else check_points("after", after, n)
 
     @classmethod
     def from_rows(cls, X, sample_domain, *, map=None, ax=None, plot=True):
@@ -79,6 +86,35 @@ class DomainsDisplay:
         display = cls(*_projected(X, ids, map, random_state=0))
         return display.plot(ax) if plot else display
 
+    @classmethod
+    def from_estimator(cls, transformer, X, *, sample_domain, ax=None, plot=True):
+        """Compute the display from a fitted transformer and rows, before and after it.
+
+        Parameters
+        ----------
+        transformer : fitted transformer
+            Any transformer, or a pipeline of them.
+        X : array-like, data frame or sparse matrix of shape (n_samples, n_features)
+            Rows of all domains.
+        sample_domain : array-like of int of shape (n_samples,)
+            Domain of each row: >= 0 a source, < 0 a target.
+        ax : sequence of matplotlib.axes.Axes, default=None
+            Two axes to draw in. None makes a figure.
+        plot : bool, default=True
+            Whether to draw.
+
+        Returns
+        -------
+        display : DomainsDisplay
+            The display.
+        """
+        if transformer is None:
+            raise ValueError(
+                "transformer must be a fitted transformer; got None. Use from_rows to show rows as "
+                "they are."
+            )
+        return cls.from_rows(X, sample_domain, map=transformer, ax=ax, plot=plot)
+
     def plot(self, ax=None):
         """Draw the rows.
 
@@ -90,18 +126,17 @@ class DomainsDisplay:
         Returns
         -------
         display : DomainsDisplay
-            The display, with ``axes_`` and ``figure_``.
+            The display, with ``ax_``, ``axes_`` and ``figure_``.
         """
         panels = {"before": self.before}
         if self.after is not None:
             panels["after"] = self.after
-        self.axes_ = axes_of(ax, "plot_domains", len(panels), size=(4.0, 3.6))
-        for one, (title, points) in zip(self.axes_, panels.items(), strict=True):
+        axes = self._begin(ax, len(panels), size=(3.4, 3.2))
+        for one, (title, points) in zip(axes, panels.items(), strict=True):
             draw_points(one, points, self.sample_domain)
             if len(panels) > 1:
-                one.set_title(title, fontsize=10)
-        self.axes_[0].legend(frameon=False, fontsize=8, markerscale=2)
-        self.figure_ = self.axes_[0].figure
+                one.set_title(title, fontsize=TITLE_SIZE)
+        axes[0].legend(frameon=False, fontsize=TEXT_SIZE, markerscale=2)
         return self
 
 

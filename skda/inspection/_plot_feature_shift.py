@@ -3,12 +3,13 @@
 from .._array._rows import n_rows
 from .._core._param_checks import check_integer
 from .._core._sample_domain import check_both_sides, check_sample_domain
+from ._base_display import BaseDisplay
 from ._feature_shift import feature_shift
 from ._pictures import feature_values, paired_histogram
-from ._plot_axes import axes_of, draw_histogram
+from ._plot_axes import TEXT_SIZE, draw_histogram
 
 
-class FeatureShiftDisplay:
+class FeatureShiftDisplay(BaseDisplay):
     """Paired histograms of the features that shifted most.
 
     Made by :meth:`from_rows` or :func:`plot_feature_shift`, as scikit-learn's displays are.
@@ -27,6 +28,8 @@ class FeatureShiftDisplay:
         As passed.
     histograms : dict
         As passed.
+    ax_ : matplotlib.axes.Axes
+        After ``plot``: the first of the axes.
     axes_ : list of matplotlib.axes.Axes
         After ``plot``: one for each feature.
     figure_ : matplotlib.figure.Figure
@@ -47,6 +50,13 @@ class FeatureShiftDisplay:
     """
 
     def __init__(self, table, histograms):
+        index = getattr(table, "index", ())
+        unknown = [name for name in histograms if name not in index]
+        if unknown or not len(histograms):
+            raise ValueError(
+                "histograms must be a dict of at least one feature of the table, whose index has "
+                f"their names; got {list(histograms)} with {unknown} not among them."
+            )
         self.table = table
         self.histograms = histograms
 
@@ -97,15 +107,15 @@ class FeatureShiftDisplay:
         Returns
         -------
         display : FeatureShiftDisplay
-            The display, with ``axes_`` and ``figure_``.
+            The display, with ``ax_``, ``axes_`` and ``figure_``.
         """
-        self.axes_ = axes_of(ax, "plot_feature_shift", len(self.histograms))
-        for one, (name, histogram) in zip(self.axes_, self.histograms.items(), strict=True):
+        axes = self._begin(ax, len(self.histograms), size=(2.3, 2.0))
+        for one, (name, histogram) in zip(axes, self.histograms.items(), strict=True):
             draw_histogram(one, histogram)
             row = self.table.loc[name]
             one.set_title(f"{name}: KS {row['ks']:.2f}", fontsize=9)
-        self.axes_[0].legend(frameon=False, fontsize=8)
-        self.figure_ = self.axes_[0].figure
+            one.tick_params(labelsize=TEXT_SIZE)
+        axes[0].legend(frameon=False, fontsize=TEXT_SIZE)
         return self
 
 

@@ -7,18 +7,21 @@ from ._pictures import feature_values, paired_histogram, project
 from ._plot_axes import SOURCE_COLOR, TARGET_COLOR, draw_histogram, draw_points, pyplot
 
 _N_BINS, _N_FEATURES = 20, 3
+FIGURE_SIZE = (7, 7.5)  # inches: on a page of text it is not scaled down
 
 
 def new_figure():
     """Return an empty figure of the size of a report."""
-    return pyplot("ShiftReport.plot").figure(figsize=(11, 7), layout="constrained")
+    return pyplot("ShiftReport.plot").figure(figsize=FIGURE_SIZE, layout="constrained")
 
 
 def draw_report(report, figure):
     """Draw all panels of a report in a figure."""
     curves = report.curves
-    top, bottom = figure.add_gridspec(2, 1)
-    roc, scores, priors, plane = (figure.add_subplot(spec) for spec in top.subgridspec(1, 4))
+    *top, bottom = figure.add_gridspec(3, 1, height_ratios=(1.1, 1.1, 0.8))
+    roc, scores, priors, plane = (
+        figure.add_subplot(spec) for line in top for spec in line.subgridspec(1, 2)
+    )
     ids = np.repeat([1, -1], [len(curves["Zs"]), len(curves["Zt"])])
     _draw_roc(roc, curves["scores"], ids)
     draw_histogram(scores, paired_histogram(curves["scores"], ids, _N_BINS))
@@ -56,6 +59,6 @@ def _draw_priors(ax, curves):
     source, target, interval = (curves["priors"][key] for key in ("source", "target", "interval"))
     places = np.arange(len(source))
     ax.bar(places - 0.2, source, 0.4, color=SOURCE_COLOR)
-    ax.bar(places + 0.2, target, 0.4, color=TARGET_COLOR)
+    ax.bar(places + 0.2, target, 0.4, color="white", edgecolor=TARGET_COLOR, hatch="///")
     ax.vlines(places + 0.2, interval[:, 0], interval[:, 1], color="black")
     ax.set_xticks(places, [str(name) for name in curves["classes"]], fontsize=8)

@@ -4,12 +4,14 @@ import numpy as np
 
 from .._array._backend import to_numpy
 from .._numerics._weights import effective_sample_size
-from ._plot_axes import SOURCE_COLOR, axes_of
+from ._base_display import BaseDisplay
+from ._plot_axes import SOURCE_COLOR, TITLE_SIZE, open_frame
 
 _N_BINS = 30
+_HEAVY = 10.0  # weight, in units of the mean, from which numbers of rows are drawn as logarithms
 
 
-class WeightsDisplay:
+class WeightsDisplay(BaseDisplay):
     """Histogram of the weights, and the part of their sum that the heaviest rows carry.
 
     Made by :meth:`from_estimator` or :func:`plot_weights`, as scikit-learn's displays are.
@@ -25,6 +27,8 @@ class WeightsDisplay:
         Divided by their mean.
     effective_sample_size : float
         (Σw)² / Σw².
+    ax_ : matplotlib.axes.Axes
+        After ``plot``: the first of the axes.
     axes_ : list of matplotlib.axes.Axes
         After ``plot``: histogram and curve.
     figure_ : matplotlib.figure.Figure
@@ -88,10 +92,12 @@ class WeightsDisplay:
         Returns
         -------
         display : WeightsDisplay
-            The display, with ``axes_`` and ``figure_``.
+            The display, with ``ax_``, ``axes_`` and ``figure_``.
         """
-        self.axes_ = left, right = axes_of(ax, "plot_weights", 2)
-        left.hist(self.weights, bins=_N_BINS, color=SOURCE_COLOR)
+        left, right = self._begin(ax, 2)
+        # A few heavy rows could not be seen beside hundreds of light ones.
+        log = self.weights.max() > _HEAVY
+        left.hist(self.weights, bins=_N_BINS, color=SOURCE_COLOR, log=log)
         left.axvline(1.0, color="gray", linewidth=0.8)
         left.set(xlabel="weight / mean weight", ylabel="source rows")
         n = len(self.weights)
@@ -99,13 +105,12 @@ class WeightsDisplay:
         right.plot(np.arange(1, n + 1) / n, carried, color=SOURCE_COLOR)
         right.plot([0, 1], [0, 1], color="lightgray", zorder=0)
         right.set(
-            xlabel="part of the source rows, heaviest first",
+            xlabel="part of the rows, heaviest first",
             ylabel="part of the weight",
-            title=f"as {self.effective_sample_size:.0f} of {n} rows",
         )
-        for one in self.axes_:
-            one.spines[["top", "right"]].set_visible(False)
-        self.figure_ = left.figure
+        size = f"{self.effective_sample_size:.0f} of {n} rows"
+        left.set_title(f"effective sample size: {size}", fontsize=TITLE_SIZE)
+        open_frame(left, right)
         return self
 
 
@@ -113,8 +118,8 @@ def plot_weights(weighter, *, ax=None):
     """Plot the weights of a fitted weighter: how unequal they are.
 
     A few heavy rows make a model that rests on these rows alone. The histogram shows the weights,
-    the curve which part of all weight the heaviest rows carry, and its title the number of equally
-    weighted rows that would be as informative.
+    the curve which part of all weight the heaviest rows carry, and the title the effective sample
+    size: the number of equally weighted rows that would be as informative.
 
     Parameters
     ----------

@@ -225,10 +225,10 @@ class ShiftReport:
             from matplotlib.figure import Figure
         except ImportError:
             return ""
-        from ._plot_shift_report import draw_report
+        from ._plot_shift_report import FIGURE_SIZE, draw_report
 
         # A figure of its own, so that no window of the user's session is opened.
-        figure = Figure(figsize=(11, 7), layout="constrained")
+        figure = Figure(figsize=FIGURE_SIZE, layout="constrained")
         FigureCanvasAgg(figure)
         draw_report(self, figure)
         buffer = io.BytesIO()

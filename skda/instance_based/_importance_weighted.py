@@ -22,6 +22,7 @@ from .._core._meta_estimator import (
 )
 from .._core._param_checks import check_bool, check_integer, check_real
 from .._core._sample_domain import DomainWarning, check_no_masked_entries, domains_for_fit
+from .._core._samplers import check_keeps_rows
 from .._core._validation import fresh_fit, one_class_explained
 from .._numerics._weights import effective_sample_size
 
@@ -53,6 +54,11 @@ def _requests_weights(estimator):
 
 def weights_keyword(estimator):
     """Return the keyword of the weights, or raise and show what to write instead."""
+    check_keeps_rows(
+        estimator,
+        owner="ImportanceWeightedEstimator",
+        hint="Pass resample=True: rows are then repeated by weight before the sampler gets them.",
+    )
     keyword = find_weights_keyword(estimator)
     if keyword is not None:
         return keyword

@@ -29,7 +29,9 @@ _CV_GAP = 1e-3  # accuracy of the log-likelihoods that are compared, and the lea
 _CV_STEPS = 30  # Newton steps for that accuracy
 
 
-def mixture_proportions(L, *, start=None, tol=1e-4, max_iter=100, n_em=5, round_task=unwatched):
+def mixture_proportions(
+    L, *, start=None, tol=1e-4, max_iter=100, n_em=5, gaps=None, round_task=unwatched
+):
     """Maximize ``mean(log(L a))`` over the simplex.
 
     Parameters
@@ -45,6 +47,8 @@ def mixture_proportions(L, *, start=None, tol=1e-4, max_iter=100, n_em=5, round_
         Largest number of Newton steps.
     n_em : int
         EM steps before each Newton step.
+    gaps : list, default=None
+        Gets the gap before each EM step, if there is one.
     round_task : callable
         Opens the task of a Newton step, for callbacks.
 
@@ -68,6 +72,8 @@ def mixture_proportions(L, *, start=None, tol=1e-4, max_iter=100, n_em=5, round_
             gradient = L.T @ (1.0 / fitted) / n
             # By concavity the optimum is at most this much higher.
             gap = float(xp.max(gradient)) - 1.0
+            if gaps is not None:
+                gaps.append(gap)
             if gap <= tol or n_iter == max_iter or stops:
                 return a, gap, n_iter
             a = a * gradient
@@ -207,6 +213,8 @@ class KLIEPWeighter(FunctionWeighter):
         Mean log-weight of the target rows, before `exponent` and `clip`.
     gap_ : float
         Certified bound on how far `objective_` is from the optimum.
+    gaps_ : ndarray of shape (n_steps,)
+        That bound before each EM step of the final fit, `gap_` being the last.
     cv_scores_ : ndarray of shape (n_gammas,)
         Mean log-weight of held-out target rows for each candidate, larger is better; NaN for those
         that were not reached, and for a single candidate.
@@ -311,10 +319,12 @@ class KLIEPWeighter(FunctionWeighter):
         K = kernel_matrix(data.X_target, centers, gamma=self.gamma_)
         means = kernel_row_means(centers, data.X_source, gamma=self.gamma_)
         L, means = over_source_means(K, means)
+        gaps, options = [], {"tol": self.tol, "max_iter": self.max_iter}
         with subtask(self, "coefficients", int(self.max_iter)):
             a, self.gap_, self.n_iter_ = mixture_proportions(
-                L, tol=self.tol, max_iter=self.max_iter, round_task=rounds_of(self, "step")
+                L, gaps=gaps, round_task=rounds_of(self, "step"), **options
             )
+        self.gaps_ = np.array(gaps)
         self.objective_ = float(xp.mean(xp.log(xp.clip(L @ a, min=_LEAST_RATIO))))
         self.centers_, self.coef_ = data.to_input(centers), data.to_input(safe_divide(a, means))
 

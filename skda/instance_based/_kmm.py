@@ -6,6 +6,7 @@ all source rows, or on explicit features of the kernel for more rows than that c
 
 import math
 
+import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from .._array._backend import namespace
@@ -193,6 +194,8 @@ class KMMWeighter(BaseWeighter):
         The number that `gamma` stood for.
     kkt_residual_ : float
         Residual at the solution.
+    kkt_residuals_ : ndarray of shape (n_points,)
+        Residual at the start and after each step.
     n_iter_ : int
         Steps taken.
     n_features_in_ : int
@@ -334,6 +337,7 @@ class KMMWeighter(BaseWeighter):
             )
         self.beta_ = data.to_input(solution.x)
         self.kkt_residual_ = solution.residual
+        self.kkt_residuals_ = np.array(solution.residuals, dtype=float)
         self.n_iter_ = solution.n_iter
         if not solution.converged:
             warn_user(

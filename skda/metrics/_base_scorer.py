@@ -43,14 +43,14 @@ def _predictor_name(estimator):
             return type(estimator).__name__
 
 
-def _consumes(estimator, method):
+def _consumes(estimator, method, param="sample_domain"):
     if not hasattr(estimator, "get_metadata_routing"):  # of other packages
         return False
     try:
         routing = get_routing_for_object(estimator)
     except NotImplementedError:  # scikit-learn's meta-estimators that do not route
         return False
-    return bool(routing.consumes(method, ["sample_domain"]))
+    return bool(routing.consumes(method, [param]))
 
 
 def accepts_sample_domain(estimator, method):
@@ -65,8 +65,17 @@ def accepts_sample_domain(estimator, method):
 def call_with_domains(estimator, method, X, ids):
     """Call a method with ``sample_domain`` where something in the estimator needs that."""
     if ids is not None and accepts_sample_domain(estimator, method):
-        return getattr(estimator, method)(X, sample_domain=ids)
+        return getattr(estimator, method)(X, **_domain_params(estimator, method, ids))
     return getattr(estimator, method)(X)
+
+
+def _domain_params(estimator, method, ids):
+    """Return the metadata for rows of these domains."""
+    params = {"sample_domain": ids}
+    # Estimators of SKADA predict source rows only if they are told to.
+    if (ids >= 0).any() and _consumes(estimator, method, "allow_source"):
+        params["allow_source"] = True
+    return params
 
 
 def depends_on_domain(estimator):
@@ -180,9 +189,8 @@ class ScoringData:
 
     def _call_on(self, estimator, method, rows):
         if accepts_sample_domain(estimator, method):
-            return getattr(estimator, method)(
-                self.X_of(rows), sample_domain=self.sample_domain[rows]
-            )
+            params = _domain_params(estimator, method, self.sample_domain[rows])
+            return getattr(estimator, method)(self.X_of(rows), **params)
         # Without sample_domain every row is taken as a target row, which is right for those only.
         if (self.sample_domain[rows] >= 0).any() and depends_on_domain(estimator):
             self._require_sample_domain(estimator, method)

@@ -7,6 +7,7 @@ from sklearn.preprocessing import RobustScaler, StandardScaler
 
 from .._array._warnings import warn_user
 from .._core._sample_domain import DomainWarning
+from .._core._samplers import has_sampler_step
 from ..pipeline import PerDomain, TrainOnSource
 from ..pipeline._make_domain_pipeline import asks_for_domain, needs_wrapping
 
@@ -32,7 +33,8 @@ def with_source_only(candidates, source_only):
 
 def hide_target_labels(estimator):
     """Return the estimator with TrainOnSource around whatever would see target labels."""
-    if isinstance(estimator, Pipeline):
+    # A sampler can only be fitted together with what follows it.
+    if isinstance(estimator, Pipeline) and not has_sampler_step(estimator):
         steps = [
             (name, TrainOnSource(step) if needs_wrapping(step) else step)
             for name, step in estimator.steps
@@ -48,7 +50,7 @@ def fitted_on_source(estimator):
     """
     if estimator is None or isinstance(estimator, str):
         return estimator
-    if isinstance(estimator, Pipeline):
+    if isinstance(estimator, Pipeline) and not has_sampler_step(estimator):
         steps = [(name, fitted_on_source(step)) for name, step in estimator.steps]
         return clone(estimator).set_params(steps=steps)
     if asks_for_domain(estimator):
@@ -62,7 +64,7 @@ def source_only_of(estimator):
     Each step of a pipeline gives way to its counterpart that knows no domains, fitted on source
     rows; a predictor that wraps another gives way to that one, trained on the source rows.
     """
-    if isinstance(estimator, Pipeline):
+    if isinstance(estimator, Pipeline) and not has_sampler_step(estimator):
         *first, (name, last) = estimator.steps
         last = source_only_of(last)
         if last is None:

@@ -13,7 +13,6 @@ from ._columns import Columns
 from ._conformal_test import ConformalTest
 from ._evidence import Trace
 from ._pair_test import PairTest
-from ._plot import plot_evidence
 
 _TESTS = ("conformal", "mmd", "classifier")
 _GUARANTEES = ("rate", "ever")
@@ -312,7 +311,10 @@ class DriftMonitor(BaseEstimator):
             The axes.
         """
         check_is_fitted(self, "threshold_")
-        return plot_evidence(self, ax)
+        # Here, because most monitors draw nothing.
+        from ..inspection import DriftDisplay
+
+        return DriftDisplay.from_estimator(self, ax=ax).ax_
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -10,6 +10,7 @@ from sklearn.utils.metadata_routing import (
 from .._array._warnings import warn_user
 from .._core._meta_estimator import routing_enabled
 from .._core._sample_domain import DomainWarning
+from .._core._samplers import is_sampler
 from ._train_on_source import TrainOnSource
 
 # A plain Pipeline is scikit-learn's own, so its error cannot name the hint: warn beforehand.
@@ -31,7 +32,8 @@ def make_domain_pipeline(*steps, memory=None, transform_input=None, verbose=Fals
         ``sample_domain`` itself is wrapped in :class:`TrainOnSource`: every classifier and
         regressor, every estimator whose tags require ``y``, feature selectors (except
         ``VarianceThreshold``), partial least squares and its kin, and a ColumnTransformer,
-        FeatureUnion, Pipeline or search that holds one.
+        FeatureUnion, Pipeline, search or other transformer that holds one. Samplers of
+        imbalanced-learn go into a pipeline of that package with the model, as one step.
     memory : str or joblib.Memory, default=None
         As in :class:`sklearn.pipeline.Pipeline`.
     transform_input : list of str, default=None
@@ -49,7 +51,7 @@ def make_domain_pipeline(*steps, memory=None, transform_input=None, verbose=Fals
     ------
     ValueError
         If one step holds both a part that asks for ``sample_domain`` and an unwrapped part that
-        learns from labels.
+        learns from labels; if a step is a sampler, which adds or drops rows.
 
     Warns
     -----
@@ -73,6 +75,8 @@ def make_domain_pipeline(*steps, memory=None, transform_input=None, verbose=Fals
     """
     if not routing_enabled():
         warn_user(_ROUTING_IS_OFF, DomainWarning)
+    for step in steps:
+        _check_no_sampler(step)
     wrapped = [TrainOnSource(step) if needs_wrapping(step) else step for step in steps]
     names = [step if isinstance(step, str) else type(step).__name__.lower() for step in steps]
     names = [
@@ -85,6 +89,17 @@ def make_domain_pipeline(*steps, memory=None, transform_input=None, verbose=Fals
         transform_input=transform_input,
         verbose=verbose,
     )
+
+
+def _check_no_sampler(step):
+    """Raise if a step adds or drops rows, so that sample_domain would not fit the next one."""
+    if is_sampler(step):
+        name = type(step).__name__
+        raise ValueError(
+            f"steps must keep the rows, one for each entry of sample_domain; got {name}, a sampler "
+            "that adds or drops some. Put it with the model in a pipeline of its own, which is "
+            f"then fitted on the source rows: imblearn.pipeline.make_pipeline({name}(...), model)."
+        )
 
 
 def needs_wrapping(estimator):
@@ -110,6 +125,8 @@ def learns_from_labels(estimator):
     parts = _parts(estimator)
     if parts is not None:
         return any(learns_from_labels(part) for part in parts)
+    if any(learns_from_labels(part) for part in _inner_transformers(estimator)):
+        return True
     tags = get_tags(estimator)
     if tags.estimator_type in ("classifier", "regressor") or tags.target_tags.required:
         return True
@@ -140,3 +157,16 @@ def _parts(estimator):
     if isinstance(estimator, BaseSearchCV):
         return [estimator.estimator]
     return None
+
+
+def _inner_transformers(estimator):
+    """Return the transformers among the parameters of one, as TableVectorizer of skrub has them."""
+    if not hasattr(estimator, "transform") or not hasattr(estimator, "get_params"):
+        return []
+    values = []
+    for value in estimator.get_params(deep=False).values():
+        # Lists of (transformer, columns), too.
+        pairs = value if isinstance(value, list | tuple) else [(value,)]
+        values += [pair[0] for pair in pairs if isinstance(pair, tuple) and pair]
+    # Predictors inside, as that of IterativeImputer, are not fitted on y.
+    return [v for v in values if hasattr(v, "transform") and not isinstance(v, type)]

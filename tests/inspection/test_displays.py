@@ -99,6 +99,18 @@ def test_maps_of_scikit_learn_and_rows_of_any_kind_are_shown(rows):
         plot_domains(X, ids, map="pca")
 
 
+def test_points_and_histograms_that_fit_nothing_are_refused(rows):
+    X, ids = rows
+    with pytest.raises(ValueError, match=r"before must be finite numbers of shape \(60, 2\)"):
+        DomainsDisplay(X, ids)
+    with pytest.raises(ValueError, match=r"after must be finite numbers of shape \(60, 2\)"):
+        DomainsDisplay(X[:, :2], ids, after=X[:5, :2])
+    table = FeatureShiftDisplay.from_rows(X, ids, plot=False).table
+    for histograms in ({}, {"x9": ([0, 1], [1.0], [1.0])}):
+        with pytest.raises(ValueError, match="histograms must be a dict"):
+            FeatureShiftDisplay(table, histograms)
+
+
 def test_weights_of_a_weighter_and_of_what_holds_one(rows):
     X, ids = rows
     X[ids < 0, 1] -= 3.5  # so that the domains overlap

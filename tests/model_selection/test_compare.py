@@ -532,11 +532,11 @@ def test_plot_shows_every_candidate_under_every_scorer(turned):
     table = compare({"coral": coral()}, X, y, sample_domain, cv=3, scoring=scoring)
     axes = plot_comparison(table)
     assert [ax.get_title() for ax in axes] == ["im", "source"]
-    assert [len(ax.patches) for ax in axes] == [2, 2]
-    with pytest.raises(ValueError, match="one axes per scorer, 2; got 1"):
+    assert [len(ax.collections[1].get_offsets()) for ax in axes] == [2, 2]
+    with pytest.raises(ValueError, match="ax must hold 2 axes for as many panels; got 1"):
         plot_comparison(table, ax=axes[:1])
     both = pd.concat({"a": table, "b": table}, names=["target", "candidate"])
-    assert len(plot_comparison(both, scorers=["im"])[0].patches) == 2
+    assert len(plot_comparison(both, scorers=["im"])[0].collections[1].get_offsets()) == 2
     assert [ax.get_title() for ax in plot_comparison(table, scorers="source")] == ["source"]
     for scorers in ([], ["target"], "i"):
         with pytest.raises(ValueError, match=r"scorers must name some of \['im', 'source'\]"):
