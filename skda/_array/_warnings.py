@@ -7,6 +7,13 @@ import warnings
 INSIDE = frozenset({"skda", "sklearn", "skorch", "joblib"})
 
 
+class DomainWarning(UserWarning):
+    """Warning about the domains of the data, for example that no ``sample_domain`` was passed.
+
+    Without it there is nothing to adapt to, and an estimator fits as its plain counterpart would.
+    """
+
+
 def warn_user(message, category=UserWarning):
     """Warn at the nearest line that is not in this package or one that calls it.
 

@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from .._array._backend import namespace
 from .._array._rows import as_slice, join_rows, row_tiles, take_rows
+from ._callbacks import CALLBACK_SUPPORT, begin_fit
 from ._routing import DomainRouting
 from ._sample_domain import check_both_sides, check_target_is_stated
 from ._validation import data_for_fit, data_for_predict, fresh_fit
@@ -15,7 +16,7 @@ from ._validation import data_for_fit, data_for_predict, fresh_fit
 _TILE_BYTES = 4 * 2**20  # of rows to map at once
 
 
-class BaseDomainTransformer(DomainRouting, TransformerMixin, BaseEstimator):
+class BaseDomainTransformer(*CALLBACK_SUPPORT, DomainRouting, TransformerMixin, BaseEstimator):
     """A transformer that maps the rows of each domain by that domain's map.
 
     A method implements ``_fit(data)``, which stores what it learns with ``data.to_input``, and
@@ -120,8 +121,13 @@ class BaseDomainTransformer(DomainRouting, TransformerMixin, BaseEstimator):
             if sample_domain is not None and not len(data.source):
                 check_both_sides(data.ids)
             self._note_domains(data)
+            begin_fit(self, X, y, data.ids, data.labeled, n_tasks=self._n_tasks(data))
             self._fit(data)
         return data
+
+    def _n_tasks(self, data):
+        """Return how many tasks a fit has at most, for callbacks; None if that is not known."""
+        return 0
 
     def _note_domains(self, data):
         self.source_domains_ = data.source_domains

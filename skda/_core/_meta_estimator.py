@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from .._array._backend import to_numpy
 from .._array._rows import n_rows, take_rows
+from ._callbacks import CALLBACK_SUPPORT
 from ._labels import as_labels
 from ._routing import DomainRouting
 from ._sample_domain import check_known_domains, check_sample_domain
@@ -65,7 +66,7 @@ def slice_params(params, rows, n_samples):
     }
 
 
-class DelegatingEstimator(DomainRouting, MetaEstimatorMixin, BaseEstimator):
+class DelegatingEstimator(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, BaseEstimator):
     """Delegates to ``estimator_``; a subclass has an ``estimator`` parameter and writes ``fit``.
 
     It consumes ``sample_domain`` itself and routes all other metadata, and also
@@ -73,6 +74,7 @@ class DelegatingEstimator(DomainRouting, MetaEstimatorMixin, BaseEstimator):
     """
 
     _array_level = "inner"
+    _holds_estimators = True
     _source_only = False
 
     @available_if(inner_has("predict"))

@@ -7,17 +7,11 @@ equal. Nothing else about an id has a meaning.
 import numpy as np
 
 from .._array._backend import to_numpy
-from .._array._warnings import warn_user
+from .._array._warnings import DomainWarning, warn_user
+from ._fit_rows import domains_of_fit
 
 _TOO_LARGE = 2.0**63  # from here on a number wraps to another sign as an int64
 _HELPERS = "with skda.stack_domains or skda.encode_domains"
-
-
-class DomainWarning(UserWarning):
-    """Warning about the domains of the data, for example that no ``sample_domain`` was passed.
-
-    Without it there is nothing to adapt to, and an estimator fits as its plain counterpart would.
-    """
 
 
 def check_sample_domain(sample_domain, n_samples):
@@ -138,7 +132,9 @@ def domains_for_predict(sample_domain, n_samples, *, estimator):
     not hold there, and a guess would be wrong in silence.
     """
     if sample_domain is None:
-        return np.full(n_samples, -1, dtype=np.int64)
+        # Callbacks are given rows of the fit, and metrics cannot state their domains.
+        known = domains_of_fit(estimator, n_samples)
+        return np.full(n_samples, -1, dtype=np.int64) if known is None else known
     ids = check_sample_domain(sample_domain, n_samples)
     check_known_domains(estimator, ids)
     return ids

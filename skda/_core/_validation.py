@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 from .._array._backend import Backend, backend_of, check_foreign_array, is_foreign_array, to_numpy
 from .._array._config import working_backend
 from .._array._rows import check_has_rows, n_rows, take_rows
+from ._callbacks import callbacks_of_fit
 from ._encoded_mark import check_no_encoded_mark
 from ._labels import as_labels, labeled_rows, take_labels
 from ._sample_domain import check_no_masked_entries, domains_for_fit, domains_for_predict
@@ -107,7 +108,7 @@ def fresh_fit(estimator):
     was interrupted is not a fitted one.
     """
     forget_fit(estimator)
-    with unfitted_on_failure(estimator):
+    with unfitted_on_failure(estimator), callbacks_of_fit(estimator):
         yield
 
 

@@ -21,6 +21,7 @@ import numpy as np
 
 from .._array._backend import backend_of, itemsize, namespace, to_numpy
 from .._array._rows import row_tiles, take_rows
+from .._array._watch import unwatched
 from ._linalg import spd_solve, symmetric_times
 from ._threads import limit_blas_threads
 
@@ -141,7 +142,17 @@ class BoxQPSolution(NamedTuple):
 
 
 def solve_box_qp(
-    Q, c, feasible, *, reg=0.0, start=None, tol=1e-5, polish=0, max_iter=100, refill=None
+    Q,
+    c,
+    feasible,
+    *,
+    reg=0.0,
+    start=None,
+    tol=1e-5,
+    polish=0,
+    max_iter=100,
+    refill=None,
+    round_task=unwatched,
 ):
     """Minimize ``xᵀ(Q + reg I)x/2 - cᵀx`` over a :class:`BoxSlab`.
 
@@ -168,6 +179,8 @@ def solve_box_qp(
     refill : callable, default=None
         Fills its argument with Q. Large factors are then computed in the memory of Q itself, and
         Q is filled again.
+    round_task : callable
+        Opens the task of a step, for callbacks.
 
     Returns
     -------
@@ -180,9 +193,13 @@ def solve_box_qp(
     while n_iter < max_iter and (steps.at.residual > steps.tol or n_polish < polish):
         n_iter += 1
         n_polish += steps.at.residual <= steps.tol
-        if not steps.advance():
+        with round_task() as task:
+            goes_on = steps.advance()
+        if not goes_on:
             n_polish = polish
         residuals.append(steps.at.residual)
+        if task.stops:
+            break
     x, residual = steps.at.x, steps.at.residual
     converged = residual <= steps.tol
     return BoxQPSolution(x, residual, converged, n_iter, steps.n_systems, tuple(residuals))

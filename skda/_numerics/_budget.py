@@ -1,12 +1,13 @@
-"""Checks before large problems: memory that is not there, and minutes without a sign of life."""
+"""Checks before large problems: memory that is not there, and long work without a sign of life."""
 
 import sys
 from pathlib import Path
 
 from .._array._backend import device_of, itemsize
-from .._array._warnings import warn_user
+from .._array._warnings import DomainWarning, warn_user
 
-_LONG = 20.0  # seconds after which a user without a word wonders whether anything happens
+_LONG = 1.0  # seconds up to which an answer seems to come at once
+_MINUTES = 120.0  # seconds from which minutes are easier to read
 _CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -35,14 +36,29 @@ def check_memory(who, what, n_entries, like, *, hint):
         )
 
 
-def warn_if_long(who, what, seconds, like, *, hint):
-    """Warn if a fit is expected to take long; `seconds` are those of one core of 2020 or so."""
+def check_cost(who, what, n_entries, seconds, like, *, hint):
+    """Raise if a step does not fit in memory; warn before it starts if it takes long.
+
+    Parameters
+    ----------
+    who, what, n_entries, like, hint
+        See :func:`check_memory`; `what` says of how many rows.
+    seconds : float
+        What the step takes on one core of 2020 or so.
+    """
+    check_memory(who, what, n_entries, like, hint=hint)
+    # On a GPU the estimate says nothing.
     if seconds > _LONG and _is_host(like):
+        size = n_entries * itemsize(like)
         warn_user(
-            f"{who} may take minutes for {what} (a rough estimate: {seconds:.0f} s on one core). "
-            f"{hint}",
-            UserWarning,
+            f"{who} needs about {size / 1e9:.2g} GB and {_duration(seconds)} for {what} (rough "
+            f"estimates, for one core). {hint}",
+            DomainWarning,
         )
+
+
+def _duration(seconds):
+    return f"{seconds:.0f} s" if seconds < _MINUTES else f"{seconds / 60:.0f} min"
 
 
 def _is_host(like):

@@ -2,12 +2,26 @@
 
 from .._array._arithmetic import safe_divide
 from .._array._backend import namespace
+from .._array._watch import unwatched
 from ._sinkhorn import sinkhorn_plan, uniform_mass
 
+# Usual numbers of rounds until the penalty of classes stands still, and what is enough then.
+CLASS_ROUNDS, LASSO_ROUNDS = 10, 20
 _ROUGH = 1e-4  # misplaced mass up to which a plan is good enough for the next tangent
 
 
-def lpl1_plan(M, membership, *, reg, class_reg, eps=1.0, max_rounds=10, tol=1e-6, **options):
+def lpl1_plan(
+    M,
+    membership,
+    *,
+    reg,
+    class_reg,
+    eps=1.0,
+    max_rounds=CLASS_ROUNDS,
+    tol=1e-6,
+    round_task=unwatched,
+    **options,
+):
     """Plan in which each target row draws its mass from few classes, by reweighted Sinkhorn.
 
     Least ``⟨P, M⟩ + reg KL(P | abᵀ) + class_reg Σ_j b_j Σ_c ψ(s_cj)``, where ``s_cj`` is the share
@@ -34,6 +48,8 @@ def lpl1_plan(M, membership, *, reg, class_reg, eps=1.0, max_rounds=10, tol=1e-6
         Largest number of tangents; fewer when the shares stand still.
     tol : float, default=1e-6
         Misplaced mass of the last plan; those before are rougher.
+    round_task : callable
+        Opens the task of a round, for callbacks.
     **options
         For :func:`~skda._numerics._transport.sinkhorn_plan`.
 
@@ -47,14 +63,17 @@ def lpl1_plan(M, membership, *, reg, class_reg, eps=1.0, max_rounds=10, tol=1e-6
     flat, steep = (1.0 + eps) ** -0.5, eps**-0.5
     for _ in range(max_rounds):
         start = None if plan is None else plan.potentials
-        plan = sinkhorn_plan(
-            cost, reg=reg, start=start, tol=max(tol, _ROUGH), warn=False, **options
-        )
+        with round_task() as task:
+            plan = sinkhorn_plan(
+                cost, reg=reg, start=start, tol=max(tol, _ROUGH), warn=False, **options
+            )
         n_iter += plan.n_iter
         received = xp.sum(plan.coupling, axis=0)
         shares = safe_divide(membership.T @ plan.coupling, received)
         # The next tangents would be the same to four digits, and so would the plan.
         if before is not None and float(xp.max(xp.abs(shares - before))) < 1e-4:
+            break
+        if task.stops:
             break
         before = shares
         tangent = ((shares + eps) ** -0.5 - flat) * (class_reg / (steep - flat))
@@ -71,7 +90,17 @@ def group_lasso_value(P, membership):
     return float(xp.sum(xp.sqrt(membership.T @ (P * P))))
 
 
-def l1l2_plan(M, membership, *, reg, class_reg, max_rounds=20, rtol=1e-6, **options):
+def l1l2_plan(
+    M,
+    membership,
+    *,
+    reg,
+    class_reg,
+    max_rounds=LASSO_ROUNDS,
+    rtol=1e-6,
+    round_task=unwatched,
+    **options,
+):
     """Plan with a group lasso over the classes, by generalized conditional gradient.
 
     Least ``⟨P, M⟩ + reg KL(P | abᵀ) + class_reg Σ_j Σ_c ‖P[c, j]‖₂``: the lasso is linearized,
@@ -85,6 +114,8 @@ def l1l2_plan(M, membership, *, reg, class_reg, max_rounds=20, rtol=1e-6, **opti
         Largest number of linearizations.
     rtol : float, default=1e-6
         Stop when the objective falls by less than this share of itself.
+    round_task : callable
+        Opens the task of a round, for callbacks.
     **options
         For :func:`~skda._numerics._transport.sinkhorn_plan`.
 
@@ -101,7 +132,8 @@ def l1l2_plan(M, membership, *, reg, class_reg, max_rounds=20, rtol=1e-6, **opti
         # The norm has no slope where a class sends nothing; 0 is one of its subgradients.
         inverse = safe_divide(xp.ones_like(norms), norms)
         slope = P * (membership @ inverse) * class_reg
-        plan = sinkhorn_plan(M + slope, reg=reg, start=plan.potentials, **options)
+        with round_task() as task:
+            plan = sinkhorn_plan(M + slope, reg=reg, start=plan.potentials, **options)
         n_iter += plan.n_iter
         step, former = 1.0, value
         # The objective is convex on the way to the new plan: unless P is the best, a short step
@@ -116,7 +148,7 @@ def l1l2_plan(M, membership, *, reg, class_reg, max_rounds=20, rtol=1e-6, **opti
         else:
             # No step did: what is left is rounding.
             value = former
-        if former - value <= rtol * abs(former):
+        if former - value <= rtol * abs(former) or task.stops:
             break
     return plan._replace(coupling=P, cost=float(xp.sum(P * M)), n_iter=n_iter)
 

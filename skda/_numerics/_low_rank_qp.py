@@ -5,6 +5,7 @@ systems of that size, and products with the factor, in the place of a matrix of 
 """
 
 from .._array._backend import device_of, namespace
+from .._array._watch import unwatched
 from ._box_qp import BoxQPSolution
 from ._linalg import spd_solve
 
@@ -13,7 +14,9 @@ _SHORTEST_STEP = 1e-10  # below which rounding decides, and the search has come 
 _INSIDE = 1e-12  # relative distance from a bound within which an entry counts as held by it
 
 
-def solve_low_rank_box_qp(factor, c, feasible, *, reg, tol=1e-5, max_iter=100):
+def solve_low_rank_box_qp(
+    factor, c, feasible, *, reg, tol=1e-5, max_iter=100, round_task=unwatched
+):
     """Minimize ``xᵀ(FFᵀ + reg I)x/2 - cᵀx`` over a :class:`~skda._numerics._box_qp.BoxSlab`.
 
     With v for Fᵀx the dual is ``max_v -‖v‖²/2 + min_x (reg ‖x‖²/2 - (c - Fv)ᵀx)``, whose inner
@@ -34,6 +37,8 @@ def solve_low_rank_box_qp(factor, c, feasible, *, reg, tol=1e-5, max_iter=100):
         KKT residual (:meth:`~skda._numerics._box_qp.BoxSlab.residual`) at which to stop.
     max_iter : int
         Largest number of steps.
+    round_task : callable
+        Opens the task of a step, for callbacks.
 
     Returns
     -------
@@ -43,15 +48,17 @@ def solve_low_rank_box_qp(factor, c, feasible, *, reg, tol=1e-5, max_iter=100):
     v = xp.zeros(factor.shape[1], dtype=factor.dtype, device=device_of(factor))
     field = c  # c - Fv
     x, value = _inner(field, v, feasible, reg)
-    residuals = []
+    residuals, stops = [], False
     for n_iter in range(max_iter + 1):
         image = factor.T @ x
         residual = feasible.residual(x, factor @ image + x * reg - c)
         residuals.append(residual)
-        if residual <= tol or n_iter == max_iter:
+        if residual <= tol or n_iter == max_iter or stops:
             break
         slope = image - v
-        step = spd_solve(_curvature(factor, x, field, feasible, reg), slope)
+        with round_task() as task:
+            step = spd_solve(_curvature(factor, x, field, feasible, reg), slope)
+        stops = task.stops
         rise, change, length = float(slope @ step), factor @ step, 1.0
         while True:
             new = _inner(field - change * length, v + step * length, feasible, reg)

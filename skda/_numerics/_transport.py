@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from .._array._arithmetic import safe_divide
 from .._array._backend import backend_of, namespace, to_numpy
 from .._array._warnings import warn_user
-from ._budget import check_memory, warn_if_long
+from ._budget import check_cost
 from ._kernels import pairwise_sq_dists
 from ._sinkhorn import Plan, sinkhorn_plan, uniform_mass
 
@@ -109,19 +109,33 @@ def barycentric_map(coupling, Y, X, mass=None):
     return xp.where(whole, images, X + (images - X) * share)
 
 
-def check_plan_size(
-    who, n_source, n_target, like, *, exact, rounds=1.0, hint="Fit on a sample of the rows."
-):
+def check_plan_sizes(who, sizes, like, *, exact, rounds=1.0, hint="Fit on a sample of the rows."):
     """Warn beforehand if plans between so many rows take long; raise if they do not fit.
 
-    `rounds` is how many plans are solved, each from the last one; `hint` says what to do instead.
+    Parameters
+    ----------
+    who : str
+        The estimator.
+    sizes : list of (int, int)
+        Numbers of source and target rows of each plan; they are made one after another.
+    like : array
+        Gives the size of an entry and the device.
+    exact : bool
+        Whether plans are exact, or entropic.
+    rounds : float
+        How many times each is solved, from its last solution.
+    hint : str
+        What to do instead.
     """
-    pairs = n_source * n_target
+    n_source, n_target = max(sizes, key=math.prod)
     what = f"plans between {n_source} source rows and {n_target} target rows"
+    if len(sizes) > 1:
+        what = f"{len(sizes)} {what} or fewer"
     hint += " A number for reg is faster." if exact else ""
-    check_memory(who, what, _PLAN_MATRICES * pairs, like, hint=hint)
+    pairs = np.array([math.prod(size) for size in sizes], dtype=float)
     first = _SIMPLEX_SECONDS * pairs**_SIMPLEX_POWER if exact else _SINKHORN_SECONDS * pairs
-    warn_if_long(who, what, first * (1.0 + (rounds - 1.0) * _WARM), like, hint=hint)
+    seconds = float(first.sum()) * (1.0 + (rounds - 1.0) * _WARM)
+    check_cost(who, what, _PLAN_MATRICES * n_source * n_target, seconds, like, hint=hint)
 
 
 def exact_plan(M, a=None, b=None, *, start=None):

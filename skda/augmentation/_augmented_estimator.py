@@ -10,6 +10,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from .._array._backend import backend_of, is_foreign_array, namespace
 from .._array._rows import concatenate_rows, n_rows, take_rows
+from .._core._callbacks import begin_fit, fitted_inside
 from .._core._encoded_mark import check_no_encoded_mark
 from .._core._labels import as_labels, spread_labels, take_labels
 from .._core._meta_estimator import (
@@ -201,6 +202,7 @@ class AugmentedEstimator(DelegatingEstimator):
         with fresh_fit(self):
             X, y = (v if hasattr(v, "shape") or v is None else np.asarray(v) for v in (X, y))
             ids = self._domains(X, y, sample_domain)
+            begin_fit(self, X, y, ids, ids >= 0, n_tasks=1)
             weights = check_row_weights(sample_weight, len(ids))
             self.augmenters_ = self._fit_augmenters(augmenters, X, y, ids)
             source = np.flatnonzero(ids >= 0)
@@ -217,7 +219,9 @@ class AugmentedEstimator(DelegatingEstimator):
             given = weights if sample_weight is not None else None
             params |= self._weights_to_fit(rows, X, ids, given)
             with one_class_explained(self, take_labels(y, source)):
-                self.estimator_ = clone(self.estimator).fit(X_fit, labels, **params)
+                self.estimator_ = clone(self.estimator)
+                with fitted_inside(self, "estimator", self.estimator_):
+                    self.estimator_.fit(X_fit, labels, **params)
         return self
 
     def _domains(self, X, y, sample_domain):

@@ -6,6 +6,7 @@ ours forbid. Its parameters are ours under the same names (``module__hidden``, `
 """
 
 import copy
+from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
@@ -19,6 +20,7 @@ from skorch.callbacks import EarlyStopping, LRScheduler
 from .._array._backend import float_dtype, to_numpy
 from .._array._config import config_for
 from .._array._devices import find_backend
+from .._core._callbacks import CALLBACK_SUPPORT, begin_fit, callbacks_of_fit, subtask
 from .._core._meta_estimator import check_row_weights
 from .._core._param_checks import check_bool
 from .._core._routing import DomainRouting
@@ -34,6 +36,7 @@ from ._base_two_stage import AdaptingNet, fitted_source_model, plain_model
 from ._columns import categorical_columns, encoded, learn_categories
 from ._domain_norm import renew_statistics, with_domain_norms
 from ._embeddings import center_and_range
+from ._epoch_tasks import EpochTasks, NoTasks, frozen_copy, net_with_copy
 from ._inference import as_tensor, outputs_by_domain
 from ._input_scaling import center_and_spread, drawn_in, learn_scaling, scaled
 from ._modules import build_module, can_fuse, check_module, has_batch_norm, reads_tables
@@ -48,7 +51,7 @@ from ._params import (
     skorch_params,
 )
 from ._pretraining import check_pretraining, pretrain
-from ._priors import TargetPriors, check_prior_correction, fit_selected
+from ._priors import SELECTED_FITS, TargetPriors, check_prior_correction, fit_selected
 from ._row_weights import scaled_weights
 from ._saving import StoredAsPlainValues
 from ._schedules import LR_SCHEDULES, schedule_of
@@ -62,6 +65,7 @@ _LEAST_GAIN = 1e-4
 
 class BaseDeep(
     StoredAsPlainValues,
+    *CALLBACK_SUPPORT,
     DomainRouting,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
@@ -81,6 +85,7 @@ class BaseDeep(
     _default_module = None  # what module=None stands for; None is the MLP
     _takes_chunks = True
     _trains_on = "batches of rows"  # only these can be augmented and pre-trained on
+    _predicts_early = True  # whether a copy can predict before the end of a fit
     _needs_target = True  # whether fit takes rows of both sides only
     _labels = "source"
     _order_dependent = True  # batches are chosen among the rows
@@ -250,6 +255,8 @@ class BaseDeep(
         """Become the surer one of two fits with different proportions of the target."""
         with fresh_fit(self):
             self._check_params()
+            ids = to_numpy(sample_domain)
+            begin_fit(self, X, y, ids, ids >= 0, n_tasks=SELECTED_FITS)
             net, chosen = fit_selected(self, X, y, sample_weight, sample_domain)
             own = vars(clone(self))
             vars(self).update({k: v for k, v in vars(net).items() if k not in own})
@@ -301,6 +308,8 @@ class BaseDeep(
             self._check_params()
             data = self._data(X, y, sample_domain, reset=True, chunk=epochs is not None)
             weights = self._row_weights(sample_weight, data)
+            if epochs is None:  # a chunk is no fit of its own
+                begin_fit(self, X, y, data.ids, data.labeled, n_tasks=self._n_tasks(data))
             y = self._encode(data, known=False, classes=classes, weights=weights)
             self._rng = check_random_state(self.random_state)
             self.n_iter_ = 0
@@ -316,10 +325,12 @@ class BaseDeep(
         self._check_can_align(data)
         weights = self._row_weights(sample_weight, data)
         # The outputs of the net stand for the classes of the first fit.
-        y = self._encode(data, known=True)
+        codes = self._encode(data, known=True)
         # Weights of an interrupted step are neither the old nor the new ones.
-        with unfitted_on_failure(self):
-            self._train_stages(data, y, weights, fresh=False, chunk=epochs is not None)
+        with unfitted_on_failure(self), callbacks_of_fit(self):
+            if epochs is None:
+                begin_fit(self, X, y, data.ids, data.labeled, n_tasks=self._n_tasks(data))
+            self._train_stages(data, codes, weights, fresh=False, chunk=epochs is not None)
         if sample_domain is not None:
             note_domains(self, data.ids)
             self.source_domains_ = sorted({*self.source_domains_, *data.source_domains})
@@ -525,16 +536,17 @@ class BaseDeep(
         if settings is None:
             return
         codes = self._code_columns()
-        self.pretrain_losses_ = pretrain(
-            self.net_.module_,
-            rows,
-            self._n_features_out,
-            settings,
-            numbers=[j for j in range(rows.X.shape[1]) if j not in codes],
-            batch_size=self.batch_size,
-            min_steps=self.min_steps,
-            rng=self._rng,
-        )
+        with subtask(self, "pre-training"):
+            self.pretrain_losses_ = pretrain(
+                self.net_.module_,
+                rows,
+                self._n_features_out,
+                settings,
+                numbers=[j for j in range(rows.X.shape[1]) if j not in codes],
+                batch_size=self.batch_size,
+                min_steps=self.min_steps,
+                rng=self._rng,
+            )
 
     def _train_net(self, data, rows, augmentation, *, fresh, chunk):
         """Build the net if it is new, and train it."""
@@ -551,7 +563,8 @@ class BaseDeep(
             self._pretrain(rows)
         self.net_.augmentation = augmentation
         # A schedule runs over all the chunks that max_epochs allows for, not over each.
-        self._train(self.net_, rows, max_epochs=self.max_epochs, chunk=chunk)
+        with self._watching(self.net_, "training", self._learnt_by_training):
+            self._train(self.net_, rows, max_epochs=self.max_epochs, chunk=chunk)
         self.net_.augmentation = None  # it holds all rows, which a pickle must not
 
     def _adapt_net(self, data, rows):
@@ -594,8 +607,30 @@ class BaseDeep(
         net = self._wrap(
             module, alignment, rows.X.device, net_class=net_class, stop_early=stop_early, **options
         )
-        self._train(net, rows, max_epochs=self.adaptation_epochs, stop_early=stop_early)
+        with self._watching(net, "adaptation", self._learnt_by_adaptation):
+            self._train(net, rows, max_epochs=self.adaptation_epochs, stop_early=stop_early)
         return net.module_, net
+
+    @contextmanager
+    def _watching(self, net, name, learnt):
+        """Let callbacks watch the epochs of a training."""
+        net.tasks = EpochTasks(self, name, learnt if self._predicts_early else None)
+        try:
+            yield
+        finally:
+            net.tasks = NoTasks()  # those of a fit are none to keep
+
+    def _learnt_by_training(self, net):
+        """Return the attributes with which a copy predicts as if the training ended now."""
+        return {"net_": net_with_copy(net)}
+
+    def _learnt_by_adaptation(self, net):
+        return {"target_module_": frozen_copy(net.module_)}
+
+    def _n_tasks(self, data):
+        """Return the number of stages: of pre-training, training and adaptation those it has."""
+        stages = [self._source_model() is None, self._adaptation is not None]
+        return sum(stages) + (stages[0] and self._net_params.get("pretrain") is not None)
 
     def _train(self, net, rows, *, max_epochs, chunk=False, stop_early=True):
         """Train a net and count its epochs."""

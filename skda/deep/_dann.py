@@ -235,6 +235,8 @@ class DANNClassifier(DeepClassifier):
     The factor of the reversed gradient is 0.3 times `alignment_weight`; the
     paper's 1 is ``alignment_weight=3.3``.
 
+    Callbacks (``set_callbacks``, with scikit-learn 1.9 or later) see the epochs.
+
     References
     ----------
     .. [1] Y. Ganin et al. "Domain-Adversarial Training of Neural Networks". JMLR 17, 2016.

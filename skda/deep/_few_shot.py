@@ -43,6 +43,7 @@ class FewShotClassifier(DomainClassifierMixin, BaseDeep):
     _net_class = EpisodeNet
     _default_module = NearIdentity
     _trains_on = "episodes"
+    _predicts_early = False  # the support, with which rows are compared, comes last
     _labels = "all"
 
     def _make_comparison(self, n_features):

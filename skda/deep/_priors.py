@@ -9,16 +9,17 @@ from numbers import Real
 
 import numpy as np
 import torch
-from sklearn.base import clone
 
 from .._array._backend import to_numpy
 from .._array._rows import take_rows
 from .._array._warnings import warn_user
+from .._core._callbacks import clone_inside, fitted_inside
 from .._core._param_checks import check_option
 from .._core._sample_domain import DomainWarning
 from ._domain_norm import rows_of
 
 PRIOR_CORRECTIONS = ("resample", "select")
+SELECTED_FITS = 3  # of networks, of which one is kept
 
 # The estimate begins when the classifier has learnt something, and then follows slowly: it depends
 # on the network, and the network on it.
@@ -206,8 +207,9 @@ def fit_selected(estimator, X, y, sample_weight, sample_domain):
     X_target = take_rows(X, target)
 
     def fitted(**params):
-        net = clone(estimator).set_params(warm_start=False, **params)
-        net.fit(X, y, sample_weight, sample_domain=sample_domain)
+        net = clone_inside(estimator).set_params(warm_start=False, **params)
+        with fitted_inside(estimator, "network", net):
+            net.fit(X, y, sample_weight, sample_domain=sample_domain)
         p = net.predict_proba(X_target, sample_domain=ids[target])
         return net, to_numpy(p).astype(float)
 

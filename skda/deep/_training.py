@@ -17,6 +17,7 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping, EpochTimer, PrintLog
 
 from ._domain_norm import rows_of
+from ._epoch_tasks import NoTasks
 from ._modules import has_batch_norm
 from ._row_weights import losses_by_row
 from ._smoothing import add_smoothed_gradient
@@ -306,6 +307,8 @@ class PairedNet(NeuralNet):
         self.validation_criterion = validation_criterion
         # What changes the source rows of a batch before each step; set for a training.
         self.augmentation = None
+        # The tasks of a training that callbacks of scikit-learn watch; set for a training.
+        self.tasks = NoTasks()
         # Counted over all fits: a schedule continues in a warm start.
         self.n_steps_ = 0
         self.n_steps_planned_ = 0
@@ -343,12 +346,18 @@ class PairedNet(NeuralNet):
 
     def notify(self, method_name, **cb_kwargs):
         """Call the callbacks; tell skorch's early stopping, which raises too, from an interrupt."""
+        if method_name == "on_epoch_begin":
+            self.tasks.begin()
+        # Before the others, one of which may end the training.
+        stops = method_name == "on_epoch_end" and self.tasks.end(self)
         try:
             super().notify(method_name, **cb_kwargs)
         except KeyboardInterrupt:
             if method_name == "on_epoch_end" and any(map(_has_stopped, self.callbacks_)):
                 raise StoppedEarly from None
             raise
+        if stops:
+            raise StoppedEarly
 
     def progress(self):
         """Return how much of the training is over, from 0 to 1."""
@@ -542,7 +551,8 @@ def train_batches(net, batches, *, max_epochs, chunk=False, held_out=None):
     done = 0 if chunk else net.n_steps_
     net.n_steps_planned_ = done + len(batches) * max_epochs
     net.max_epochs = 1 if chunk else max_epochs
-    net.partial_fit(batches, held_out)
+    with net.tasks.training(net.max_epochs):
+        net.partial_fit(batches, held_out)
     # Dropout and batch statistics must not act in predictions.
     net.module_.eval()
     # An adversary's loss stays finite while its reversed gradient, times the weight, does not.

@@ -6,6 +6,7 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, is_classifier
 from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 
+from .._core._callbacks import CALLBACK_SUPPORT, begin_fit, fitted_inside
 from .._core._labels import as_labels, labeled_rows, take_labels
 from .._core._param_checks import check_real
 from .._core._routing import DomainRouting
@@ -23,7 +24,7 @@ _LEAST_LABELS = 5
 _CONFIDENCE = 0.9
 
 
-class BaseAutoAdapt(DomainRouting, MetaEstimatorMixin, BaseEstimator):
+class BaseAutoAdapt(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, BaseEstimator):
     """Fits a consensus, and decides between it and the source-only model.
 
     A subclass writes ``_consensus``, ``_decide_by_labels`` and ``_decide_without_labels``.
@@ -31,6 +32,7 @@ class BaseAutoAdapt(DomainRouting, MetaEstimatorMixin, BaseEstimator):
 
     _labels = "all"
     _array_level = "inner"
+    _holds_estimators = True
     _order_dependent = True  # as its consensus
 
     def __init__(self, estimator=None, *, candidates="auto", alpha=0.1, n_jobs=None, verbose=False):
@@ -64,7 +66,10 @@ class BaseAutoAdapt(DomainRouting, MetaEstimatorMixin, BaseEstimator):
             check_real("alpha", self.alpha, low=0, high=0.5, closed="neither", hint=hint)
             data = data_for_inner_fit(self, X, y, sample_domain, labels="all")
             labels = without_target_labels(data) if data.adapts else data.y
-            self.consensus_ = self._consensus().fit(data.X, labels, sample_domain=sample_domain)
+            begin_fit(self, X, y, data.ids, data.ids >= 0, n_tasks=1)
+            self.consensus_ = self._consensus()
+            with fitted_inside(self, "consensus", self.consensus_):
+                self.consensus_.fit(data.X, labels, sample_domain=sample_domain)
             if is_classifier(self):
                 self.classes_ = self.consensus_.classes_
             self.gain_interval_, self.pvalue_, self.n_labels_ = None, None, 0

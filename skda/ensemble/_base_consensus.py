@@ -12,6 +12,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from .._array._rows import take_rows
 from .._array._warnings import warn_user
+from .._core._callbacks import CALLBACK_SUPPORT, begin_fit, fitted_inside, fitting, inner_tasks
 from .._core._labels import spread_labels, take_labels
 from .._core._param_checks import check_bool, check_integer, check_option
 from .._core._routing import DomainRouting
@@ -34,7 +35,7 @@ class Outcome(NamedTuple):
     error: str
 
 
-class BaseConsensus(DomainRouting, MetaEstimatorMixin, BaseEstimator):
+class BaseConsensus(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, BaseEstimator):
     """Fits the candidates; a subclass combines their predictions.
 
     It has the parameters ``candidates``, ``estimator``, ``use_target_labels``, ``n_jobs`` and
@@ -42,6 +43,7 @@ class BaseConsensus(DomainRouting, MetaEstimatorMixin, BaseEstimator):
     """
 
     _array_level = "inner"
+    _holds_estimators = True
     # Candidates may draw at random, and the check of the source-only model has folds.
     _order_dependent = True
     _task: str
@@ -95,10 +97,13 @@ class BaseConsensus(DomainRouting, MetaEstimatorMixin, BaseEstimator):
 
     def _fit_plain(self, data):
         """Fit the source-only model on all rows: there is no target to adapt to."""
+        begin_fit(self, data.X, data.y, n_tasks=1)
         with warnings.catch_warnings():
             # That there are no domains was said already.
             warnings.simplefilter("ignore", DomainWarning)
-            fitted = clone(self._source_only(data)).fit(data.X, take_labels(data.y))
+            fitted = clone(self._source_only(data))
+            with fitted_inside(self, "candidate", fitted):
+                fitted.fit(data.X, take_labels(data.y))
         self.estimators_ = {SOURCE_ONLY: fitted}
         self._outcomes = [Outcome(SOURCE_ONLY, None, None, 0.0, "", "")]
         self._learn_nothing()
@@ -117,6 +122,9 @@ class BaseConsensus(DomainRouting, MetaEstimatorMixin, BaseEstimator):
             candidates = default_candidates(plain, data.X, y, data.ids)
         target = take_rows(data.X, data.target)
         reader = self._reader()
+        how = {"n_tasks": len(candidates), "in_turn": False}
+        begin_fit(self, data.X, data.y, data.ids, data.labeled, **how)
+        tasks = inner_tasks(self, "candidate", len(candidates))
         outcomes = Parallel(n_jobs=self.n_jobs, return_as="generator")(
             delayed(_fit_one)(
                 name,
@@ -124,8 +132,9 @@ class BaseConsensus(DomainRouting, MetaEstimatorMixin, BaseEstimator):
                 (data.X, y, data.ids),
                 (target, data.ids[data.target]),
                 reader,
+                task,
             )
-            for name, candidate in candidates.items()
+            for (name, candidate), task in zip(candidates.items(), tasks, strict=True)
         )
         done = self._report(outcomes, len(candidates))
         read = [one.predictions for one in done if not one.error]
@@ -203,7 +212,7 @@ class BaseConsensus(DomainRouting, MetaEstimatorMixin, BaseEstimator):
         return tags
 
 
-def _fit_one(name, candidate, rows, target, reader):
+def _fit_one(name, candidate, rows, target, reader, task):
     """Fit one candidate and predict the target rows; an error comes back as text."""
     start = time.perf_counter()
     fitted, predictions, error = None, None, ""
@@ -211,7 +220,9 @@ def _fit_one(name, candidate, rows, target, reader):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            fitted = clone(candidate).fit(X, y, sample_domain=ids)
+            model = clone(candidate)
+            with fitting(task, model):
+                fitted = model.fit(X, y, sample_domain=ids)
             predictions = reader(fitted, *target)
         except Exception as reason:  # not KeyboardInterrupt, which ends the fit
             error = f"{type(reason).__name__}: {reason}"

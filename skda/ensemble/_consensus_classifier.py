@@ -140,6 +140,8 @@ class ConsensusClassifier(DomainClassifierMixin, BaseConsensus):
     of the candidates, and four more fits of the plain one. Array level: that of the estimators
     inside; votes are counted in NumPy.
 
+    Callbacks (``set_callbacks``, with scikit-learn 1.9 or later) see the candidates.
+
     References
     ----------
     .. [1] Dawid, A., Skene, A. (1979). Maximum likelihood estimation of observer error-rates using

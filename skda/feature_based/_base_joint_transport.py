@@ -3,16 +3,19 @@
 What :class:`JDOTClassifier` and :class:`JDOTRegressor` share.
 """
 
+from functools import partial
 from typing import Any, NamedTuple
 
 from sklearn.exceptions import ConvergenceWarning
 
 from .._array._backend import as_like, namespace, to_numpy
 from .._array._warnings import warn_user
+from .._array._watch import unwatched
+from .._core._callbacks import at_most, rounds_of
 from .._core._param_checks import check_integer, check_real
 from .._numerics._sinkhorn import sinkhorn_plan
 from .._numerics._threads import limit_blas_threads
-from .._numerics._transport import check_plan_size, cost_matrix, cost_unit, exact_plan
+from .._numerics._transport import check_plan_sizes, cost_matrix, cost_unit, exact_plan
 from ._row_plans import plan_between_rows
 
 # Entries of a matrix below which several BLAS threads are slower than one.
@@ -32,7 +35,9 @@ class Alternation(NamedTuple):
     """Largest fraction of the mass that a last plan has in the wrong place."""
 
 
-def joint_alternation(costs, labels, fit, label_cost, *, alpha, solve, max_iter=100, tol=1e-5):
+def joint_alternation(
+    costs, labels, fit, label_cost, *, alpha, solve, max_iter=100, tol=1e-5, round_task=unwatched
+):
     """Alternate plans of joint cost with fits to the labels that they carry to the target.
 
     Lowers ``Σ_k λ_k Σ_ij P^k_ij [(1-α) c(x_i, x_j) + α ℓ(y_i, f(x_j))]`` over the plans P^k of the
@@ -57,6 +62,8 @@ def joint_alternation(costs, labels, fit, label_cost, *, alpha, solve, max_iter=
         Largest number of rounds.
     tol : float, default=1e-5
         Stop when the objective changes by no more than this share of itself.
+    round_task : callable
+        Opens the task of a round, which is offered the model and the labels it was fitted to.
 
     Returns
     -------
@@ -70,23 +77,27 @@ def joint_alternation(costs, labels, fit, label_cost, *, alpha, solve, max_iter=
     features = [cost * (1.0 - alpha) for cost in costs]
     for n_round in range(1, max_iter + 1):
         carried, plans, left_over = 0.0, [], 0.0
-        for k, share in enumerate(shares):
-            # Costs change little from round to round, so the last potentials are a good start.
-            plan = solve(joint[k], starts[k])
-            starts[k] = plan.potentials
-            plans.append(plan.coupling)
-            left_over = max(left_over, plan.marginal_error)
-            # Times m: a target row holds the mass 1/m and is to receive a whole label.
-            carried = carried + (plan.coupling.T @ labels[k]) * (share * m)
-        model, predicted = fit(carried)
-        objective = 0.0
-        for k, share in enumerate(shares):
-            # In place from here on: a new n x m matrix costs more than the sum itself.
-            joint[k] = label_cost(labels[k], predicted)
-            joint[k] *= alpha
-            joint[k] += features[k]
-            objective += share * _inner_product(plans[k], joint[k])
-        objectives.append(objective)
+        with round_task() as task:
+            for k, share in enumerate(shares):
+                # Costs change little from round to round, so the last potentials are a good start.
+                plan = solve(joint[k], starts[k])
+                starts[k] = plan.potentials
+                plans.append(plan.coupling)
+                left_over = max(left_over, plan.marginal_error)
+                # Times m: a target row holds the mass 1/m and is to receive a whole label.
+                carried = carried + (plan.coupling.T @ labels[k]) * (share * m)
+            model, predicted = fit(carried)
+            objective = 0.0
+            for k, share in enumerate(shares):
+                # In place from here on: a new n x m matrix costs more than the sum itself.
+                joint[k] = label_cost(labels[k], predicted)
+                joint[k] *= alpha
+                joint[k] += features[k]
+                objective += share * _inner_product(plans[k], joint[k])
+            objectives.append(objective)
+            task.offer(partial(dict, estimator_=model, objectives_=list(objectives)))
+        if task.stops:
+            break
         # The first objective has none to be compared with.
         if n_round > 1:
             change = objectives[-2] - objectives[-1]
@@ -146,15 +157,13 @@ class JointTransportMixin:
         rows = [data.rows(domain) for domain in data.source_domains]
         labels = self._label_rows(data)
         labels = [as_like(labels[index], data.X) for index in rows]
-        for index in rows:
-            check_plan_size(
-                type(self).__name__,
-                len(index),
-                len(data.target),
-                data.X,
-                exact=self.reg is None,
-                rounds=min(self.max_iter, _USUAL_ROUNDS),
-            )
+        check_plan_sizes(
+            type(self).__name__,
+            [(len(index), len(data.target)) for index in rows],
+            data.X,
+            exact=self.reg is None,
+            rounds=min(self.max_iter, _USUAL_ROUNDS),
+        )
         costs = [self._feature_cost(data, domain) for domain in data.source_domains]
         # The inner estimator works in NumPy, and gets the same array in every round.
         X_target = to_numpy(data.X_target)
@@ -174,6 +183,7 @@ class JointTransportMixin:
             solve=self._solve,
             max_iter=self.max_iter,
             tol=self.tol,
+            round_task=rounds_of(self, "round"),
         )
         if end.marginal_error > _MISPLACED:
             warn_user(
@@ -185,6 +195,9 @@ class JointTransportMixin:
         self.objectives_ = end.objectives
         self.n_iter_ = len(end.objectives)
         self._keep_carried(to_numpy(end.carried))
+
+    def _n_tasks(self, data):
+        return at_most(self.max_iter) if data.adapts else 0
 
     def transport_plan(self, X, y, *, sample_domain):
         """Return the transport plan between source rows and target rows.

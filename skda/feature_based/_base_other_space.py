@@ -7,9 +7,12 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 from .._array._backend import to_numpy
 from .._core._base_transformer import BaseDomainTransformer
 from .._core._labels import take_labels
-from .._numerics._budget import check_memory
+from .._numerics._budget import check_cost
 
 _LEAST_ROWS = 2  # one row has no distance to another
+# Measured: plans take this times the pairs, and comparisons within n and m rows this times
+# n m (n + m).
+_PAIR_SECONDS, _CUBE_SECONDS = 7e-8, 2e-9
 _PLAN_MATRICES = 3  # the plan, its cost and a gradient are held at the same time
 
 
@@ -62,17 +65,12 @@ class BaseOtherSpaceTransformer(BaseDomainTransformer):
         columns = own_columns(target, "target")
         self.target_columns_ = columns.tolist()
         target = target[:, columns]
+        self._check_sizes(data, values)
         for domain in data.source_domains:
             rows = data.rows(domain)
             own = own_columns(values[rows], f"source {domain}")
             source = values[rows][:, own]
             self._check_rows(domain, len(rows), len(target))
-            what = f"plans between {len(rows)} source rows and {len(target)} target rows"
-            entries = _PLAN_MATRICES * len(rows) * len(target)
-            if self._compares_within:
-                entries += len(rows) ** 2 + len(target) ** 2
-            hint = "Fit on a sample of the rows."
-            check_memory(type(self).__name__, what, entries, values, hint=hint)
             coupling = self._plan(source, target, self._differs(data, rows))
             mass = coupling.sum(axis=1, keepdims=True)
             # A row that an unbalanced plan leaves out has no place of its own: the mean.
@@ -82,6 +80,21 @@ class BaseOtherSpaceTransformer(BaseDomainTransformer):
             self.source_columns_[domain] = own.tolist()
             self.rows_[domain] = source
             self.images_[domain] = _mean_of_equals(source, images)
+
+    def _check_sizes(self, data, values):
+        """Warn if the plans of all sources take long; raise if one does not fit in memory."""
+        m, seconds = len(data.target), 0.0
+        for domain in data.source_domains:
+            n = data.count(domain)
+            seconds += _CUBE_SECONDS * n * m * (n + m) if self._compares_within else 0.0
+            seconds += _PAIR_SECONDS * n * m
+        n = max(data.count(domain) for domain in data.source_domains)
+        what = f"plans between {n} source rows and {m} target rows"
+        entries = _PLAN_MATRICES * n * m
+        if self._compares_within:
+            entries += n**2 + m**2
+        hint = "Fit on a sample of the rows."
+        check_cost(type(self).__name__, what, entries, seconds, values, hint=hint)
 
     def _check_rows(self, domain, n_source, n_target):
         for name, count in ((f"source {domain}", n_source), ("the target", n_target)):

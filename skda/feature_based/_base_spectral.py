@@ -19,7 +19,7 @@ from .._array._warnings import warn_user
 from .._core._base_transformer import BaseDomainTransformer
 from .._core._param_checks import check_integer, check_option, check_real
 from .._core._sums import pooled
-from .._numerics._budget import check_memory, warn_if_long
+from .._numerics._budget import check_cost
 from .._numerics._covariance import merge_moments, moments
 from .._numerics._kernels import (
     check_kernel,
@@ -508,8 +508,8 @@ class SpectralTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer
         if self._is_linear() and n_features is not None and n_features < n:
             return  # explicit features: nothing of size n x n
         what = f"the kernel matrix of {n} rows"
-        check_memory(who, what, n * n, X, hint=self._hint_for_size)
-        warn_if_long(who, what, _ENTRY_SECONDS * n * n * rounds, X, hint=self._hint_for_size)
+        seconds = _ENTRY_SECONDS * n * n * rounds
+        check_cost(who, what, n * n, seconds, X, hint=self._hint_for_size)
 
     _hint_for_size = "Fit on a sample of the rows, or take kernel='linear'."
 

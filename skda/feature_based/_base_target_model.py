@@ -6,6 +6,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import has_fit_parameter
 
 from .._array._backend import namespace, to_numpy
+from .._core._callbacks import CALLBACK_SUPPORT, begin_fit
 from .._core._routing import DomainRouting
 from .._core._validation import data_for_fit, data_for_predict, fresh_fit, one_class_explained
 
@@ -58,7 +59,7 @@ def model_has(method):
     return check
 
 
-class TargetModel(DomainRouting):
+class TargetModel(*CALLBACK_SUPPORT, DomainRouting):
     """An estimator that learns ``estimator_`` on target rows and predicts with it.
 
     A subclass has an ``estimator`` parameter, ``_default()`` that stands in for None, and
@@ -66,6 +67,10 @@ class TargetModel(DomainRouting):
     """
 
     _labels = "source"
+
+    def _n_tasks(self, data):
+        """Return how many tasks a fit has at most, for callbacks; None if that is not known."""
+        return 0
 
     def _inner(self):
         return self._default() if self.estimator is None else clone(self.estimator)
@@ -90,6 +95,7 @@ class TargetModel(DomainRouting):
         """
         with fresh_fit(self):
             data = data_for_fit(self, X, y, sample_domain, labels=self._labels)
+            begin_fit(self, X, y, data.ids, data.labeled, n_tasks=self._n_tasks(data))
             # The inner estimator knows nothing of domains, and neither does its error.
             with one_class_explained(self, data.y_source):
                 self._fit(data)

@@ -1,8 +1,11 @@
 """Joint distribution adaptation: transfer components that also bring class means together."""
 
+from functools import partial
+
 import numpy as np
 
 from .._array._backend import as_like
+from .._core._callbacks import at_most, learnt_by, subtask
 from .._core._param_checks import check_integer, check_real
 from .._core._validation import class_labels
 from ._base_spectral import (
@@ -120,6 +123,8 @@ callable, default="rbf"
     O(n m (d + m)) with a basis of m; the nearest source rows take O(n² k) more, in tiles.
     Array level (a): wholly on the device, except a given ``estimator``.
 
+    Callbacks (``set_callbacks``, with scikit-learn 1.9 or later) see the rounds.
+
     References
     ----------
     .. [1] M. Long, J. Wang, G. Ding, J. Sun and P. S. Yu, "Transfer feature learning with joint
@@ -186,10 +191,13 @@ callable, default="rbf"
         # Pseudo-labels need no exact components, so only the last round's are.
         n_iter, last = 1, self.max_iter if data.adapts else 1
         while n_iter < last:
-            F = self._columns(problem, data.ids, codes, pseudo)
-            # Spare vectors, since components may change places between rounds.
-            _, W, V = solve(problem, k, F, self.reg, start=V, spare=k, tol=1e-6)
-            new = pseudo_labels(self.estimator, problem.embed(W), data.ids, codes)
+            with subtask(self, "round") as task:
+                F = self._columns(problem, data.ids, codes, pseudo)
+                # Spare vectors, since components may change places between rounds.
+                values, W, V = solve(problem, k, F, self.reg, start=V, spare=k, tol=1e-6)
+                found = data, problem, values[:k], W, pseudo, n_iter, list(changes)
+                task.offer(partial(learnt_by, self, "_keep", *found))
+                new = pseudo_labels(self.estimator, problem.embed(W), data.ids, codes)
             changed = len(data.target) if pseudo is None else np.sum((new != pseudo)[data.target])
             changes.append(int(changed))
             # The next round would be the same.
@@ -197,11 +205,19 @@ callable, default="rbf"
                 break
             pseudo = new
             n_iter += 1
+            if task.stops:
+                break
         F = self._columns(problem, data.ids, codes, pseudo)
         values, W, _ = solve(problem, k, F, self.reg)
+        self._keep(data, problem, values, W, pseudo, n_iter, changes)
+
+    def _keep(self, data, problem, values, W, pseudo, n_iter, changes):
         self.n_iter_, self.label_changes_ = n_iter, changes
         self.pseudo_labels_ = None if pseudo is None else self.classes_[pseudo[data.target]]
         self._store(data, problem, values, W)
+
+    def _n_tasks(self, data):
+        return at_most(self.max_iter)
 
     def _columns(self, problem, ids, codes, pseudo):
         # Without pseudo-labels there is only the marginal term, whatever its weight.

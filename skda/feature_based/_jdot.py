@@ -144,6 +144,8 @@ class JDOTClassifier(JointTransportMixin, TargetClassifier, DomainClassifierMixi
     of rounds. Fitted without ``sample_domain`` it is `estimator` on all rows. Array level (b):
     plans and fits run in NumPy.
 
+    Callbacks (``set_callbacks``, with scikit-learn 1.9 or later) see the rounds.
+
     References
     ----------
     .. [1] N. Courty, R. Flamary, A. Habrard, A. Rakotomamonjy, "Joint Distribution Optimal

@@ -5,9 +5,15 @@ import numpy as np
 from .._array._backend import as_like, namespace
 from .._array._rows import take_rows
 from .._core._param_checks import check_option, check_real
+from .._numerics._budget import check_cost
 from .._numerics._kernels import check_kernel, kernel_matrix, resolve_gamma
 from .._numerics._linalg import spd_eigen
 from ._dipls import Coefficients, DIPLSRegressor, invariant_coefficients, regression_vector
+
+# Measured: matrices of the size of the kernel that are held at once; seconds by n³ with "variance",
+# and by the entries of the kernel with "mean".
+_MATRICES = {"variance": 10, "mean": 5}
+_CUBE_SECONDS, _PAIR_SECONDS = 8e-10, 1.3e-7
 
 
 def kernel_coordinates(K):
@@ -246,6 +252,7 @@ class KernelDIPLSRegressor(DIPLSRegressor):
         targets = self._target_rows(data)
         X_fit = data.X if self.criterion == "variance" else data.X_source
         self.X_fit_ = data.to_input(X_fit)
+        self._check_size(data.X, X_fit)
         K = self._kernel(data.X, X_fit)
         of_source = take_rows(K, data.source)
         if self.criterion == "variance":
@@ -260,6 +267,18 @@ class KernelDIPLSRegressor(DIPLSRegressor):
         self.n_components_ = found.weights.shape[1]
         self.regs_ = found.penalties
         self._keep(found.source, found.targets, data)
+
+    def _check_size(self, X, X_fit):
+        """Warn if the kernel matrix takes long; raise if it does not fit in memory."""
+        n, m = X.shape[0], X_fit.shape[0]
+        # With "mean" no coordinates are made, which need all eigenvectors.
+        by_variance = self.criterion == "variance"
+        seconds = _CUBE_SECONDS * m**3 if by_variance else _PAIR_SECONDS * n * m
+        what, hint = f"the kernel matrix of {n} rows", "Fit on a sample of the rows."
+        if by_variance:
+            hint = "Take criterion='mean', or fit on a sample of the rows."
+        entries = _MATRICES[self.criterion] * n * m
+        check_cost(type(self).__name__, what, entries, seconds, X, hint=hint)
 
     def _invariant(self, K, of_source, y, targets):
         """Fit on coordinates; return means and coefficients of the kernel."""

@@ -10,12 +10,13 @@ from .._array._backend import to_numpy
 from .._core._base_transformer import BaseDomainTransformer
 from .._core._param_checks import check_integer, check_option, check_real
 from .._core._validation import class_labels
-from .._numerics._budget import check_memory
+from .._numerics._budget import check_cost
 from ._base_other_space import own_columns
 from ._paired_cca import _median_gamma
 
 # Kernel, geometry, two graphs of labels, and the two sides of the eigenproblem.
 _MATRICES = 6
+_CUBE_SECONDS = 3.6e-10  # measured: kernel, graphs and eigenvectors take this times n³
 
 _RIDGE = 1e-6  # share of the mean diagonal: the penalty matrix alone may be singular
 
@@ -178,7 +179,8 @@ class KernelManifoldAlignmentTransformer(ClassNamePrefixFeaturesOutMixin, BaseDo
         self.views_ = []
         n = len(values)
         what, hint = f"the kernel and the graphs of {n} rows", "Fit on a sample of the rows."
-        check_memory(type(self).__name__, what, _MATRICES * n * n, values, hint=hint)
+        seconds = _CUBE_SECONDS * n**3
+        check_cost(type(self).__name__, what, _MATRICES * n * n, seconds, values, hint=hint)
         K, geometry = np.zeros((n, n)), np.zeros((n, n))
         for _, rows, name in groups:
             # One table without domains has no blocks: gaps there are gaps, and take the mean.

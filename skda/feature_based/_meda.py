@@ -1,13 +1,16 @@
 """Manifold embedded distribution alignment: a kernel classifier on geodesic-flow features."""
 
+from functools import partial
+
 import numpy as np
 
 from .._array._arithmetic import safe_divide
 from .._array._backend import as_like, device_of, namespace, to_numpy
+from .._core._callbacks import CALLBACK_SUPPORT, at_most, begin_fit, learnt_by, subtask
 from .._core._class_scores import ClassScoresClassifier
 from .._core._param_checks import check_integer, check_option, check_real
 from .._core._validation import class_labels, data_for_fit, fresh_fit
-from .._numerics._budget import check_memory, warn_if_long
+from .._numerics._budget import check_cost
 from .._numerics._graph import knn_affinity, knn_laplacian, normalized_affinity
 from .._numerics._kernels import kernel_apply, kernel_matrix, nystroem_map, subsample, unit_rows
 from ._base_spectral import ROWS_TO_JUDGE, joint_differences, nearest_codes, warn_if_degenerate
@@ -129,7 +132,7 @@ class FeatureEquations:
         return self.normalizer @ W, self.F @ W
 
 
-class MEDAClassifier(ClassScoresClassifier):
+class MEDAClassifier(*CALLBACK_SUPPORT, ClassScoresClassifier):
     """Classify on geodesic-flow features, bringing domains and classes together in the classifier.
 
     Rows are mapped by the geodesic flow kernel and scaled to unit length. A kernel least-squares
@@ -220,6 +223,8 @@ class MEDAClassifier(ClassScoresClassifier):
     O(n m²) and m³ per round, and one n x m matrix. The nearest neighbors take O(n²) in both. Array
     level (a): except the neighbor graph and the balance, which are estimated on the host.
 
+    Callbacks (``set_callbacks``, with scikit-learn 1.9 or later) see the rounds.
+
     References
     ----------
     .. [1] J. Wang, W. Feng, Y. Chen, H. Yu, M. Huang and P. S. Yu, "Visual domain adaptation with
@@ -289,7 +294,9 @@ class MEDAClassifier(ClassScoresClassifier):
             The fitted classifier.
         """
         with fresh_fit(self):
-            self._fit(data_for_fit(self, X, y, sample_domain, labels="source"))
+            data = data_for_fit(self, X, y, sample_domain, labels="source")
+            begin_fit(self, X, y, data.ids, data.labeled, n_tasks=at_most(self.max_iter))
+            self._fit(data)
         return self
 
     def _fit(self, data):
@@ -303,10 +310,13 @@ class MEDAClassifier(ClassScoresClassifier):
         self.classes_, codes = class_labels(self, data)
         factor = self._geodesic_factor(data)
         Z = unit_rows(data.X @ factor)
-        basis, coef, pseudo = self._fit_rows(Z, data.ids, codes)
+        self.factor_ = data.to_input(factor)
+        self._fit_rows(data, Z, codes)
+
+    def _keep(self, data, basis, coef, pseudo, changes):
+        self.label_changes_ = changes
         self.pseudo_labels_ = self.classes_[pseudo[data.target]]
-        self.factor_, self.basis_ = data.to_input(factor), data.to_input(basis)
-        self.dual_coef_ = data.to_input(coef)
+        self.basis_, self.dual_coef_ = data.to_input(basis), data.to_input(coef)
 
     def _check_params(self):
         check_real("gamma", self.gamma, low=0, closed="neither")
@@ -337,13 +347,12 @@ class MEDAClassifier(ClassScoresClassifier):
         """Warn if the kernel matrix will take long; raise if it does not fit in memory."""
         n, what = Z.shape[0], f"the kernel matrices of {Z.shape[0]} rows"
         who, hint = type(self).__name__, "Take solver='nystroem', or fit on a sample of the rows."
-        check_memory(who, what, _MATRICES * n * n, Z, hint=hint)
         seconds = _CUBE_SECONDS * n**3 * (2 + min(self.max_iter, _USUAL_ROUNDS))
-        warn_if_long(who, what, seconds, Z, hint=hint)
+        check_cost(who, what, _MATRICES * n * n, seconds, Z, hint=hint)
 
-    def _fit_rows(self, Z, ids, codes):
-        source, target = np.flatnonzero(ids >= 0), np.flatnonzero(ids < 0)
-        n_classes, adapts = len(self.classes_), len(target) > 0 and len(source) > 0
+    def _fit_rows(self, data, Z, codes):
+        ids, source, target = data.ids, data.source, data.target
+        n_classes, adapts = len(self.classes_), data.adapts
         Y = as_like((codes[:, None] == np.arange(n_classes)).astype(float), Z)
         # A is diagonal: a column that is multiplied with row by row.
         is_source = as_like((ids >= 0).astype(float)[:, None], Z)
@@ -356,19 +365,20 @@ class MEDAClassifier(ClassScoresClassifier):
         changes = []
         for n_iter in range(1, self.max_iter + 1):
             self.n_iter_ = n_iter
-            if adapts and self.balance == "auto":
-                self.balance_ = estimate_balance(host, ids, codes, pseudo)
-            E = joint_differences(ids, codes, pseudo, n_classes, balance=self.balance_)
-            E = as_like(E, Z)
-            coef, scores = equations.solve(Y, E, self.alignment_weight)
-            # Written in place below.
-            old = pseudo.copy()
-            pseudo[target] = to_numpy(scores).argmax(axis=1)[target]
-            changes.append(int(np.sum(old != pseudo)))
-            if not changes[-1]:
+            with subtask(self, "round") as task:
+                if adapts and self.balance == "auto":
+                    self.balance_ = estimate_balance(host, ids, codes, pseudo)
+                E = joint_differences(ids, codes, pseudo, n_classes, balance=self.balance_)
+                E = as_like(E, Z)
+                coef, scores = equations.solve(Y, E, self.alignment_weight)
+                old, pseudo = pseudo, pseudo.copy()
+                pseudo[target] = to_numpy(scores).argmax(axis=1)[target]
+                changes.append(int(np.sum(old != pseudo)))
+                found = data, equations.basis, coef, pseudo, list(changes)
+                task.offer(partial(learnt_by, self, "_keep", *found))
+            if not changes[-1] or task.stops:
                 break
-        self.label_changes_ = changes
-        return equations.basis, coef, pseudo
+        self._keep(*found)
 
     def _equations(self, Z, is_source):
         params = {"gamma": self.gamma, "reg": self.reg, "is_source": is_source}

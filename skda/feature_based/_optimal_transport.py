@@ -8,14 +8,15 @@ from sklearn.utils import check_random_state
 from .._array._backend import as_like, backend_of, itemsize, namespace, to_numpy
 from .._array._rows import row_tiles, take_rows
 from .._core._base_transformer import BaseDomainTransformer
+from .._core._callbacks import rounds_of, subtask
 from .._core._param_checks import check_integer, check_option, check_real, check_strength
 from .._core._validation import class_labels
-from .._numerics._class_transport import l1l2_plan, lpl1_plan
+from .._numerics._class_transport import CLASS_ROUNDS, LASSO_ROUNDS, l1l2_plan, lpl1_plan
 from .._numerics._kernels import pairwise_sq_dists
 from .._numerics._sinkhorn import sinkhorn_plan
 from .._numerics._transport import (
     barycentric_map,
-    check_plan_size,
+    check_plan_sizes,
     cost_matrix,
     cost_unit,
     exact_plan,
@@ -34,8 +35,8 @@ from ._row_plans import plan_between_rows
 
 # In units of the typical cost: rows beyond it mostly stay where they are.
 _MARGINAL_WEIGHT = 1.0
-_CLASS_ROUNDS = 10  # plans until a class penalty stands still, as a rule
 _CLASS_PLANS = {"lpl1": lpl1_plan, "l1l2": l1l2_plan}
+_MOST_ROUNDS = {"lpl1": CLASS_ROUNDS, "l1l2": LASSO_ROUNDS}
 
 
 def _row_keys(rows):
@@ -77,10 +78,14 @@ def batch_pairs(n, n_reference, batch_size, rng):
         while True:
             yield from np.array_split(rng.permutation(size), count)
 
-    n_batches = max(-(-n // batch_size), -(-n_reference // batch_size))
     own, others = parts(n), parts(n_reference)
-    for _ in range(n_batches):
+    for _ in range(count_batches(n, n_reference, batch_size)):
         yield np.sort(next(own)), np.sort(next(others))
+
+
+def count_batches(n, n_reference, batch_size):
+    """Return the number of mini-batches until every row of both sides was in one."""
+    return max(-(-n // batch_size), -(-n_reference // batch_size))
 
 
 def nearest_rows(X, among):
@@ -246,6 +251,8 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     Array level (a) with `reg`; the exact plan is a NumPy island (b). Rows are recognized on the
     host.
 
+    Callbacks (``set_callbacks``, with scikit-learn 1.9 or later) see the plan of each domain.
+
     References
     ----------
     .. [1] N. Courty, R. Flamary, D. Tuia, A. Rakotomamonjy, "Optimal Transport for Domain
@@ -326,11 +333,52 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         reference = data.X_target if to_target else data.X_source
         if not (to_target or membership is None):
             self.reference_classes_ = membership[data.source]
-        for domain in data.source_domains if to_target else data.target_domains:
+        domains = data.source_domains if to_target else data.target_domains
+        if domains:  # targets may come later
+            self._check_sizes([data.count(domain) for domain in domains], reference)
+        for domain in domains:
             of_class = membership[data.rows(domain)] if to_target and self.class_reg else None
-            learnt = self._learnt_map(data.X_of(domain), reference, of_class, data.to_input)
+            X = data.X_of(domain)
+            with subtask(self, "map of a domain", self._n_parts(X, reference)):
+                learnt = self._learnt_map(X, reference, of_class, data.to_input)
             self._set_map(domain, learnt)
         self.reference_rows_ = data.to_input(reference)
+
+    def _n_tasks(self, data):
+        """Return the number of domains that are mapped."""
+        if not has_reference(self, data):
+            return 0
+        moved = data.source_domains if self.direction == TO_TARGET else data.target_domains
+        return len(moved)
+
+    def _n_parts(self, X, reference):
+        """Return of how many batches, or else rounds, the map of a domain is made."""
+        if self.batch_size is None:
+            return self._n_rounds()
+        return count_batches(X.shape[0], reference.shape[0], self.batch_size)
+
+    def _n_rounds(self):
+        return _MOST_ROUNDS[self.class_penalty] if self.class_reg else 0
+
+    def _check_sizes(self, numbers, reference):
+        """Warn if the plans of domains of so many rows take long; raise if one does not fit."""
+        n_reference, sizes = reference.shape[0], []
+        for n in numbers:
+            if self.batch_size is None:
+                sizes.append((n, n_reference))
+            else:
+                parts = count_batches(n, n_reference, self.batch_size)
+                sizes += [(min(n, self.batch_size), min(n_reference, self.batch_size))] * parts
+        if self.direction != TO_TARGET:
+            sizes = [size[::-1] for size in sizes]
+        check_plan_sizes(
+            type(self).__name__,
+            sizes,
+            reference,
+            exact=self.reg is None,
+            rounds=CLASS_ROUNDS if self.class_reg else 1.0,
+            hint="Set batch_size, for example 2000, or fit on a sample of the rows.",
+        )
 
     def _learnt_map(self, X, reference, of_class, keep):
         """Return rows of a domain, their images, and cost, marginal error and steps of the plan."""
@@ -358,16 +406,6 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         """
         to_target = self.direction == TO_TARGET
         source, target = (X, reference) if to_target else (reference, X)
-        rounds = _CLASS_ROUNDS if self.class_reg else 1.0
-        check_plan_size(
-            type(self).__name__,
-            source.shape[0],
-            target.shape[0],
-            X,
-            exact=self.reg is None,
-            rounds=rounds,
-            hint="Set batch_size, for example 2000, or fit on a sample of the rows.",
-        )
         membership = None if of_class is None else as_like(of_class, X)
         plan = self._plan(cost_matrix(source, target, metric=self.metric), membership)
         coupling = plan.coupling if to_target else plan.coupling.T
@@ -381,7 +419,8 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         for own, others in batch_pairs(X.shape[0], reference.shape[0], self.batch_size, rng):
             classes = None if of_class is None else of_class[own if to_target else others]
             rows = take_rows(X, own), take_rows(reference, others)
-            images, plan = self._images(*rows, classes)
+            with subtask(self, "batch", self._n_rounds()):
+                images, plan = self._images(*rows, classes)
             sums[own] += to_numpy(images)
             counts[own] += 1
             plans.append(plan._replace(coupling=None))  # whose sum would be as large as one plan
@@ -420,6 +459,7 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
                 f"{self.class_reg!r} needs. Call fit on all rows, or set class_reg=0."
             )
         reference = data.backend.asarray(self.reference_rows_)
+        self._check_sizes([X.shape[0] for X in rows.values()], reference)
         maps = {i: self._learnt_map(X, reference, None, data.to_input) for i, X in rows.items()}
         # New objects, when all are found: the old ones stay valid if this batch fails.
         self.rows_, self.images_ = dict(self.rows_), dict(self.images_)
@@ -463,6 +503,7 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
             options |= {"max_iter": self.max_iter, "tol": self.tol}
             if self.class_reg:
                 solve = _CLASS_PLANS[self.class_penalty]
+                options["round_task"] = rounds_of(self, "round")
                 plan = solve(M, membership, class_reg=float(self.class_reg), **options)
             else:
                 plan = sinkhorn_plan(M, **options)

@@ -9,7 +9,7 @@ from .._core._param_checks import check_option
 from .._core._score import DomainClassifierMixin
 from .._core._validation import class_labels
 from .._numerics._sinkhorn import sinkhorn_plan
-from .._numerics._transport import check_plan_size, cost_matrix, cost_unit, exact_plan
+from .._numerics._transport import check_plan_sizes, cost_matrix, cost_unit, exact_plan
 from ._base_joint_transport import check_plan_reg
 from ._base_target_model import TargetClassifier, fit_on_soft_labels
 from ._row_plans import plan_between_rows
@@ -138,6 +138,8 @@ class OTLabelPropagationClassifier(TargetClassifier, DomainClassifierMixin, Base
         if not data.adapts:
             self.estimator_ = self._inner().fit(to_numpy(data.X), data.y_source)
             return
+        sizes = [(data.count(domain), len(data.target)) for domain in data.source_domains]
+        check_plan_sizes(type(self).__name__, sizes, data.X, exact=self.reg is None)
         shares = np.zeros((len(data.target), len(self.classes_)))
         for domain in data.source_domains:
             rows = data.rows(domain)
@@ -180,8 +182,6 @@ class OTLabelPropagationClassifier(TargetClassifier, DomainClassifierMixin, Base
         return plan_between_rows(self, X, y, sample_domain, _blocks_of_plan)
 
     def _plan(self, data, domain):
-        sizes = len(data.rows(domain)), len(data.target)
-        check_plan_size(type(self).__name__, *sizes, data.X, exact=self.reg is None)
         M = cost_matrix(data.X_of(domain), data.X_target, metric=self.metric)
         M /= cost_unit(M, self.cost_scale)
         if self.reg is None:

@@ -1,10 +1,13 @@
 """Transfer joint matching: transfer components that also leave out unhelpful source rows."""
 
+from functools import partial
+
 import numpy as np
 
 from .._array._arithmetic import safe_divide
 from .._array._backend import as_like
 from .._array._rows import take_rows
+from .._core._callbacks import at_most, learnt_by, subtask
 from .._core._param_checks import check_integer, check_real
 from ._base_spectral import SpectralTransformer, count_components, mean_difference, solve
 
@@ -91,6 +94,8 @@ callable, default="rbf"
     Cost: per round O(n² k) time; one n x n matrix, for a linear kernel too. Array level (a):
     wholly on the device.
 
+    Callbacks (``set_callbacks``, with scikit-learn 1.9 or later) see the rounds.
+
     References
     ----------
     .. [1] M. Long, J. Wang, G. Ding, J. Sun and P. S. Yu, "Transfer joint matching for unsupervised
@@ -148,17 +153,23 @@ callable, default="rbf"
         row_scale, norms, changes = ones, None, []
         for n_iter in range(1, self.max_iter + 1):
             self.n_iter_ = n_iter
-            _, W, _ = solve(problem, k, F, self.reg, row_scale=row_scale, tol=1e-6)
-            old, norms = norms, row_norms(problem, W)
+            with subtask(self, "round") as task:
+                values, W, _ = solve(problem, k, F, self.reg, row_scale=row_scale, tol=1e-6)
+                task.offer(partial(learnt_by, self, "_keep", data, problem, values, W))
+                old, norms = norms, row_norms(problem, W)
             # Reweighting of an l2,1 norm: the weight of a row is 1/(2 ‖w‖), and its root scales the
             # row. Target rows have the weight 1.
             row_scale = xp.where(is_source, xp.sqrt(2.0 * norms), ones)
             change = 1.0 if old is None else float(xp.max(xp.abs(norms - old)) / xp.max(norms))
             changes.append(change)
-            if change <= self.tol:
+            if change <= self.tol or task.stops:
                 break
         self.changes_ = changes
         values, W, _ = solve(problem, k, F, self.reg, row_scale=row_scale)
+        self._keep(data, problem, values, W)
+
+    def _keep(self, data, problem, values, W):
+        xp = data.xp
         self.source_norms_ = data.to_input(take_rows(row_norms(problem, W)[:, 0], data.source))
         # The row weights inflate the scale: as a whole it is set by the first component.
         first = problem.embed(W[:, :1])
@@ -168,6 +179,9 @@ callable, default="rbf"
             variance = square or n  # all rows are alike
         unit = (variance / n) ** -0.5
         self._store(data, problem, values, W * unit)
+
+    def _n_tasks(self, data):
+        return at_most(self.max_iter)
 
 
 def row_norms(problem, W):

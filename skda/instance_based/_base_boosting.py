@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import get_tags
 
 from .._array._rows import take_rows
+from .._core._callbacks import CALLBACK_SUPPORT, learnt_by
 from .._core._labels import take_labels
 from .._core._meta_estimator import check_row_weights
 from .._core._routing import DomainRouting
@@ -157,7 +158,7 @@ class Rounds:
         return self.condition == "n_estimators" and len(self.learners) < self.n_estimators
 
 
-class BaseTransferBoosting(DomainRouting, MetaEstimatorMixin, BaseEstimator):
+class BaseTransferBoosting(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, BaseEstimator):
     """Boosting over source rows and labeled target rows; a subclass writes ``fit``."""
 
     initial_weights = "uniform"  # a parameter of those that offer the choice
@@ -190,6 +191,9 @@ class BaseTransferBoosting(DomainRouting, MetaEstimatorMixin, BaseEstimator):
             weights = balanced_weights(weights, is_target)
         return rows, is_target, weights
 
+    def _n_tasks(self, data):
+        return int(self.n_estimators)
+
     def _fit_learner(self, X, y, weights, random_state):
         """Fit a clone of the base estimator.
 
@@ -207,7 +211,7 @@ class BaseTransferBoosting(DomainRouting, MetaEstimatorMixin, BaseEstimator):
 
     def _keep(self, rounds, data, rows):
         """Store what happened, with the last weights of the source rows scaled to mean 1."""
-        self.estimators_ = rounds.learners
+        self.estimators_ = list(rounds.learners)
         self.estimator_weights_ = np.array(rounds.votes)
         self.estimator_errors_ = np.array(rounds.errors)
         self.target_share_ = np.array(rounds.shares)
@@ -215,6 +219,10 @@ class BaseTransferBoosting(DomainRouting, MetaEstimatorMixin, BaseEstimator):
         weights = rounds.weights[data.ids[rows] >= 0]
         self.weights_ = weights / (weights.mean() or 1.0)
         self._all_vote = self._all_rounds_vote or not data.adapts
+
+    def _kept_by_callbacks(self, data, rows):
+        """Return what gives the fitted attributes of a copy, as if boosting ended after a round."""
+        return lambda rounds: learnt_by(self, "_keep", rounds, data, rows)
 
     def _voting(self, n_rounds):
         """Return the rounds that vote when n were completed, as a slice."""

@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 from .._array._arithmetic import safe_divide
 from .._array._backend import namespace, to_numpy
 from .._array._warnings import warn_user
+from .._core._callbacks import CALLBACK_SUPPORT, begin_fit
 from .._core._param_checks import check_real
 from .._core._routing import DomainRouting
 from .._core._sample_domain import DomainWarning
@@ -306,7 +307,7 @@ class Importances(NamedTuple):
     warning: str | None = None
 
 
-class BaseWeighter(DomainRouting, BaseEstimator):
+class BaseWeighter(*CALLBACK_SUPPORT, DomainRouting, BaseEstimator):
     """Weights source rows so that they stand for the target.
 
     A method implements ``_importances(data)``, which returns :class:`Importances` (logarithms of
@@ -340,8 +341,13 @@ class BaseWeighter(DomainRouting, BaseEstimator):
             self._check_shape_params()
             data = self._data_for_fit(X, sample_domain)
             self._least_effective_size(len(data.source))
+            begin_fit(self, X, y, data.ids, data.labeled, n_tasks=self._n_tasks(data))
             self._weigh(data, self._importances(data) if data.adapts else None)
         return self
+
+    def _n_tasks(self, data):
+        """Return how many tasks a fit has at most, for callbacks; None if that is not known."""
+        return 0
 
     def _weigh(self, data, importances):
         """Store the weights of the source rows; all are 1 without importances."""

@@ -11,6 +11,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from .._array._backend import backend_of, is_foreign_array, to_numpy
 from .._array._rows import n_rows, take_rows
+from .._core._callbacks import begin_fit, fitted_inside
 from .._core._encoded_mark import check_no_encoded_mark
 from .._core._labels import labeled_rows, take_labels
 from .._core._meta_estimator import (
@@ -293,7 +294,10 @@ class ImportanceWeightedEstimator(DelegatingEstimator):
                 X, y = take_rows(X, rows), take_rows(y, rows)
             else:
                 params[keyword] = sample_weight
-        self.estimator_ = clone(self.estimator).fit(X, y, **params)
+        begin_fit(self, X, y, n_tasks=2)
+        self.estimator_ = clone(self.estimator)
+        with fitted_inside(self, "estimator", self.estimator_):
+            self.estimator_.fit(X, y, **params)
         self._learn_weights(X, None)
 
     def _fit_weighted(self, X, y, sample_weight, sample_domain, keyword, params):
@@ -306,6 +310,8 @@ class ImportanceWeightedEstimator(DelegatingEstimator):
                 f"y must have one label per row of X; got {given} for {n_samples} rows."
             )
         check_no_encoded_mark(self, y, ids)
+        learns = labeled_rows(y, ids) if self.use_target_labels else ids >= 0
+        begin_fit(self, X, y, ids, learns, n_tasks=2)
         weights = check_row_weights(sample_weight, n_samples)
         self._learn_weights(X, ids)
         weights[ids >= 0] *= self.weights_
@@ -321,7 +327,9 @@ class ImportanceWeightedEstimator(DelegatingEstimator):
         if weights is not None:
             params = {**params, keyword: weights}
         with one_class_explained(self, labels):
-            self.estimator_ = clone(self.estimator).fit(take_rows(X, rows), labels, **params)
+            self.estimator_ = clone(self.estimator)
+            with fitted_inside(self, "estimator", self.estimator_):
+                self.estimator_.fit(take_rows(X, rows), labels, **params)
 
     def _resampled(self, weights):
         """Return indices of rows, each as often as its weight says."""
@@ -337,7 +345,9 @@ class ImportanceWeightedEstimator(DelegatingEstimator):
                 # Warned once, not by each part.
                 if ids is None:  # this estimator has already warned
                     warnings.simplefilter("ignore", DomainWarning)
-                self.weighter_ = clone(self.weighter).fit(X, sample_domain=ids)
+                self.weighter_ = clone(self.weighter)
+                with fitted_inside(self, "weights", self.weighter_):
+                    self.weighter_.fit(X, sample_domain=ids)
             self.weights_ = to_numpy(self.weighter_.weights_).astype(np.float64)
         self.effective_sample_size_ = effective_sample_size(self.weights_)
 

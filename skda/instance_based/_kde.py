@@ -5,7 +5,7 @@ from sklearn import get_config
 from .._array._backend import itemsize, namespace
 from .._array._rows import row_tiles
 from .._core._param_checks import check_option
-from .._numerics._budget import warn_if_long
+from .._numerics._budget import check_cost
 from .._numerics._kernels import pairwise_sq_dists, resolve_gamma
 from ._base_weighter import FunctionWeighter, safe_unit, within_range
 
@@ -139,7 +139,9 @@ class KernelDensityWeighter(FunctionWeighter):
         X, *sides = (rows / self._unit for rows in (data.X, data.X_source, data.X_target))
         n, pairs = len(data.source), len(data.source) * len(data.ids)
         what, hint = f"the kernels of {n} source rows with all rows", "Fit on a sample of the rows."
-        warn_if_long(type(self).__name__, what, _PAIR_SECONDS * pairs, X, hint=hint)
+        # Only a tile of the pairs is held at a time.
+        entries = n + len(data.ids)
+        check_cost(type(self).__name__, what, entries, _PAIR_SECONDS * pairs, X, hint=hint)
         if isinstance(self.gamma, str) and self.gamma == "scott":
             self._unit_gammas = tuple(scott_gamma(side, X) for side in sides)
         else:

@@ -12,6 +12,8 @@ from sklearn.utils import check_random_state
 from .._array._arithmetic import safe_divide
 from .._array._backend import backend_of, namespace
 from .._array._rows import take_rows
+from .._array._watch import unwatched
+from .._core._callbacks import rounds_of, subtask
 from .._core._param_checks import check_integer, check_real
 from .._numerics._box_qp import BoxSlab, Start, solve_box_qp
 from .._numerics._kernels import kernel_matrix, kernel_row_means
@@ -27,7 +29,9 @@ _CV_GAP = 1e-3  # accuracy of the log-likelihoods that are compared, and the lea
 _CV_STEPS = 30  # Newton steps for that accuracy
 
 
-def mixture_proportions(L, *, start=None, tol=1e-4, max_iter=100, n_em=5, gaps=None):
+def mixture_proportions(
+    L, *, start=None, tol=1e-4, max_iter=100, n_em=5, gaps=None, round_task=unwatched
+):
     """Maximize ``mean(log(L a))`` over the simplex.
 
     Parameters
@@ -45,6 +49,8 @@ def mixture_proportions(L, *, start=None, tol=1e-4, max_iter=100, n_em=5, gaps=N
         EM steps before each Newton step.
     gaps : list, default=None
         Gets the gap before each EM step, if there is one.
+    round_task : callable
+        Opens the task of a Newton step, for callbacks.
 
     Returns
     -------
@@ -59,6 +65,7 @@ def mixture_proportions(L, *, start=None, tol=1e-4, max_iter=100, n_em=5, gaps=N
     tiny = float(xp.finfo(L.dtype).smallest_normal)
     # A little of the uniform mixture, because an EM step never moves a coefficient of 0.
     a = xp.ones_like(L[0, :]) / b if start is None else (start + 1e-3 / b) / (1.0 + 1e-3)
+    stops = False
     for n_iter in range(max_iter + 1):
         for _ in range(n_em):
             fitted = xp.clip(L @ a, min=tiny)
@@ -67,10 +74,12 @@ def mixture_proportions(L, *, start=None, tol=1e-4, max_iter=100, n_em=5, gaps=N
             gap = float(xp.max(gradient)) - 1.0
             if gaps is not None:
                 gaps.append(gap)
-            if gap <= tol or n_iter == max_iter:
+            if gap <= tol or n_iter == max_iter or stops:
                 return a, gap, n_iter
             a = a * gradient
-        a = _newton_step(L, a, tiny)
+        with round_task() as task:
+            a = _newton_step(L, a, tiny)
+        stops = task.stops
     return a, gap, n_iter
 
 
@@ -244,6 +253,8 @@ class KLIEPWeighter(FunctionWeighter):
     and about ten times n · n_basis² operations for each candidate and part. Array level (a): runs
     wholly where the data are.
 
+    Callbacks (``set_callbacks``, with scikit-learn 1.9 or later) see kernels and steps.
+
     References
     ----------
     .. [1] Sugiyama, Suzuki, Nakajima, Kashima, von Bünau, Kawanabe. Direct importance estimation
@@ -290,6 +301,9 @@ class KLIEPWeighter(FunctionWeighter):
         self.max_iter = max_iter
         self.random_state = random_state
 
+    def _n_tasks(self, data):
+        return 2 if data.adapts else 0  # the choice of gamma, and the coefficients
+
     def _learn(self, data):
         self._check_params()
         xp, rng = data.xp, check_random_state(self.random_state)
@@ -300,15 +314,17 @@ class KLIEPWeighter(FunctionWeighter):
         self.gamma_, self._at_edge = gammas[0], False
         # A single row has no part to be held out.
         if len(gammas) > 1 and min(len(data.source), len(data.target)) > 1:
-            self._choose_gamma(data, gammas, chosen, centers, rng)
+            with subtask(self, "choice of gamma", len(gammas)):
+                self._choose_gamma(data, gammas, chosen, centers, rng)
         K = kernel_matrix(data.X_target, centers, gamma=self.gamma_)
         means = kernel_row_means(centers, data.X_source, gamma=self.gamma_)
         L, means = over_source_means(K, means)
-        # Of plain numbers, so that it is the same on every backend.
-        self.gaps_ = []
-        a, self.gap_, self.n_iter_ = mixture_proportions(
-            L, tol=self.tol, max_iter=self.max_iter, gaps=self.gaps_
-        )
+        gaps, options = [], {"tol": self.tol, "max_iter": self.max_iter}
+        with subtask(self, "coefficients", int(self.max_iter)):
+            a, self.gap_, self.n_iter_ = mixture_proportions(
+                L, gaps=gaps, round_task=rounds_of(self, "step"), **options
+            )
+        self.gaps_ = gaps  # plain numbers: the same on every backend
         self.objective_ = float(xp.mean(xp.log(xp.clip(L @ a, min=_LEAST_RATIO))))
         self.centers_, self.coef_ = data.to_input(centers), data.to_input(safe_divide(a, means))
 
@@ -324,13 +340,14 @@ class KLIEPWeighter(FunctionWeighter):
         )
         best, best_score = None, -math.inf
         for i in np.argsort(gammas, kind="stable"):
-            score = self.cv_scores_[i] = held_out_likelihood(
-                kernel_matrix(data.X_source, centers, gamma=gammas[i]),
-                kernel_matrix(data.X_target, centers, gamma=gammas[i]),
-                parts_source,
-                parts_target,
-                parts_target[chosen],
-            )
+            with subtask(self, "gamma"):
+                score = self.cv_scores_[i] = held_out_likelihood(
+                    kernel_matrix(data.X_source, centers, gamma=gammas[i]),
+                    kernel_matrix(data.X_target, centers, gamma=gammas[i]),
+                    parts_source,
+                    parts_target,
+                    parts_target[chosen],
+                )
             if best is not None and score <= best_score + _CV_GAP:
                 break
             best, best_score = i, score

@@ -11,9 +11,11 @@ from sklearn.exceptions import ConvergenceWarning
 from .._array._backend import namespace
 from .._array._rows import take_rows
 from .._array._warnings import warn_user
+from .._array._watch import unwatched
+from .._core._callbacks import at_most, rounds_of
 from .._core._param_checks import check_integer, check_option, check_real
 from .._numerics._box_qp import BoxSlab, solve_box_qp, start_from_halves
-from .._numerics._budget import check_memory
+from .._numerics._budget import check_cost
 from .._numerics._kernels import (
     kernel_matrix,
     kernel_row_means,
@@ -28,6 +30,7 @@ from ._base_weighter import BaseWeighter, Importances
 # Source rows from which a start pays: fewer are solved in less time than finding one would take,
 # and their linear algebra runs faster on one thread.
 _MIN_WARM_START_ROWS = 1024
+_ENTRY_SECONDS = 7e-8  # measured: kernel and solution for n source rows take this times n²
 # A larger ridge makes all weights equal to six digits, and its product with them loses the
 # precision that `tol` asks for.
 _MAX_REG = 1e8
@@ -36,7 +39,16 @@ _LEAST_REACH = 1e-8
 
 
 def kernel_mean_matching(
-    X_source, X_target, *, upper, eps, reg=0.0, tol=1e-5, max_iter=100, **kernel_params
+    X_source,
+    X_target,
+    *,
+    upper,
+    eps,
+    reg=0.0,
+    tol=1e-5,
+    max_iter=100,
+    round_task=unwatched,
+    **kernel_params,
 ):
     """Weights of the source rows that bring the two kernel means together.
 
@@ -49,7 +61,7 @@ def kernel_mean_matching(
         How far the mean weight may be from 1.
     reg : float
         Added to the diagonal of the kernel matrix.
-    tol, max_iter
+    tol, max_iter, round_task
         Of :func:`~skda._numerics._box_qp.solve_box_qp`.
     **kernel_params
         Of :func:`~skda._numerics._kernels.kernel_matrix`, save "precomputed".
@@ -88,12 +100,13 @@ def kernel_mean_matching(
             polish=5,
             max_iter=max_iter,
             refill=refill,
+            round_task=round_task,
         )
     return solution, float(xp.max(kappa)) * m / n
 
 
 def approximate_mean_matching(
-    X_source, X_target, features, *, upper, eps, reg, tol=1e-5, max_iter=100
+    X_source, X_target, features, *, upper, eps, reg, tol=1e-5, max_iter=100, round_task=unwatched
 ):
     """The weights of :func:`kernel_mean_matching` in the space of explicit features.
 
@@ -104,8 +117,9 @@ def approximate_mean_matching(
     n, m = X_source.shape[0], X_target.shape[0]
     factor = features(X_source)
     kappa = factor @ xp.mean(features(X_target), axis=0) * float(n)
+    feasible, options = _feasible(n, upper, eps), {"tol": tol, "max_iter": max_iter}
     solution = solve_low_rank_box_qp(
-        factor, kappa, _feasible(n, upper, eps), reg=reg, tol=tol, max_iter=max_iter
+        factor, kappa, feasible, reg=reg, round_task=round_task, **options
     )
     return solution, float(xp.max(kappa)) * m / n
 
@@ -227,6 +241,8 @@ class KMMWeighter(BaseWeighter):
     source. The order of the rows does not matter to "exact". Array level (a): runs wholly where
     the data are.
 
+    Callbacks (``set_callbacks``, with scikit-learn 1.9 or later) see the steps of the solver.
+
     References
     ----------
     .. [1] Huang, Gretton, Borgwardt, Schölkopf, Smola. Correcting sample selection bias by
@@ -281,6 +297,9 @@ class KMMWeighter(BaseWeighter):
     def _order_dependent(self):
         return self.solver == "nystroem"  # its landmarks are rows chosen by their position
 
+    def _n_tasks(self, data):
+        return at_most(self.max_iter) if data.adapts else 0
+
     def _importances(self, data):
         n = len(data.source)
         upper, eps = self._check_bounds(n)
@@ -301,6 +320,7 @@ class KMMWeighter(BaseWeighter):
         self.gamma_ = resolve_gamma(self.gamma, data.X, kernel=self.kernel, random_state=0)
         program = {"upper": upper, "eps": eps, "reg": reg}
         program |= {"tol": self.tol, "max_iter": self.max_iter}
+        program |= {"round_task": rounds_of(self, "step")}
         kernel = {"kernel": self.kernel, "gamma": self.gamma_}
         if self.solver == "nystroem":
             features = nystroem_map(data.X, self.n_basis, random_state=self.random_state, **kernel)
@@ -309,7 +329,8 @@ class KMMWeighter(BaseWeighter):
             )
         else:
             what, hint = f"the kernel matrix of {n} rows", "Take solver='nystroem'."
-            check_memory(type(self).__name__, what, n * n, data.X, hint=hint)
+            seconds = _ENTRY_SECONDS * n * n
+            check_cost(type(self).__name__, what, n * n, seconds, data.X, hint=hint)
             solution, reach = kernel_mean_matching(
                 data.X_source, data.X_target, **program, **kernel
             )

@@ -137,8 +137,8 @@ class MultiSourceTrAdaBoostClassifier(TrAdaBoostClassifier):
             random_state=random_state,
         )
 
-    def _boost(self, X, y, codes, ids, weights):
-        rounds = super()._boost(X, y, codes, ids, weights)
+    def _boost(self, X, y, codes, ids, weights, so_far):
+        rounds = super()._boost(X, y, codes, ids, weights, so_far)
         self.selected_sources_ = np.array(rounds.sources)
         return rounds
 

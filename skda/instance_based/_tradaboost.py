@@ -4,10 +4,13 @@ In each round wrong target rows gain weight and wrong source rows lose it, so th
 rows which follow another concept fade out.
 """
 
+from functools import partial
+
 import numpy as np
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import check_random_state
 
+from .._core._callbacks import begin_fit, subtask
 from .._core._meta_estimator import check_accepts_sample_weight, class_columns, predicted_codes
 from .._core._param_checks import check_bool, check_integer, check_option
 from .._core._score import DomainClassifierMixin
@@ -119,6 +122,8 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
     Costs n_estimators fits of the base learner. Array level (b): NumPy on the host; rows of other
     libraries are moved to the host.
 
+    Callbacks (``set_callbacks``, with scikit-learn 1.9 or later) see the rounds.
+
     References
     ----------
     .. [1] W. Dai, Q. Yang, G.-R. Xue, Y. Yu (2007). Boosting for transfer learning. ICML.
@@ -190,11 +195,13 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
             self.classes_, codes = class_labels(self, data)
             rows, is_target, weights = self._training_rows(data, sample_weight)
             ids = np.where(is_target, -1, data.ids[rows])  # all targets are one
-            rounds = self._boost(*labeled_part(data, rows), codes[rows], ids, weights)
+            begin_fit(self, X, y, data.ids, data.labeled, n_tasks=self._n_tasks(data))
+            so_far = self._kept_by_callbacks(data, rows)
+            rounds = self._boost(*labeled_part(data, rows), codes[rows], ids, weights, so_far)
             self._keep(rounds, data, rows)
         return self
 
-    def _boost(self, X, y, codes, ids, weights):
+    def _boost(self, X, y, codes, ids, weights, so_far):
         """Run the rounds, starting from these weights."""
         random_state = check_random_state(self.random_state)
         is_target = ids < 0
@@ -209,9 +216,12 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
             stop_early=self.stop_early or is_target.all(),
         )
         while True:
-            learner, errors, source = self._fit_round(X, y, codes, ids, weights, random_state)
-            error = target_error(weights, errors, is_target)
-            if not rounds.add(learner, error, weights, is_target, source=source):
+            with subtask(self, "round") as task:
+                learner, errors, source = self._fit_round(X, y, codes, ids, weights, random_state)
+                error = target_error(weights, errors, is_target)
+                goes_on = rounds.add(learner, error, weights, is_target, source=source)
+                task.offer(partial(so_far, rounds))
+            if not goes_on or task.stops:
                 return rounds
             # Kept off the ends, where the factor would be 0 or infinite.
             error = rounds.capped(error)

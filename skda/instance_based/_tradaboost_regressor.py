@@ -3,10 +3,14 @@
 Errors are taken relative to the largest one, and the learners' weighted median is the answer.
 """
 
+from functools import partial
+
 import numpy as np
 from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils import check_array, check_random_state
 
+from .._array._watch import unwatched
+from .._core._callbacks import begin_fit, rounds_of
 from .._core._labels import as_labels
 from .._core._meta_estimator import check_accepts_sample_weight
 from .._core._param_checks import check_bool, check_integer, check_option
@@ -82,21 +86,43 @@ class BaseTrAdaBoostRegressor(DomainRegressorMixin, BaseTransferBoosting):
             self._check_params()
             data = data_for_inner_fit(self, X, y, sample_domain, labels="all")
             rows, is_target, weights = self._training_rows(data, sample_weight)
+            begin_fit(self, X, y, data.ids, data.labeled, n_tasks=self._n_tasks(data))
             X, y = labeled_part(data, rows)
             # Read as numbers before boosting, so that text fails with an error about y.
             y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
-            self._keep(self._boost(X, y, weights, is_target), data, rows)
+            so_far = self._kept_by_callbacks(data, rows)
+            self._keep(self._boost(X, y, weights, is_target, so_far), data, rows)
         return self
 
-    def _boost_rounds(self, X, y, weights, is_target, random_state, *, update, over):
-        """Run rounds with ``update(weights, errors, error)``; ε is taken over these rows."""
+    def _boost_rounds(
+        self,
+        X,
+        y,
+        weights,
+        is_target,
+        random_state,
+        *,
+        update,
+        over,
+        round_task=unwatched,
+        so_far=None,
+    ):
+        """Run rounds with ``update(weights, errors, error)``; ε is taken over these rows.
+
+        `round_task` opens the task of a round, and `so_far` is what :meth:`_kept_by_callbacks`
+        returns; without them no callback watches.
+        """
         rounds = Rounds(self.n_estimators, stop_early=self.stop_early or is_target.all())
         while True:
-            learner = self._fit_learner(X, y, weights, random_state)
-            predictions = as_labels(learner.predict(X))
-            errors = adjusted_errors(y, predictions, weights, self.loss)
-            error = target_error(weights, errors, over)
-            if not rounds.add(learner, error, weights, is_target):
+            with round_task() as task:
+                learner = self._fit_learner(X, y, weights, random_state)
+                predictions = as_labels(learner.predict(X))
+                errors = adjusted_errors(y, predictions, weights, self.loss)
+                error = target_error(weights, errors, over)
+                goes_on = rounds.add(learner, error, weights, is_target)
+                if so_far is not None:
+                    task.offer(partial(so_far, rounds))
+            if not goes_on or task.stops:
                 return rounds
             weights = update(weights, errors, rounds.capped(error))
 
@@ -279,7 +305,7 @@ class TrAdaBoostRegressor(BaseTrAdaBoostRegressor):
         self.stop_early = stop_early
         self.random_state = random_state
 
-    def _boost(self, X, y, weights, is_target):
+    def _boost(self, X, y, weights, is_target, so_far):
         n_source = np.count_nonzero(weights[~is_target])
         beta = source_factor(max(n_source, 1), self.n_estimators)
 
@@ -290,5 +316,13 @@ class TrAdaBoostRegressor(BaseTrAdaBoostRegressor):
 
         random_state = check_random_state(self.random_state)
         return self._boost_rounds(
-            X, y, weights, is_target, random_state, update=update, over=is_target
+            X,
+            y,
+            weights,
+            is_target,
+            random_state,
+            update=update,
+            over=is_target,
+            round_task=rounds_of(self, "round"),
+            so_far=so_far,
         )

@@ -3,12 +3,15 @@
 Each step is measured by cross-validation on the labeled target rows.
 """
 
+from functools import partial
+
 import numpy as np
 from scipy.optimize import brentq
 from sklearn.model_selection import KFold, check_cv
 from sklearn.utils import check_random_state
 
 from .._array._rows import take_rows
+from .._core._callbacks import subtask
 from .._core._labels import as_labels
 from .._core._param_checks import check_integer
 from ._base_boosting import target_factor, weighted_median, with_sum
@@ -189,7 +192,7 @@ class TwoStageTrAdaBoostRegressor(BaseTrAdaBoostRegressor):
         self.stop_early = stop_early
         self.random_state = random_state
 
-    def _boost(self, X, y, weights, is_target):
+    def _boost(self, X, y, weights, is_target, so_far):
         random_state = check_random_state(self.random_state)
         if is_target.all():  # nothing to step down: AdaBoost.R2
             self.cv_errors_, self.step_shares_, self.best_step_ = np.array([]), np.array([1.0]), 0
@@ -198,9 +201,13 @@ class TwoStageTrAdaBoostRegressor(BaseTrAdaBoostRegressor):
         total, start = weights.sum(), weights[is_target].sum() / weights.sum()
         models, cv_errors, shares = [], [], []
         for step in range(1, self.n_steps + 1):
-            models.append(self._fit_frozen(X, y, weights, is_target, random_state))
-            cv_errors.append(self._cv_error(X, y, weights, is_target, splits, random_state))
-            shares.append(weights[is_target].sum() / total)
+            with subtask(self, "step") as task:
+                models.append(self._fit_frozen(X, y, weights, is_target, random_state))
+                cv_errors.append(self._cv_error(X, y, weights, is_target, splits, random_state))
+                shares.append(weights[is_target].sum() / total)
+                task.offer(partial(so_far, models[int(np.argmin(cv_errors))]))
+            if task.stops:
+                break
             if step < self.n_steps:
                 learner = self._fit_learner(X, y, weights, random_state)
                 predictions = as_labels(learner.predict(X))
@@ -212,6 +219,9 @@ class TwoStageTrAdaBoostRegressor(BaseTrAdaBoostRegressor):
         # The first of equals, which trusts the source most.
         self.best_step_ = int(np.argmin(self.cv_errors_))
         return models[self.best_step_]
+
+    def _n_tasks(self, data):
+        return int(self.n_steps)
 
     def _fit_frozen(self, X, y, weights, is_target, random_state):
         """Fit AdaBoost.R2′: source rows keep their weight."""

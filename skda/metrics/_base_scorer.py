@@ -16,6 +16,7 @@ from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_obje
 
 from .._array._backend import to_numpy
 from .._array._rows import n_rows, take_rows
+from .._core._fit_rows import rows_of_fit
 from .._core._labels import as_labels, missing_labels, take_labels
 from .._core._sample_domain import check_sample_domain
 
@@ -242,6 +243,10 @@ class BaseDomainScorer(BaseEstimator):
         """
         # At the call and not in __init__, as scikit-learn asks of every estimator.
         self._check_params()
+        # A callback cannot state domains: its copy of an estimator knows all rows of the fit.
+        rows = rows_of_fit(estimator) if sample_domain is None else None
+        if rows is not None:
+            X, y, sample_domain = rows.X, rows.y, rows.ids
         data = self._validate(estimator, X, y, sample_domain)
         if self._classification_only and data.is_regression:
             raise ValueError(

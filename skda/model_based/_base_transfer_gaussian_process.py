@@ -18,7 +18,7 @@ from .._core._validation import (
     fresh_fit,
     one_class_explained,
 )
-from .._numerics._budget import check_memory, warn_if_long
+from .._numerics._budget import check_cost
 from ._base_source_model import warn_without_labels
 from ._transfer_kernel import TransferKernel, check_rho
 
@@ -83,8 +83,7 @@ class TransferGaussianProcess(DomainRouting, BaseEstimator):
         """Warn if the kernel matrices will take long; raise if they do not fit in memory."""
         who, what = type(self).__name__, f"the kernel matrices of {n} labeled rows"
         hint = "Fit on a sample of the source rows, or take a method of linear models or trees."
-        check_memory(who, what, _MATRICES * n * n, features, hint=hint)
-        warn_if_long(who, what, _CUBE_SECONDS * n**3, features, hint=hint)
+        check_cost(who, what, _MATRICES * n * n, _CUBE_SECONDS * n**3, features, hint=hint)
 
     @contextmanager
     def _own_bounds_in_silence(self):

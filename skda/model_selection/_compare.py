@@ -1,5 +1,6 @@
 """Comparing candidates under several scorers at once, the source-only model always among them."""
 
+import itertools
 from collections.abc import Iterable
 from inspect import signature
 from numbers import Integral, Real
@@ -14,6 +15,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from .._array._rows import n_rows, take_rows
 from .._array._warnings import warn_user
+from .._core._callbacks import CALLBACK_SUPPORT, begin_fit, callbacks_of_fit, fitting, inner_tasks
 from .._core._labels import as_labels, labeled_rows
 from .._core._param_checks import check_integer
 from .._core._sample_domain import DomainWarning, check_both_sides, check_sample_domain
@@ -66,6 +68,7 @@ def compare(
     source_only=None,
     n_jobs=None,
     error_score=np.nan,
+    callbacks=(),
 ):
     """Cross-validate candidates under several scorers and rank them under each.
 
@@ -110,6 +113,9 @@ def compare(
     error_score : "raise" or numpy.nan, default=numpy.nan
         What a candidate gets in a part in which its fit or a scorer fails: NaN, with a warning that
         carries the error, or the error itself.
+    callbacks : sequence of callbacks, default=()
+        Callbacks of scikit-learn 1.9 or later that watch the fits, such as
+        ``[sklearn.callback.ProgressBar()]``. A ``ScoringMonitor`` is set on a candidate instead.
 
     Returns
     -------
@@ -161,6 +167,7 @@ def compare(
     pandas = _pandas("compare")
     _check_scoring(scoring)
     _check_error_score(error_score)
+    comparison = Comparison(callbacks)
     options = {
         "scoring": scoring,
         "cv": _check_cv(cv),
@@ -170,12 +177,12 @@ def compare(
     }
     candidates = _candidates(estimators, source_only)
     if not _names_targets(sample_domain):
-        return _table(candidates, X, y, sample_domain, **options)
+        return comparison.fit(candidates, X, y, sample_domain, **options)
     tables = {}
     for name, ids, *rows in sample_domain:
         # With earlier domains only, ids are those of some rows, which come along.
         part = (take_rows(X, rows[0]), take_rows(as_labels(y), rows[0])) if rows else (X, y)
-        tables[name] = _table(candidates, *part, ids, **options)
+        tables[name] = comparison.fit(candidates, *part, ids, **options)
     return pandas.concat(tables, names=["target", "candidate"])
 
 
@@ -279,7 +286,32 @@ def _names_targets(sample_domain):
     )
 
 
-def _table(candidates, X, y, sample_domain, *, scoring, cv, n_jobs, error_score, pandas):
+class Comparison(*CALLBACK_SUPPORT):
+    """The fits of a comparison as callbacks see them: one task for each candidate and part."""
+
+    _holds_estimators = True
+
+    def __init__(self, callbacks):
+        if not isinstance(callbacks, list | tuple):
+            raise ValueError(
+                f"callbacks must be a list or tuple of callbacks; got {callbacks!r}. Write for "
+                "example callbacks=[ProgressBar()]."
+            )
+        if not callbacks:
+            return
+        if not hasattr(self, "set_callbacks"):
+            raise ImportError("callbacks needs scikit-learn 1.9 or later; leave it out.")
+        self.set_callbacks(*callbacks)
+
+    def fit(self, candidates, X, y, sample_domain, **options):
+        """Return the table of the candidates."""
+        with callbacks_of_fit(self):
+            return _table(candidates, X, y, sample_domain, comparison=self, **options)
+
+
+def _table(
+    candidates, X, y, sample_domain, *, scoring, cv, n_jobs, error_score, pandas, comparison
+):
     ids = check_sample_domain(sample_domain, n_rows(X))
     check_both_sides(ids)
     y = as_labels(y)
@@ -292,10 +324,13 @@ def _table(candidates, X, y, sample_domain, *, scoring, cv, n_jobs, error_score,
     # Without routing a pipeline would refuse sample_domain; joblib takes the setting along.
     with sklearn.config_context(enable_metadata_routing=True):
         parts = _parts(cv, X, y, ids)
+        n_fits = len(candidates) * len(parts)
+        begin_fit(comparison, X, y, ids, n_tasks=n_fits, in_turn=False)
+        pairs = itertools.product(candidates.values(), parts)
+        tasks = inner_tasks(comparison, "candidate and part", n_fits)
         done = Parallel(n_jobs=n_jobs)(
-            delayed(_score_part)(estimator, X, y, ids, part, scoring, error_score)
-            for estimator in candidates.values()
-            for part in parts
+            delayed(_score_part)(estimator, X, y, ids, part, scoring, error_score, task)
+            for (estimator, part), task in zip(pairs, tasks, strict=True)
         )
     n = len(parts)
     results = {name: done[i * n : (i + 1) * n] for i, name in enumerate(candidates)}
@@ -350,7 +385,7 @@ class PartResult(NamedTuple):
     fit_error: str | None = None
 
 
-def _score_part(estimator, X, y, ids, part, scoring, error_score):
+def _score_part(estimator, X, y, ids, part, scoring, error_score, task=None):
     """Fit a candidate on one train part and score it on the test part.
 
     An error of one scorer leaves the others their values. Errors come back as texts, since a
@@ -360,7 +395,8 @@ def _score_part(estimator, X, y, ids, part, scoring, error_score):
     result = PartResult(dict.fromkeys(scoring, np.nan), {})
     model = clone(estimator)
     try:
-        model.fit(take_rows(X, train), take_rows(y, train), sample_domain=ids[train])
+        with fitting(task, model):
+            model.fit(take_rows(X, train), take_rows(y, train), sample_domain=ids[train])
     except Exception as error:  # not KeyboardInterrupt, which ends the comparison
         if error_score == "raise":
             raise

@@ -17,8 +17,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._array._rows import take_rows
 from .._array._warnings import warn_user
+from .._core._callbacks import CALLBACK_SUPPORT, begin_fit, fitted_inside, fitting, inner_tasks
 from .._core._labels import as_labels, missing_labels, missing_like, take_labels
-from .._core._param_checks import check_real
+from .._core._param_checks import check_bool, check_real
 from .._core._routing import DomainRouting
 from .._core._sample_domain import DomainWarning
 from .._core._score import scored_part
@@ -117,11 +118,13 @@ def _labels_to_fit(data, learnt):
     return hidden, shown
 
 
-def _fit_one(model, data, y, hidden, scoring, parts, classes):
+def _fit_one(model, data, y, hidden, scoring, parts, classes, task):
     """Return a fitted clone, its predictions on target rows and label-free scores, or the error."""
     target = data.target
     try:
-        model = clone(model).fit(data.X, y, sample_domain=data.ids)
+        model = clone(model)
+        with fitting(task, model):
+            model.fit(data.X, y, sample_domain=data.ids)
         predicted = call(model, "predict", take_rows(data.X, target), data.ids[target])
         predicted = as_labels(predicted)
         strange = set(predicted.tolist()) - set(classes or predicted.tolist())
@@ -149,7 +152,7 @@ def _score(scorer, model, data, hidden):
         return np.nan
 
 
-class GuardedSearchCV(DomainRouting, MetaEstimatorMixin, BaseEstimator):
+class GuardedSearchCV(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, BaseEstimator):
     r"""Choose a candidate only if labeled target rows show that it beats the source-only model.
 
     No score that does without target labels tells reliably which method helps, and a wrong choice
@@ -193,6 +196,8 @@ class GuardedSearchCV(DomainRouting, MetaEstimatorMixin, BaseEstimator):
         raised.
     random_state : int, RandomState instance or None, default=None
         Chooses the rows of `fit_share`.
+    verbose : bool, default=False
+        Whether to print a line when a candidate is fitted.
 
     Attributes
     ----------
@@ -271,6 +276,8 @@ class GuardedSearchCV(DomainRouting, MetaEstimatorMixin, BaseEstimator):
     for each candidate, with `cv` one for each part more. Array level: that of the estimators
     inside.
 
+    Callbacks (``set_callbacks``, with scikit-learn 1.9 or later) see the candidates.
+
     References
     ----------
     .. [1] Westfall & Young. Resampling-based multiple testing. Wiley, 1993. ISBN 978-0471557616
@@ -302,6 +309,7 @@ class GuardedSearchCV(DomainRouting, MetaEstimatorMixin, BaseEstimator):
 
     _labels = "all"
     _array_level = "inner"
+    _holds_estimators = True
 
     def __init__(
         self,
@@ -316,6 +324,7 @@ class GuardedSearchCV(DomainRouting, MetaEstimatorMixin, BaseEstimator):
         n_jobs=None,
         error_score=np.nan,
         random_state=None,
+        verbose=False,
     ):
         self.candidates = candidates
         self.alpha = alpha
@@ -327,6 +336,7 @@ class GuardedSearchCV(DomainRouting, MetaEstimatorMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.error_score = error_score
         self.random_state = random_state
+        self.verbose = verbose
 
     # Fitting
 
@@ -358,6 +368,8 @@ class GuardedSearchCV(DomainRouting, MetaEstimatorMixin, BaseEstimator):
             )
         with fresh_fit(self):
             data = data_for_inner_fit(self, X, y, sample_domain, labels="all")
+            how = {"n_tasks": len(models), "in_turn": False}
+            begin_fit(self, X, y, data.ids, data.labeled, **how)
             if data.adapts:
                 self._fit_and_test(models, data)
             else:
@@ -369,6 +381,7 @@ class GuardedSearchCV(DomainRouting, MetaEstimatorMixin, BaseEstimator):
         check_real("alpha", self.alpha, low=0, high=1, closed="neither")
         check_real("confidence", self.confidence, low=0, high=1, closed="neither")
         check_real("fit_share", self.fit_share, low=0, high=1, closed="neither")
+        check_bool("verbose", self.verbose)
         _check_scoring(self.scoring)
         _check_error_score(self.error_score)
 
@@ -401,7 +414,8 @@ class GuardedSearchCV(DomainRouting, MetaEstimatorMixin, BaseEstimator):
         """Without domains there is nothing to choose."""
         model = clone(model)
         # This estimator has warned already.
-        with _domain_warnings_hidden(), sklearn.config_context(enable_metadata_routing=True):
+        routing = sklearn.config_context(enable_metadata_routing=True)
+        with _domain_warnings_hidden(), routing, fitted_inside(self, "candidate", model):
             model.fit(data.X, take_labels(data.y))
         self.estimators_ = {SOURCE_ONLY: model}
         self._evidence = None
@@ -442,7 +456,8 @@ class GuardedSearchCV(DomainRouting, MetaEstimatorMixin, BaseEstimator):
         with sklearn.config_context(enable_metadata_routing=True):
             cv = None if self.cv is None else _check_cv(self.cv)
             parts = None if cv is None else _parts(cv, data.X, hidden, data.ids)
-            found = Parallel(n_jobs=self.n_jobs)(
+            tasks = inner_tasks(self, "candidate", len(models))
+            found = Parallel(n_jobs=self.n_jobs, return_as="generator")(
                 delayed(_fit_one)(
                     model,
                     data,
@@ -451,10 +466,22 @@ class GuardedSearchCV(DomainRouting, MetaEstimatorMixin, BaseEstimator):
                     scoring,
                     parts,
                     known,
+                    task,
                 )
-                for model in models.values()
+                for model, task in zip(models.values(), tasks, strict=True)
             )
-        return self._without_failed(dict(zip(models, found, strict=True)), data.y[data.source])
+            found = self._report(zip(models, found, strict=True), len(models))
+        return self._without_failed(found, data.y[data.source])
+
+    def _report(self, found, n_models):
+        """Return what came of each model by name, and print it on the way if that is asked for."""
+        done = {}
+        for name, one in found:
+            done[name] = one
+            if self.verbose:
+                state = "failed" if isinstance(one, Exception) else "fitted"
+                print(f"[{len(done)}/{n_models}] {name}: {state}")
+        return done
 
     def _without_failed(self, found, labels):
         errors = {name: one for name, one in found.items() if isinstance(one, Exception)}

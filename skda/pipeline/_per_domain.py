@@ -11,6 +11,7 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.validation import check_is_fitted
 
 from .._array._rows import join_rows, n_rows, take_rows
+from .._core._callbacks import CALLBACK_SUPPORT, begin_fit, fitted_inside
 from .._core._routing import DomainRouting
 from .._core._sample_domain import (
     check_both_sides,
@@ -23,7 +24,7 @@ from .._core._sample_domain import (
 from .._core._validation import fresh_fit
 
 
-class PerDomain(DomainRouting, MetaEstimatorMixin, BaseEstimator):
+class PerDomain(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, BaseEstimator):
     """Fit one clone of a transformer on the rows of each domain.
 
     Parameters
@@ -67,6 +68,7 @@ class PerDomain(DomainRouting, MetaEstimatorMixin, BaseEstimator):
     """
 
     _array_level = "inner"
+    _holds_estimators = True
     _per_target = True
     _needs_target = False
 
@@ -101,14 +103,22 @@ class PerDomain(DomainRouting, MetaEstimatorMixin, BaseEstimator):
     def _fitted_clones(self, X, sample_domain):
         if sample_domain is None:
             domains_for_fit(None, 0, estimator=self)  # warns
-            return {0: clone(self.transformer).fit(X)}
+            begin_fit(self, X, n_tasks=1)
+            return {0: self._fitted_clone(X)}
         ids = domains_for_fit(sample_domain, n_rows(X), estimator=self, one_sided=True)
         if not (ids >= 0).any():
             check_both_sides(ids)
+        domains = np.unique(ids).tolist()
+        begin_fit(self, X, ids=ids, n_tasks=len(domains))
         return {
-            domain: clone(self.transformer).fit(take_rows(X, np.flatnonzero(ids == domain)))
-            for domain in np.unique(ids).tolist()
+            domain: self._fitted_clone(take_rows(X, np.flatnonzero(ids == domain)))
+            for domain in domains
         }
+
+    def _fitted_clone(self, X):
+        transformer = clone(self.transformer)
+        with fitted_inside(self, "domain", transformer):
+            return transformer.fit(X)
 
     def partial_fit(self, X, y=None, *, sample_domain=None):
         """Fit a clone for each new domain; a known one goes on if the transformer can.

@@ -6,6 +6,7 @@ from sklearn.utils.metaestimators import available_if
 
 from .._array._backend import is_foreign_array
 from .._array._rows import join_rows, n_rows, take_rows
+from .._core._callbacks import begin_fit, fitted_inside
 from .._core._encoded_mark import check_no_encoded_mark
 from .._core._labels import labeled_rows, take_labels
 from .._core._meta_estimator import DelegatingEstimator, inner_has, slice_params
@@ -97,7 +98,9 @@ class TrainOnSource(DelegatingEstimator):
         with fresh_fit(self):
             X, y, params, _ = self._inputs(X, y, sample_domain, params)
             with one_class_explained(self, y):
-                self.estimator_ = clone(self.estimator).fit(X, y, **params)
+                self.estimator_ = clone(self.estimator)
+                with fitted_inside(self, "estimator", self.estimator_):
+                    self.estimator_.fit(X, y, **params)
         return self
 
     @available_if(inner_has("transform"))
@@ -128,7 +131,8 @@ class TrainOnSource(DelegatingEstimator):
         with fresh_fit(self):
             X_fit, y_fit, params, rows = self._inputs(X, y, sample_domain, params)
             self.estimator_ = clone(self.estimator)
-            fitted_part = self.estimator_.fit_transform(X_fit, y_fit, **params)
+            with fitted_inside(self, "estimator", self.estimator_):
+                fitted_part = self.estimator_.fit_transform(X_fit, y_fit, **params)
         # Fitted without domains: there are no other rows.
         if rows is None:
             return fitted_part
@@ -182,6 +186,7 @@ class TrainOnSource(DelegatingEstimator):
         check_no_masked_entries("X", X)
         if sample_domain is None:
             domains_for_fit(None, 0, estimator=self)  # warns
+            begin_fit(self, X, y, n_tasks=1)
             return X, y, self._params_for("fit", None, params), None
         n_samples = n_rows(X)
         ids = domains_for_fit(sample_domain, n_samples, estimator=self, one_sided=True)
@@ -201,6 +206,7 @@ class TrainOnSource(DelegatingEstimator):
                     "rows."
                 )
             check_no_encoded_mark(self, y, ids)
+        begin_fit(self, X, y, ids, learns, n_tasks=1)
         # Labels in torch stay there: the estimator inside may want them so.
         y = take_rows(y, rows) if is_foreign_array(y) else take_labels(y, rows)
         return take_rows(X, rows), y, self._params_for("fit", ids[rows], params), rows

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from skda import DomainWarning
 from skda._numerics import _budget
-from skda._numerics._budget import check_memory, warn_if_long
+from skda._numerics._budget import check_cost, check_memory
 
 ROW = np.zeros(1)
 
@@ -43,7 +44,16 @@ def test_the_smallest_limit_counts(monkeypatch, tmp_path):
     assert _budget._free_of_container() is None
 
 
-def test_long_work_warns_with_a_way_out():
-    warn_if_long("JDA", "a matrix", 19.0, ROW, hint="Take fewer rows.")
-    with pytest.warns(UserWarning, match=r"JDA may take minutes for a matrix .*30 s.*fewer rows"):
-        warn_if_long("JDA", "a matrix", 30.0, ROW, hint="Take fewer rows.")
+def test_work_of_more_than_a_second_warns_with_its_cost_and_a_way_out():
+    check_cost("JDA", "a matrix of 9 rows", 10**9, 0.9, ROW, hint="Take fewer rows.")
+    words = r"JDA needs about 8 GB and 30 s for a matrix of 9 rows \(rough.*Take fewer rows"
+    with pytest.warns(DomainWarning, match=words):
+        check_cost("JDA", "a matrix of 9 rows", 10**9, 30.0, ROW, hint="Take fewer rows.")
+    with pytest.warns(DomainWarning, match=r"and 5 min for"):
+        check_cost("JDA", "a matrix of 9 rows", 10**9, 300.0, ROW, hint="Take fewer rows.")
+
+
+def test_work_that_does_not_fit_in_memory_does_not_start(monkeypatch):
+    monkeypatch.setattr(_budget, "_free_bytes", lambda: 2**30)
+    with pytest.raises(MemoryError, match="Take less"):
+        check_cost("JDA", "a matrix", 2**28, 0.1, ROW, hint="Take less.")

@@ -227,6 +227,10 @@ LARGE = [
     skda.JDOTClassifier,
     skda.JDOTRegressor,
     skda.OTLabelPropagationClassifier,
+    skda.KernelDIPLSRegressor,
+    skda.KernelManifoldAlignmentTransformer,
+    skda.GromovWassersteinTransformer,
+    skda.CoOptimalTransportTransformer,
 ]
 LARGE_PARAMS = {skda.TCATransformer: {"kernel": "rbf"}}  # the linear one needs no such matrix
 
@@ -240,10 +244,12 @@ def test_a_matrix_that_does_not_fit_is_refused_with_the_numbers_and_a_way_out(cl
 
 
 @pytest.mark.parametrize("cls", LARGE)
-def test_a_fit_that_takes_minutes_says_so_beforehand(cls, monkeypatch):
+def test_a_long_fit_says_once_beforehand_what_it_costs(cls, monkeypatch):
     monkeypatch.setattr("skda._numerics._budget._LONG", 1e-12)
-    with pytest.warns(UserWarning, match=rf"{cls.__name__} may take minutes"):
+    words = rf"{cls.__name__} needs about .* GB and .* for .* rows .*\. .*rows"
+    with pytest.warns(skda.DomainWarning, match=words) as caught:
         fit(cls, **LARGE_PARAMS.get(cls, {}))
+    assert len([one for one in caught if " GB and " in str(one.message)]) == 1
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,8 @@ def test_components_beyond_the_rank_do_not_weigh_rows():
     np.testing.assert_allclose(many.eigenvalues_, four.eigenvalues_, rtol=1e-3)
 
 
+# 2,400 rows: the fit says what it costs.
+@pytest.mark.filterwarnings("ignore:TJMTransformer needs about:skda.DomainWarning")
 def test_classes_that_a_shift_mirrors_are_recovered():
     plain, adapted, off = [], [], []
     for seed in range(3):
