@@ -1,6 +1,7 @@
-"""Data with a known shift: simulated, or real and seen through a simulated second instrument."""
+"""Data of several domains: simulated with a known shift, and public sets that are fetched."""
 
 from ._digits import load_digits_scanners
+from ._heart_disease import fetch_heart_disease
 from ._shifts import (
     make_conditional_shift,
     make_covariate_shift,
@@ -9,6 +10,7 @@ from ._shifts import (
 )
 
 __all__ = [
+    "fetch_heart_disease",
     "load_digits_scanners",
     "make_conditional_shift",
     "make_covariate_shift",
