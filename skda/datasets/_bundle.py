@@ -103,6 +103,14 @@ def join_columns(tables):
     }
 
 
+def take_rows(table, rows):
+    """Return some rows of a table of columns."""
+    return {
+        name: Column(column.values[rows], column.categories, column.words)
+        for name, column in table.items()
+    }
+
+
 def stack_rows(tables):
     """Stack the rows of several domains, of arrays, sparse matrices or tables of columns."""
     if isinstance(tables[0], dict):

@@ -16,7 +16,7 @@ from sklearn.datasets import get_data_home
 from .._core._param_checks import check_bool, check_integer, check_real
 
 # Seconds without an answer before an attempt counts as failed; the files have at most 4 MB.
-_TIMEOUT = 30
+_TIMEOUT = 30.0
 # Answers of a server that another attempt does not change: forbidden, not there, gone.
 _FINAL = (401, 403, 404, 410)
 
@@ -32,7 +32,8 @@ class RemoteFile:
     urls : tuple of str
         Where the file lies, tried in this order.
     sha256 : str, default=None
-        SHA-256 of the bytes; of the cells, if `layout` is given. None: only `n_bytes` is known.
+        SHA-256 of the bytes; of the cells, if `layout` is given. None: it is not known, and
+        whoever reads the file compares its shape.
     n_bytes : int, default=None
         Size of a file whose checksum is not known.
     layout : Layout, default=None
@@ -46,19 +47,21 @@ class RemoteFile:
     n_bytes: int | None = None
     layout: object = None
 
-    def problem(self, content):
-        """Return what is wrong with the bytes of a file as a sentence, or None."""
-        if self.sha256 is None:
-            if len(content) == self.n_bytes:
-                return None
-            return f"it has {len(content)} bytes, and {self.n_bytes} are expected"
-        if self.layout is None:
+    def opened(self, content):
+        """Return the bytes of a file, or its cells, and what is wrong with them or None."""
+        if self.layout is not None:
+            cells = self.layout.cells(content)
+            return cells, self._difference("SHA-256 of its cells", checksum_of_cells(cells))
+        if self.sha256 is not None:
             found = hashlib.sha256(content).hexdigest()
-        else:
-            found = checksum_of_cells(self.layout.cells(content))
+            return content, self._difference("SHA-256", found)
+        if self.n_bytes in (None, len(content)):
+            return content, None
+        return content, f"it has {len(content)} bytes, and {self.n_bytes} are expected"
+
+    def _difference(self, what, found):
         if found == self.sha256:
             return None
-        what = "SHA-256" if self.layout is None else "SHA-256 of its cells"
         return f"its {what} is {found}, and {self.sha256} is expected"
 
 
@@ -122,16 +125,28 @@ class Cache:
         """
         path = self.folder / file.name
         if path.exists():
-            content = path.read_bytes()
+            content, problem = file.opened(path.read_bytes())
             # Not replaced: someone may have put it there by hand.
-            if problem := file.problem(content):
-                raise OSError(
-                    f"{path} is not the file that is expected: {problem}. Delete it, and it is "
-                    "downloaded again."
-                )
-        else:
-            content = self._download(file, path)
-        return content if file.layout is None else file.layout.cells(content)
+            if problem:
+                raise self.wrong(file, problem)
+            return content
+        return self._download(file, path)
+
+    def check_shape(self, file, shape, expected):
+        """Raise unless the table in a file has the expected rows and columns."""
+        if tuple(shape) != tuple(expected):
+            raise self.wrong(
+                file,
+                f"it has {shape[0]} rows of {shape[1]} features, and {expected[0]} of "
+                f"{expected[1]} are expected",
+            )
+
+    def wrong(self, file, problem):
+        """Return the error that a file in the cache is another one than expected."""
+        return OSError(
+            f"{self.folder / file.name} is not the file that is expected: {problem}. Delete it, "
+            "and it is downloaded again."
+        )
 
     def _download(self, file, path):
         if not self.download_if_missing:
@@ -139,16 +154,16 @@ class Cache:
                 f"{path} is not there, and download_if_missing is False. Pass "
                 f"download_if_missing=True, or {_by_hand(file, path)}"
             )
-        content = self._first_good(file, path)
+        raw, content = self._first_good(file, path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_at_once(path, content)
+            write_at_once(path, raw)
         except OSError as error:
             raise _unwritable(path.parent, error) from error
         return content
 
     def _first_good(self, file, path):
-        """Return the bytes from the first address that gives the right ones."""
+        """Return the bytes of the first address that has the right ones, and what they hold."""
         failures = {}
         for attempt in range(self.n_retries + 1):
             waiting = [url for url in file.urls if not getattr(failures.get(url), "final", False)]
@@ -172,17 +187,17 @@ class _Failure(Exception):
 
 
 def _right_bytes(file, url):
-    """Return the bytes at an address if they are those of the file."""
+    """Return the bytes at an address if they are those of the file, and what they hold."""
     try:
-        content = _get(url)
+        raw = _get(url)
     except HTTPError as error:
         raise _Failure(f"answer {error.code}", final=error.code in _FINAL) from error
     except (OSError, HTTPException) as error:
         raise _Failure(getattr(error, "reason", None) or error, final=False) from error
-    problem = file.problem(content)
+    content, problem = file.opened(raw)
     if problem:
         raise _Failure(problem, final=False)
-    return content
+    return raw, content
 
 
 def _get(url):

@@ -27,7 +27,7 @@ Target: 1 if a vessel was narrowed by more than half (`num` from 1 to 4 in the f
 A cholesterol or a blood pressure of 0, which the files have where none was measured, is missing
 here.
 
-Source and licence: UCI Machine Learning Repository, data set 45, which gives CC BY 4.0
+Source and license: UCI Machine Learning Repository, data set 45, which gives CC BY 4.0
 (https://doi.org/10.24432/C52P4X). Collected by A. Janosi (Hungarian Institute of Cardiology),
 W. Steinbrunn (University Hospital, Zurich), M. Pfisterer (University Hospital, Basel) and
 R. Detrano (V.A. Medical Center, Long Beach, and Cleveland Clinic Foundation), who ask to be named
@@ -150,7 +150,7 @@ def fetch_heart_disease(
         - domain_names: dict from the ids in sample_domain to names of hospitals
         - feature_names, target_names: lists of str
         - frame: DataFrame of data and target, if `as_frame`
-        - DESCR: str with the columns, the licence and whom to cite
+        - DESCR: str with the columns, the license and whom to cite
 
         With ``return_X_y=True`` the tuple (data, target, sample_domain).
 
