@@ -191,6 +191,7 @@ def _right_bytes(file, url):
     try:
         raw = _get(url)
     except HTTPError as error:
+        error.close()
         raise _Failure(f"answer {error.code}", final=error.code in _FINAL) from error
     except (OSError, HTTPException) as error:
         raise _Failure(getattr(error, "reason", None) or error, final=False) from error

@@ -144,7 +144,8 @@ def fetch_mushrooms(
 
     Notes
     -----
-    The domain itself, stalk-shape, is not among the features, as it is in some benchmarks.
+    The domain itself, stalk-shape, is not among the features. Benchmarks that keep it (SKADA-Bench)
+    get other figures.
 
     Examples
     --------
