@@ -1,6 +1,7 @@
 """Where the data sets are that are too large, or not ours, to ship, and where they come from."""
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -78,3 +79,33 @@ def fill_data_home(data_home, data=DEFAULT):
                 if file.name != "README.md" and not (cache / file.name).exists():
                     shutil.copyfile(file, cache / file.name)
     return data.is_dir()
+
+
+# What lessons use of sets of which not all domains are in the local folder.
+_USED = {
+    "fetch_amazon_reviews": {"source": "books", "target": "dvd"},
+    "fetch_office_caltech": {"source": "amazon", "target": "caltech"},
+}
+
+
+def lessons_without_data(examples):
+    """Return the names of the lessons whose data sets are neither here nor to be downloaded."""
+    from skda import datasets
+
+    there = {}
+    names = []
+    for lesson in sorted(Path(examples).glob("plot_*.py")):
+        used = set(re.findall(r"\bfetch_\w+", lesson.read_text("utf-8"))) & set(datasets.__all__)
+        for fetch in used - there.keys():
+            there[fetch] = _can_be_had(getattr(datasets, fetch), _USED.get(fetch, {}))
+        if not all(there[fetch] for fetch in used):
+            names.append(lesson.name)
+    return names
+
+
+def _can_be_had(fetch, domains):
+    try:
+        fetch(**domains, n_retries=0)
+    except OSError:
+        return False
+    return True
