@@ -7,13 +7,20 @@ from pathlib import Path
 
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
 DOCS = Path(__file__).resolve().parent
-sys.path.insert(0, str(DOCS))
+sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 
 from api_pages import write_api_pages  # noqa: E402
 
 import skda  # noqa: E402
+from benchmarks._data import fill_data_home, lessons_without_data  # noqa: E402
 
 write_api_pages(DOCS / "api" / "generated")
+
+# Lessons use public data sets: from a local folder where there is one, else by download. A lesson
+# whose data cannot be had is shown without being run.
+if fill_data_home(DOCS / "_build" / "data_home"):
+    os.environ.setdefault("SCIKIT_LEARN_DATA", str(DOCS / "_build" / "data_home"))
+NOT_RUN = "|".join(map(re.escape, lessons_without_data(DOCS.parent / "examples")))
 
 project = "skda"
 author = "The skda developers"
@@ -42,6 +49,7 @@ numpydoc_show_class_members = False
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
+    "filename_pattern": rf"[\\/](?!(?:{NOT_RUN})$)plot_\w+\.py$",
     "gallery_dirs": "gallery",
     "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,

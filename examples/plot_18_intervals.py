@@ -4,19 +4,18 @@ Intervals and sets that hold elsewhere
 
 How far may this prediction be off? Conformal prediction answers with an interval that holds the
 true value in nine of ten cases, whatever the model, as long as new rows are like those that it was
-calibrated with. Here they are not: the model learns from people of low weight and is used for
-people of high weight. The lesson counts how often the intervals hold, and repairs them: with
-weights, and with a few labels.
+calibrated with. Here they are not: the model learns from red wine and is used for white. The lesson
+counts how often the intervals hold, and repairs them: with weights, and with a few labels.
 
-The measurements are the real ones of the diabetes data that scikit-learn ships (progression of the
-disease after one year). The two places are ours: we draw who goes where.
+The data are real: eleven measurements of 6497 wines, and the grade that tasters gave (UCI wine
+quality, fetched once).
 """
 
 import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.datasets import load_diabetes, load_wine
+from sklearn.datasets import load_wine
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -29,46 +28,45 @@ from skda import (
     LabelShiftClassifier,
     stack_domains,
 )
+from skda.datasets import fetch_wine_quality
 
 # %%
-# Two places
-# ----------
-# The heavier someone is, by body mass index, the more likely he or she is seen in the second place.
-# What the disease does, given the measurements, is the same in both. Labels vary more among the
-# heavy, so that a model from the first place is further off in the second one.
+# Red and white
+# -------------
+# Whites have less acid, more sugar and more sulfur than reds, and tasters like other things in
+# them. Each draw takes 800 reds with their grades and 800 whites, half of them to adapt with and
+# half to judge by.
 
-X_all, y_all = load_diabetes(return_X_y=True)
-BMI = 2
+wines = fetch_wine_quality(source="red", target="white")
+reds, whites = (
+    np.flatnonzero(side)
+    for side in (wines.sample_domain > 0, wines.sample_domain < 0)
+)
 
 
 def draw(seed):
-    """Rows of both places, half of the target's to adapt with and half to judge by."""
+    """Rows to learn from, whites to adapt with, and whites to judge by."""
     rng = np.random.default_rng(seed)
-    heavy = X_all[:, BMI] / X_all[:, BMI].std()
-    in_target = rng.random(len(heavy)) < 1.0 / (1.0 + np.exp(-2.5 * heavy))
     source, target = (
-        np.flatnonzero(~in_target),
-        rng.permutation(np.flatnonzero(in_target)),
+        rng.choice(reds, 800, replace=False),
+        rng.choice(whites, 800, replace=False),
     )
-    seen, new = target[: len(target) // 2], target[len(target) // 2 :]
-    return source, seen, new
+    return source, target[:400], target[400:]
 
 
 # %%
 # One fit
 # -------
-# Without weights, with those of a classifier that tells the places apart, and with 50 labels of the
-# second place.
+# Without weights, with those of a classifier that tells reds from whites, and with 50 grades of
+# whites.
 
 WEIGHTER = make_pipeline(StandardScaler(), LogisticRegression())
 
 
 def regressors(seed):
     """Conformal regressors by name, around one ridge regression."""
-    model, weighter = (
-        Ridge(alpha=0.1),
-        DomainClassifierWeighter(WEIGHTER, random_state=seed),
-    )
+    model = make_pipeline(StandardScaler(), Ridge())
+    weighter = DomainClassifierWeighter(WEIGHTER, random_state=seed)
     return {
         "no weights": ConformalRegressor(model, random_state=seed),
         "weights": ConformalRegressor(model, weighter, random_state=seed),
@@ -79,8 +77,9 @@ def regressors(seed):
 
 
 def intervals(seed):
-    """Coverage and median length of each among new people."""
+    """Coverage and median length of each among new whites."""
     source, seen, new = draw(seed)
+    X_all, y_all = wines.data, wines.target
     labels = np.where(np.arange(len(seen)) < 50, y_all[seen], np.nan)
     X, y, sample_domain = stack_domains(
         X_all[source], y_all[source], X_all[seen], labels
@@ -110,13 +109,13 @@ for name in results[0]:
     coverage, length, rows = np.mean(
         [result[name] for result in results], axis=0
     )
-    print(f"{name:12s}{coverage:8.3f}{length:13.0f}{rows:14.0f}")
+    print(f"{name:12s}{coverage:8.3f}{length:13.2f}{rows:14.0f}")
 
 # %%
-# Without weights four in five intervals hold the truth, and nothing says that nine in ten were
-# asked for and not given. With weights nine in ten do. They are longer, and they rest on a quarter
-# of the rows, as ``n_effective_`` says. So do those of 50 labels of the second place, for which
-# nothing had to be assumed about how the places differ.
+# Without weights 85 of 100 intervals hold the truth, and nothing says that 90 were asked for and
+# not given. With weights 90 do. They are longer, and they rest on as much as 60 of the 800 reds,
+# those that could be whites, as ``n_effective_`` says. So do those of 50 grades of whites, for
+# which nothing had to be assumed about how whites differ.
 
 fig, ax = plt.subplots(figsize=(5.5, 3.5), layout="constrained")
 names = list(results[0])

@@ -11,7 +11,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 pytestmark = pytest.mark.slow
 
 
-def test_each_second_place_is_diagnosed_and_the_advice_pays(tmp_path, monkeypatch):
+def test_each_second_place_is_diagnosed_and_the_advice_pays(tmp_path, monkeypatch, public_data):
     pytest.importorskip("matplotlib").use("Agg")
     monkeypatch.chdir(tmp_path)
     lesson = runpy.run_path(str(EXAMPLES / "plot_19_diagnose.py"))
@@ -23,7 +23,9 @@ def test_each_second_place_is_diagnosed_and_the_advice_pays(tmp_path, monkeypatc
         "large cells": "covariate",
         "other microscope": "conditional",
     }
-    assert lesson["without"].kind == "label or covariate"
+    hospitals = {name: report.kind for name, report in lesson["hospitals"].items()}
+    assert hospitals == {"hungary": "covariate", "switzerland": "conditional", "va": "covariate"}
+    assert lesson["without_labels"].kind == "covariate or conditional"
     found = {name: scores for name, (scores, _) in lesson["results"].items()}
     healthy, microscope = found["mostly healthy"], found["other microscope"]
     assert healthy["proportions"] > healthy["plain"] > healthy["aligned"] + 0.1
