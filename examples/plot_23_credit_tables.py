@@ -140,8 +140,8 @@ for way, count in warned.items():
 #
 # Why not?
 # --------
-# The figure below shows it: without adaptation the prediction follows the
-# true proportion, with too flat a slope. Schooled people earn more than others of
+# The figure below shows it: without adaptation the prediction follows the true
+# proportion, with too flat a slope. Schooled people earn more than others of
 # the same age, profession and family. The rule itself depends on the group,
 # which is a shift of P(y | X): no method can see it in rows without labels.
 

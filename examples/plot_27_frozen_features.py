@@ -195,7 +195,7 @@ plt.show()
 # ``part`` is any function from images to rows of numbers, such as a model of
 # torchvision without its last layer. Extract the features once and store
 # them: all that follows is as fast as for any table. Try an earlier layer
-# where your classes are not those of the network. For well-known features of a
-# large network see ``fetch_office_caltech(features="decaf6")`` in
-# :mod:`skda.datasets`; :class:`~skda.DANClassifier` and its kin train a
+# where your classes are not those of the network. Well-known features of a
+# large network, DeCAF6 of the Office-Caltech images, are in
+# :mod:`skda.datasets`. :class:`~skda.DANClassifier` and its kin train a
 # network of their own, see :ref:`sphx_glr_gallery_plot_09_deep_alignment.py`.
