@@ -177,7 +177,8 @@ for way, curve in curves.items():
 
 # %%
 # Five scores and a level are better than any alignment without labels. The
-# coefficients pay from about ten scores on and are never ahead of the level.
+# coefficients harm with five scores, help with twenty, and are never ahead of
+# the level.
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(7, 3.4), layout="constrained")
 names = list(aligners())[::-1]
