@@ -7,13 +7,15 @@ from pathlib import Path
 
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
 DOCS = Path(__file__).resolve().parent
-sys.path.insert(0, str(DOCS))
+sys.path[:0] = [str(DOCS), str(DOCS.parent)]  # tools of this folder, and the benchmarks
 
 from api_pages import write_api_pages  # noqa: E402
+from benchmark_pages import facts, write_benchmark_pages  # noqa: E402
 
 import skda  # noqa: E402
 
 write_api_pages(DOCS / "api" / "generated")
+write_benchmark_pages(DOCS / "benchmark_details")
 
 project = "skda"
 author = "The skda developers"
@@ -24,19 +26,27 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.extlinks",
-    "sphinx.ext.mathjax",
+    "sphinx.ext.viewcode",
     "myst_parser",
     "page_figures",
     "numpydoc",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
+    # Of this folder.
+    "benchmark_pages",
+    "flowchart",
+    "mathml",
+    "pictures",
 ]
 exclude_patterns = ["_build"]
 autosummary_generate = False
+html_math_renderer = "mathml"
 extlinks = {
     "doi": ("https://doi.org/%s", "doi:%s"),
     "arxiv": ("https://arxiv.org/abs/%s", "arXiv:%s"),
 }
-myst_enable_extensions = ["deflist", "dollarmath"]
+myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "dollarmath", "substitution"]
+myst_substitutions = facts()
 myst_heading_anchors = 3
 numpydoc_show_class_members = False
 
@@ -46,19 +56,29 @@ sphinx_gallery_conf = {
     "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
     "show_signature": False,
+    "doc_module": ("skda",),
+    "backreferences_dir": "gallery/backreferences",
+    "reference_url": {"skda": None},
 }
 
 html_theme = "pydata_sphinx_theme"
 html_title = "skda"
+html_logo = "_static/logo.svg"
+html_favicon = "_static/favicon.svg"
+html_static_path = ["_static"]
+html_css_files = ["skda.css"]
 html_theme_options = {
+    "logo": {"text": "skda", "alt_text": "skda, front page"},
     "navigation_with_keys": False,
     "show_prev_next": False,
     "secondary_sidebar_items": ["page-toc"],
     "navbar_end": ["theme-switcher"],
     "footer_start": ["copyright"],
     "footer_end": [],
+    "header_links_before_dropdown": 6,
+    "navigation_depth": 2,
 }
-html_sidebars = {"whats_new": [], "developing": []}
+html_sidebars = {"index": [], "whats_new": [], "developing": []}
 
 
 def escape_fitted_names(app, what, name, obj, options, lines):
@@ -66,6 +86,12 @@ def escape_fitted_names(app, what, name, obj, options, lines):
     lines[:] = [re.sub(r"(?<![`\w.])(\w*[a-z])_(?=[,)])", r"\1\\_", line) for line in lines]
 
 
+def unlink_attributes(app, what, name, obj, options, lines):
+    """Write an attribute that is a property as its name: it has no page that a link could lead to."""
+    lines[:] = [re.sub(r"^:obj:`(\w+) <[\w.]+>`", r"\1", line) for line in lines]
+
+
 def setup(app):
-    """Connect the above before numpydoc reads the docstring."""
+    """Connect the above before and after numpydoc reads the docstring."""
     app.connect("autodoc-process-docstring", escape_fitted_names, priority=0)
+    app.connect("autodoc-process-docstring", unlink_attributes, priority=900)

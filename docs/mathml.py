@@ -4,6 +4,8 @@ Browsers draw MathML by themselves, without network. The conversion is that of d
 that it cannot read is a warning, and so ends a build with ``-W``.
 """
 
+import re
+
 from docutils.nodes import SkipNode
 from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
@@ -11,10 +13,15 @@ from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
 
+# What authors write and docutils has no name for, and what says the same.
+REWRITTEN = {r"\\(B|b)ig(?![a-zA-Z])": r"\\\1igl", r"\\textstyle\b": "", "‖": r"\\|"}
+
 
 def to_mathml(node, as_block):
     """Return the MathML of a node, or its source with a warning."""
     tex = node.astext()
+    for pattern, replacement in REWRITTEN.items():
+        tex = re.sub(pattern, replacement, tex)
     # Sphinx allows a line to end with \\ outside of an environment, docutils does not.
     if as_block and "\\\\" in tex and "\\begin" not in tex:
         tex = f"\\begin{{aligned}}{tex}\\end{{aligned}}"
