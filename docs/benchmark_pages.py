@@ -1,64 +1,23 @@
 """Show ``docs/benchmarks.md`` as an overview and a page for each of its parts.
 
-The file is written by ``python -m benchmarks report`` and stays as it is, one file. On the site it is
-an overview, a chart and a table of what stands in it, and its parts are pages of their own, so that
-the sidebar lists them.
+The file is written by ``python -m benchmarks report`` and stays as it is, one file. On the site it
+is an overview, charts and a table of what stands in it (``docs/benchmark_overview.txt``), and its
+parts are pages of their own, so that the sidebar lists them.
 """
 
 import re
 from pathlib import Path
+from string import Template
 
 from benchmarks._excerpts import BEGIN, tables_of
 
 DOCS = Path(__file__).resolve().parent
 PAGE = DOCS / "benchmarks.md"
+OVERVIEW = DOCS / "benchmark_overview.txt"
 # Packages whose times stand beside ours, as the tables of speed name them.
 MAIN = {"skada": "SKADA", "adapt": "ADAPT", "pot": "POT"}
 OTHERS = {name: name for name in ("neuroHarmonize", "combatlearn", "diPLSlib")}
 PEERS = MAIN | OTHERS
-
-OVERVIEW = """\
-# Benchmarks: skda beside SKADA, ADAPT and POT
-
-All figures come from runs of `python -m benchmarks`, and none is typed by hand. This page sums them up;
-the pages in the sidebar have every table, with how it was measured.
-
-## Accuracy
-
-Where a paper or a package has published a figure, skda repeats the experiment: same rows, same splits,
-same choice of parameters. Of {compared} such figures skda reaches or passes {reached} (within the tolerance of
-the task); {short} fall short, each marked **!** in {{doc}}`the tables <benchmark_details/accuracy>`.
-
-```{{picture}} benchmark_accuracy
-:alt: Scatter plot of the accuracy that skda reaches against the published accuracy, one point for each figure. Most points lie on or above the diagonal.
-
-Each point is a published accuracy and ours. Above the line ours is higher; crosses fall short.
-```
-
-What no figure of a single method shows: which method to take. Over {tasks} tasks of public data the automatic
-choice ({{class}}`~skda.AutoAdaptClassifier`) gains {gain} points over the source-only model on average, and its worst
-task loses {worst}; the best method for each task, chosen with all target labels, would gain {oracle}
-({{doc}}`benchmark_details/not_choosing`).
-
-## Time
-
-```{{picture}} benchmark_times
-:alt: Dot plot, one line for each task, of how many times longer SKADA, ADAPT and POT take than skda. Nearly all points lie to the right of one.
-
-How many times longer than skda, one thread, the largest size of each case.
-```
-
-{table}
-
-Medians of runs in turns; machines are noisy, so read the ratios ({{doc}}`benchmark_details/speed`).
-
-```{{toctree}}
-:hidden:
-:maxdepth: 1
-
-{pages}
-```
-"""
 
 
 def file_name(title):
@@ -91,7 +50,7 @@ def timed(body):
 
 
 def compared_times(text):
-    """Return ``(case, size, seconds of skda, {package: times ours})``, the slowest size of a case."""
+    """Return case, size, seconds of skda and times ours by package, for the slowest size."""
     found = {}
     for case, body in re.findall(r"(?ms)^### (\S+: .*?)\n(.*?)(?=^### |\Z)", text):
         for size, contenders in timed(body).items():
@@ -130,12 +89,12 @@ def facts():
     picked = [row["worst task"] for rule, row in rules.items() if rule.startswith("pick")]
     return {
         "tasks": tasks,
-        "gain": default["mean gain"],
-        "worst": default["worst task"],
+        "gain": default["mean gain"].lstrip("+"),
+        "worst": default["worst task"].lstrip("−"),
         "harmed": harmed,
         "helped": helped,
-        "oracle": rules["best candidate (oracle)"]["mean gain"],
-        "picked_worst": min(picked, key=lambda cell: float(cell.replace("−", "-"))),
+        "oracle": rules["best candidate (oracle)"]["mean gain"].lstrip("+"),
+        "picked_worst": max((cell.lstrip("−") for cell in picked), key=float),
     }
 
 
@@ -156,7 +115,7 @@ def overview():
     _, found = parts(text)
     scores = compared_scores(text)
     short = sum(score[3] for score in scores)
-    return OVERVIEW.format(
+    return Template(OVERVIEW.read_text("utf-8")).substitute(
         compared=len(scores),
         reached=len(scores) - short,
         short=short,

@@ -70,7 +70,7 @@ def look_at(page, file, faults):
 
 
 def broken_links(pages):
-    """Yield the links between pages that lead nowhere: ``pages`` has anchors and links by address."""
+    """Yield links that lead nowhere; ``pages`` has anchors and links by address."""
     for where, (_, links) in pages.items():
         for link in sorted(links):
             if not link.startswith("file:"):

@@ -45,7 +45,7 @@ extlinks = {
     "doi": ("https://doi.org/%s", "doi:%s"),
     "arxiv": ("https://arxiv.org/abs/%s", "arXiv:%s"),
 }
-myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "dollarmath", "substitution"]
+myst_enable_extensions = ["attrs_block", "colon_fence", "deflist", "dollarmath", "substitution"]
 myst_substitutions = facts()
 myst_heading_anchors = 3
 numpydoc_show_class_members = False
@@ -67,6 +67,8 @@ html_logo = "_static/logo.svg"
 html_favicon = "_static/favicon.svg"
 html_static_path = ["_static"]
 html_css_files = ["skda.css"]
+# Without it the script of the theme complains in the console on a first visit.
+html_context = {"default_mode": "auto"}
 html_theme_options = {
     "logo": {"text": "skda", "alt_text": "skda, front page"},
     "navigation_with_keys": False,
@@ -87,7 +89,7 @@ def escape_fitted_names(app, what, name, obj, options, lines):
 
 
 def unlink_attributes(app, what, name, obj, options, lines):
-    """Write an attribute that is a property as its name: it has no page that a link could lead to."""
+    """Write an attribute that is a property as its name: there is no page to link to."""
     lines[:] = [re.sub(r"^:obj:`(\w+) <[\w.]+>`", r"\1", line) for line in lines]
 
 

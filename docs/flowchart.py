@@ -8,10 +8,11 @@ The text is the picture's only source:
     Is it cold?
       yes: Take a coat | coats
 
-A question stands at the margin, its answers below it. An answer leads to advice (words, a page, names
-of the API) or, where nothing follows it, to the next question. Questions go down the left side and
-advice stands to their right, so that the picture needs no layout program and reads as a list. Color
-carries no meaning: a question has round ends, advice has corners, and all answers are words.
+A question stands at the margin, its answers below it. An answer leads to advice (words, a page,
+names of the API) or, where nothing follows it, to the next question. Questions go down the left
+side and advice stands to their right, so that the picture needs no layout program and reads as a
+list. Color carries no meaning: a question has round ends, advice has corners, and all answers are
+words.
 """
 
 import html
@@ -25,8 +26,8 @@ from sphinx.util.docutils import SphinxDirective
 logger = logging.getLogger(__name__)
 
 # Lengths in units of the picture, of which a letter of the text is about LETTER wide.
-LETTER, LINE, PADDING, GAP = 7.1, 19, 12, 26
-QUESTION_WIDTH, ANSWER_WIDTH, ADVICE_WIDTH = 290, 80, 410
+LETTER, LINE, PADDING, GAP = 7.4, 19, 12, 26
+QUESTION_WIDTH, ANSWER_WIDTH, ADVICE_WIDTH = 290, 118, 400
 
 
 @dataclass
@@ -65,14 +66,13 @@ def wrapped(words, width):
     return lines
 
 
-def text_at(x, y, lines, **attributes):
+def text_at(x, y, lines, css=""):
     """Return lines of text below one another."""
-    extra = "".join(f' {name.strip("_")}="{value}"' for name, value in attributes.items())
     spans = "".join(
         f'<tspan x="{x}" y="{y + LINE * row}">{html.escape(line)}</tspan>'
         for row, line in enumerate(lines)
     )
-    return f"<text{extra}>{spans}</text>"
+    return f'<text class="{css}">{spans}</text>'
 
 
 def link(address, inside):
@@ -80,35 +80,39 @@ def link(address, inside):
     return f'<a href="{html.escape(address)}">{inside}</a>' if address else inside
 
 
+def rows_of_names(names):
+    """Return names in rows that fit into a box."""
+    rows, width = [[]], 0
+    for name in names:
+        own = (len(name.rpartition(".")[2]) + 2) * LETTER
+        if rows[-1] and width + own > ADVICE_WIDTH:
+            rows.append([])
+            width = 0
+        rows[-1].append(name)
+        width += own
+    return [row for row in rows if row]
+
+
 def advice_box(answer, top, address_of):
     """Return the box of one answer, and its height."""
     left = QUESTION_WIDTH + ANSWER_WIDTH
-    title = wrapped(answer.advice, ADVICE_WIDTH - 2 * PADDING)
-    rows, x, row = [], 0, 0
-    for name in answer.names:
-        short = name.rpartition(".")[2]
-        if x and x + len(short) * LETTER > ADVICE_WIDTH - 2 * PADDING:
-            x, row = 0, row + 1
-        rows.append((short, name, left + PADDING + x, row))
-        x += (len(short) + 2) * LETTER * 1.03
-    height = 2 * PADDING + LINE * (len(title) + (row + 1 if rows else 0)) - 4
+    title, rows = wrapped(answer.advice, ADVICE_WIDTH - 2 * PADDING), rows_of_names(answer.names)
+    height = 2 * PADDING + LINE * (len(title) + len(rows)) - 4
+    x, y = left + PADDING, top + PADDING + 11
+    page = address_of("page", answer.page) if answer.page else ""
     parts = [
         f'<rect class="advice" x="{left}" y="{top}" width="{ADVICE_WIDTH}" height="{height}"/>',
-        link(
-            address_of("page", answer.page) if answer.page else "",
-            text_at(left + PADDING, top + PADDING + 11, title, class_="title"),
-        ),
+        link(page, text_at(x, y, title, "title")),
     ]
-    below = top + PADDING + 11 + LINE * len(title)
-    for short, name, x, row in rows:
-        words = text_at(f"{x:.0f}", below + LINE * row, [short], class_="name")
-        parts.append(link(address_of("name", name), words))
+    for row, names in enumerate(rows, len(title)):
+        links = ", ".join(link(address_of("name", name), name.split(".")[-1]) for name in names)
+        parts.append(f'<text x="{x}" y="{y + LINE * row}">{links}</text>')
     return "".join(parts), height
 
 
 def question_row(question, answers, top, address_of):
     """Return a question with its advice, where the question ends, and where its row ends."""
-    lines = wrapped(question, QUESTION_WIDTH - 3 * PADDING)
+    lines = wrapped(question, QUESTION_WIDTH - 4 * PADDING)
     height = LINE * len(lines) + 2 * PADDING - 4
     parts = [
         f'<rect class="question" x="4" y="{top}" width="{QUESTION_WIDTH - 8}" '
@@ -125,7 +129,7 @@ def question_row(question, answers, top, address_of):
             start = f"M{QUESTION_WIDTH - 40} {top + height} V{middle}"
         parts += [
             f'<path d="{start} H{QUESTION_WIDTH + ANSWER_WIDTH - 3}"/>',
-            text_at(QUESTION_WIDTH + 4, middle - 5, [answer.words], class_="answer"),
+            text_at(QUESTION_WIDTH + 4, middle - 5, [answer.words], "answer"),
             box,
         ]
         below += box_height + 8
@@ -142,7 +146,7 @@ def draw(questions, title, address_of):
         for onward in [answer.words for answer in answers if not answer.advice][:1]:
             x = QUESTION_WIDTH // 3
             body.append(f'<path d="M{x} {end} V{top - 3}"/>')
-            body.append(text_at(x + 8, top - 9, [onward], class_="answer"))
+            body.append(text_at(x + 8, top - 9, [onward], "answer"))
     width, height = QUESTION_WIDTH + ANSWER_WIDTH + ADVICE_WIDTH + 6, top - GAP + 6
     return (
         f'<svg class="flowchart" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '

@@ -88,7 +88,7 @@ class Picture(SphinxDirective):
         if "alt" not in self.options:
             raise self.error(f"the picture {name} needs an alt text.")
         figure = nodes.figure(classes=["picture"])
-        for suffix, only in (("", "only-light"), ("-dark", "only-dark")):
+        for suffix, only in (("", "in-light"), ("-dark", "in-dark")):
             uri = f"/_build/figures/{name}{suffix}.svg"
             figure += nodes.image(uri=uri, alt=self.options["alt"], classes=[only])
         if self.content:

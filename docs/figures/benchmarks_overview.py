@@ -45,6 +45,7 @@ def benchmark_accuracy():
         ax.plot(scale * published, scale * ours, marker, color=color, alpha=0.6, markersize=5)
     ax.plot([], [], "o", color=SOURCE, label="reached or passed")
     ax.plot([], [], "x", color=TARGET, label="falls short")
-    ax.set(xlabel="published accuracy, %", ylabel="accuracy of skda, %", xlim=(0, 102), ylim=(0, 102))
+    ax.set(xlabel="published accuracy, %", ylabel="accuracy of skda, %")
+    ax.set(xlim=(0, 102), ylim=(0, 102))
     ax.legend(loc="lower right")
     return figure
