@@ -36,6 +36,7 @@ TITLES = {
     "relation_based": "Relation-based methods",
     "augmentation": "Augmentation",
     "deep": "Deep methods",
+    "ensemble": "Deciding and combining",
     "conformal": "Sets, intervals and calibrated probabilities",
     "metrics": "Metrics and scorers",
     "model_selection": "Model selection",

@@ -61,6 +61,9 @@ sphinx_gallery_conf = {
     "reference_url": {"skda": None},
 }
 
+# "On this page" lists fit(), not CORALTransformer.fit(), which its column cuts off.
+toc_object_entries_show_parents = "hide"
+
 html_theme = "pydata_sphinx_theme"
 html_title = "skda"
 html_logo = "_static/logo.svg"
@@ -90,7 +93,7 @@ def escape_fitted_names(app, what, name, obj, options, lines):
 
 def unlink_attributes(app, what, name, obj, options, lines):
     """Write an attribute that is a property as its name: there is no page to link to."""
-    lines[:] = [re.sub(r"^:obj:`(\w+) <[\w.]+>`", r"\1", line) for line in lines]
+    lines[:] = [re.sub(r":obj:`(\w+_) <[\w.]+>`", r"**\1**", line) for line in lines]
 
 
 def setup(app):

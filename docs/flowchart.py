@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 # Lengths in units of the picture, of which a letter of the text is about LETTER wide.
 LETTER, LINE, PADDING, GAP = 7.4, 19, 12, 26
-QUESTION_WIDTH, ANSWER_WIDTH, ADVICE_WIDTH = 290, 118, 400
+QUESTION_WIDTH, ANSWER_WIDTH, ADVICE_WIDTH = 284, 134, 396
 
 
 @dataclass

@@ -1,7 +1,8 @@
 """The directive ``picture``: a figure that is computed when the site is built, in light and dark.
 
 The functions are in ``docs/figures``. A figure is drawn again when a file of skda, of
-``docs/figures`` or the page of benchmarks is newer than it.
+``docs/figures`` or the page of benchmarks is newer than it; with ``-D pictures_redraw=0`` only
+where there is none.
 """
 
 import inspect
@@ -66,7 +67,7 @@ def draw_all(app):
     newest = newest_source()
     for name, function in functions().items():
         file = FOLDER / f"{name}-dark.svg"
-        if file.exists() and file.stat().st_mtime > newest:
+        if file.exists() and (not app.config.pictures_redraw or file.stat().st_mtime > newest):
             continue
         start = time.perf_counter()
         draw(name, function)
@@ -102,6 +103,7 @@ class Picture(SphinxDirective):
 
 def setup(app):
     """Register the directive; figures are drawn before pages are read."""
+    app.add_config_value("pictures_redraw", True, "", bool)
     app.add_directive("picture", Picture)
     app.connect("builder-inited", draw_all)
     return {"parallel_read_safe": True}
