@@ -12,19 +12,33 @@ GUIDE = Path(__file__).resolve().parent / "user_guide"
 # Pages that name nearly everything, and so explain nothing in particular.
 OVERVIEWS = ("glossary", "index", "migrating_from_adapt", "migrating_from_skada")
 OVERVIEWS += ("which_alignment", "which_method")
-# Where the names of a subpackage are explained that no page of the guide names.
+# The pages that are about a subpackage, the first for names that no page has.
 HOMES = {
-    "_array": "arrays_and_gpus",
-    "dask": "large_tables",
-    "datasets": "datasets",
-    "deep": "deep",
-    "metrics": "choosing_without_labels",
-    "model_based": "model_based",
-    "model_selection": "choosing_without_labels",
-    "monitoring": "monitoring",
-    "inspection": "what_shifted",
-    "instance_based": "instance_based",
+    "_array": ["arrays_and_gpus"],
+    "_core": ["rows_and_domains"],
+    "pipeline": ["pipelines", "later_sites"],
+    "instance_based": ["instance_based", "label_shift", "few_target_labels"],
+    "feature_based": [
+        "feature_based_transport",
+        "feature_based_spectral",
+        "other_columns",
+        "paired_rows",
+    ],
+    "model_based": ["model_based", "several_tasks"],
+    "relation_based": ["relation_based"],
+    "augmentation": ["augmentation"],
+    "deep": ["deep", "episodes_and_graphs", "several_tasks", "views"],
+    "ensemble": ["let_it_decide", "views"],
+    "conformal": ["intervals"],
+    "metrics": ["choosing_without_labels", "performance_estimate", "model_based"],
+    "model_selection": ["choosing_without_labels", "guarded_search"],
+    "inspection": ["what_shifted"],
+    "monitoring": ["monitoring"],
+    "datasets": ["datasets"],
+    "dask": ["large_tables"],
 }
+# How much more a mention on such a page counts than one elsewhere.
+AT_HOME = 4
 
 TITLES = {
     "_array": "Configuration",
@@ -131,7 +145,7 @@ def guide_pages():
         if page.stem not in OVERVIEWS:
             text = page.read_text("utf-8")
             links = re.findall(r"\{(?:class|func)\}`[^`]*?([A-Za-z_0-9]+)>?`", text)
-            code = re.findall(r"\b([A-Za-z_0-9]+)\(", text)
+            code = re.findall(r"\b([A-Z][A-Za-z_0-9]+)\b(?=[(,\n])", text)
             for name in [*links, *links, *code]:
                 counts.setdefault(name, Counter())[page.stem] += 1
     return counts
@@ -139,12 +153,15 @@ def guide_pages():
 
 def guide_line(subpackage, name, counts):
     """Return the line that leads to the pages of the guide that explain a name."""
+    homes = HOMES.get(subpackage, [])
+    found = Counter()
+    for page, count in counts.get(name, {}).items():
+        found[page] = count * (AT_HOME if page in homes else 1)
     # A page that names it half as often as the first one explains it too.
-    ranked = counts.get(name, Counter()).most_common(2)
-    pages = [page for page, count in ranked if 2 * count >= ranked[0][1]]
-    if not pages and subpackage not in HOMES:
+    ranked = found.most_common(2)
+    pages = [page for page, count in ranked if 2 * count >= ranked[0][1]] or homes[:1]
+    if not pages:
         return ""
-    pages = pages or [HOMES[subpackage]]
     links = " and ".join(f":doc:`/user_guide/{page}`" for page in pages)
     return f"\nUser guide: {links}.\n"
 

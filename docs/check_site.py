@@ -17,13 +17,17 @@ from playwright.sync_api import sync_playwright
 
 WIDE, NARROW = 1280, 390
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+# A thumbnail may have an empty text: the title of its lesson stands below it.
 LOOK = """
 () => ({
   ids: [...document.querySelectorAll('[id]')].map(e => e.id)
        .concat([...document.querySelectorAll('a[name]')].map(e => e.name)),
   links: [...document.querySelectorAll('a[href]')].map(e => (e.href.baseVal
           ? new URL(e.href.baseVal, document.baseURI).href : e.href)),
-  pictures: [...document.querySelectorAll('img')].filter(e => !e.alt).map(e => e.src),
+  pictures: [...document.querySelectorAll('img')]
+            .filter(e => !e.hasAttribute('alt')
+                    || (!e.alt && !e.closest('.sphx-glr-thumbcontainer')))
+            .map(e => e.src),
   broken: [...document.querySelectorAll('img')]
           .filter(e => e.complete && !e.naturalWidth && getComputedStyle(e).display != 'none')
           .map(e => e.src),

@@ -56,6 +56,7 @@ sphinx_gallery_conf = {
     "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
     "show_signature": False,
+    "write_computation_times": False,  # a page that loads scripts from other hosts
     "doc_module": ("skda",),
     "backreferences_dir": "gallery/backreferences",
     "reference_url": {"skda": None},

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+README, FRONT = ROOT / "README.md", ROOT / "docs" / "index.md"
+GUIDE = sorted((ROOT / "docs" / "user_guide").glob("*.md"))
 # Pages that take several seconds or more: `make test-slow`.
 SLOW = ("choosing_without_labels", "deep", "episodes_and_graphs", "let_it_decide", "pictures")
 # Each part of it needs another package, so that tests/interop runs the parts one by one.
@@ -58,6 +60,34 @@ def test_figures_of_a_page_are_those_of_the_code_above_them(tmp_path, monkeypatc
     with pytest.raises(ValueError, match="no figure is drawn by the code above 'Nothing"):
         page_figures.with_figures("```python\nn = 1\n```\n" + ask, "page", tmp_path)
     assert page_figures.with_figures("plain", "page", tmp_path) == "plain"
+
+
+def test_front_page_prints_what_the_readme_prints():
+    # One pair of numbers for newcomers; the guide says why other pages have others.
+    printed = FENCE.findall(FRONT.read_text("utf-8"))[0][1]
+    assert re.findall(r"0\.\d\d", printed) == re.findall(
+        r"0\.\d\d", FENCE.findall(README.read_text("utf-8"))[0][1]
+    )
+
+
+def test_every_page_of_the_guide_has_a_picture():
+    bare = [
+        page.stem
+        for page in GUIDE
+        if page.stem != "index"
+        and not re.search(
+            r"^```\{(picture|flowchart)\}|^!\[.+\]|\{(image|figure)\}",
+            page.read_text("utf-8"),
+            re.MULTILINE,
+        )
+    ]
+    # Tables of names side by side say what they have to say.
+    assert [page for page in bare if not page.startswith("migrating")] == []
+
+
+def test_every_page_of_the_guide_stands_in_its_table_of_contents():
+    listed = (ROOT / "docs" / "user_guide" / "index.md").read_text("utf-8").splitlines()
+    assert [page.stem for page in GUIDE if page.stem not in [*listed, "index"]] == []
 
 
 def test_example_of_the_readme_is_short():

@@ -42,7 +42,8 @@ def benchmark_accuracy():
             continue
         scale = 100 if max(ours, published) <= 1 else 1
         marker, color = ("x", TARGET) if short else ("o", SOURCE)
-        ax.plot(scale * published, scale * ours, marker, color=color, alpha=0.6, markersize=5)
+        alpha = 1 if short else 0.6
+        ax.plot(scale * published, scale * ours, marker, color=color, alpha=alpha, markersize=5)
     ax.plot([], [], "o", color=SOURCE, label="reached or passed")
     ax.plot([], [], "x", color=TARGET, label="falls short")
     ax.set(xlabel="published accuracy, %", ylabel="accuracy of skda, %")
