@@ -19,6 +19,7 @@ PAGES = [
     for page in [ROOT / "README.md", *sorted((ROOT / "docs" / "user_guide").glob("*.md"))]
     if page.stem not in IN_PARTS
 ]
+PAGES.append(pytest.param(FRONT, id="front page"))
 FENCE = re.compile(r"^```python\n(.*?)^```\n(?:\n?```text\n(.*?)^```)?", re.DOTALL | re.MULTILINE)
 
 
@@ -71,18 +72,14 @@ def test_front_page_prints_what_the_readme_prints():
 
 
 def test_every_page_of_the_guide_has_a_picture():
-    bare = [
+    # Tables of names, a moving bar and other people's packages leave nothing to draw.
+    bare = ("index", "migrating_from_adapt", "migrating_from_skada", "other_packages", "progress")
+    shown = re.compile(r"^```\{(picture|drawn|flowchart|figure|image)\}", re.MULTILINE)
+    assert not [
         page.stem
         for page in GUIDE
-        if page.stem != "index"
-        and not re.search(
-            r"^```\{(picture|flowchart)\}|^!\[.+\]|\{(image|figure)\}",
-            page.read_text("utf-8"),
-            re.MULTILINE,
-        )
+        if page.stem not in bare and not shown.search(page.read_text("utf-8"))
     ]
-    # Tables of names side by side say what they have to say.
-    assert [page for page in bare if not page.startswith("migrating")] == []
 
 
 def test_every_page_of_the_guide_stands_in_its_table_of_contents():
