@@ -119,3 +119,15 @@ def test_every_picture_of_a_page_has_a_function():
         for line in page.read_text("utf-8").splitlines():
             if line.startswith("```{picture}"):
                 assert f"def {line.split()[-1]}():" in figures, page
+
+
+def test_links_that_lead_nowhere_are_found(tmp_path):
+    pytest.importorskip("playwright")
+    import check_site
+
+    for name in ("one.html", "two.html"):
+        (tmp_path / name).write_text("<p>")
+    one, two = ((tmp_path / name).as_uri() for name in ("one.html", "two.html"))
+    links = {f"{two}#there", f"{two}#gone", f"{two}?q=1", f"{one}x", "https://elsewhere.org/x"}
+    found = check_site.broken_links({one: (set(), links), two: ({"there"}, set())})
+    assert sorted(link.split(": ")[1] for _, link in found) == sorted([f"{two}#gone", f"{one}x"])
