@@ -102,9 +102,15 @@ def escape_fitted_names(app, what, name, obj, options, lines):
     lines[:] = [re.sub(r"(?<![`\w.])(\w*[a-z])_(?=[,)])", r"\1\\_", line) for line in lines]
 
 
-def unlink_attributes(app, what, name, obj, options, lines):
-    """Write an attribute that is a property as its name: there is no page to link to."""
-    lines[:] = [re.sub(r":obj:`(\w+_) <[\w.]+>`", r"**\1**", line) for line in lines]
+def tidy_numpydoc(app, what, name, obj, options, lines):
+    """Mend what numpydoc's text would look like on the page.
+
+    An attribute that is a property is written as its name, since there is no page to link to; and
+    the initial of an author, "A. Gretton", is kept from beginning a list from A on.
+    """
+    for at, line in enumerate(lines):
+        line = re.sub(r":obj:`(\w+_) <[\w.]+>`", r"**\1**", line)
+        lines[at] = re.sub(r"^(\s*\.\. \[\S+\] [A-Z])\. ", r"\1\\. ", line)
 
 
 def leave_out_missing_pages(app, docname, source):
@@ -118,5 +124,5 @@ def leave_out_missing_pages(app, docname, source):
 def setup(app):
     """Connect the above before and after numpydoc reads the docstring."""
     app.connect("autodoc-process-docstring", escape_fitted_names, priority=0)
-    app.connect("autodoc-process-docstring", unlink_attributes, priority=900)
+    app.connect("autodoc-process-docstring", tidy_numpydoc, priority=900)
     app.connect("source-read", leave_out_missing_pages)
