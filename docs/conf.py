@@ -28,7 +28,6 @@ extensions = [
     "sphinx.ext.extlinks",
     "sphinx.ext.viewcode",
     "myst_parser",
-    "page_figures",
     "numpydoc",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
@@ -36,6 +35,7 @@ extensions = [
     "benchmark_pages",
     "flowchart",
     "mathml",
+    "page_figures",
     "pictures",
 ]
 exclude_patterns = ["_build"]
