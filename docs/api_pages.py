@@ -11,7 +11,7 @@ import skda
 GUIDE = Path(__file__).resolve().parent / "user_guide"
 # Pages that name nearly everything, and so explain nothing in particular.
 OVERVIEWS = ("glossary", "index", "migrating_from_adapt", "migrating_from_skada")
-OVERVIEWS += ("which_alignment", "which_method")
+OVERVIEWS += ("other_packages", "which_alignment", "which_method")
 # The pages that are about a subpackage, the first for names that no page has.
 HOMES = {
     "_array": ["arrays_and_gpus"],
@@ -32,7 +32,7 @@ HOMES = {
     "conformal": ["intervals"],
     "metrics": ["choosing_without_labels", "performance_estimate", "model_based"],
     "model_selection": ["choosing_without_labels", "guarded_search"],
-    "inspection": ["what_shifted"],
+    "inspection": ["what_shifted", "pictures"],
     "monitoring": ["monitoring"],
     "datasets": ["datasets"],
     "dask": ["large_tables"],
