@@ -3,6 +3,7 @@
 #   make demo         adapt a model to a second scanner, on real images (minutes the first time)
 #   make test         the tests                    make lint   style and format
 #   make docs         the site, docs/_build/html   make clean  remove whatever was built
+#   make check-site   open every page of that site in a browser (needs Chromium), wide and narrow
 #   make test-slow    the long tests: whole lessons, training of nets (minutes)
 #   make test-portable  the tests of printed figures, as on other CPUs and numbers of threads
 #   make test-install   pip install of the extras into empty environments
@@ -29,7 +30,7 @@ TAKE_TURNS := $(if $(shell command -v flock),flock .make.lock)
 CHECK_PYTHON := $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("skda needs Python 3.11 or later, and $(PYTHON) is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12 ...")'
 
 .PHONY: .venv demo test test-slow test-portable test-install test-oldest test-interop \
-    lint docs docs-fast clean
+    lint docs docs-fast check-site clean
 
 # Everything a developer needs. The demo is content with less of the same environment.
 .venv: $(DEV_READY)
@@ -93,11 +94,16 @@ lint: $(DEV_READY)
 docs: $(DEV_READY)
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
 
-# Without running the lessons, which the tests have run.
+# Without running the lessons, which the tests have run, and with the figures that there are.
 docs-fast: $(DEV_READY)
-	$(BIN)/sphinx-build -W --keep-going -b html -D plot_gallery=0 docs docs/_build/html-fast
+	$(BIN)/sphinx-build -W --keep-going -b html -D plot_gallery=0 -D pictures_redraw=0 docs docs/_build/html-fast
+
+# What `make docs` has built; SITE=docs/_build/html-fast checks what `make docs-fast` has.
+SITE ?= docs/_build/html
+check-site: $(DEV_READY)
+	$(BIN)/python docs/check_site.py $(SITE)
 
 clean:
 	rm -rf .venv .venv-oldest .venv-interop .make.lock .pytest_cache .ruff_cache dist demo_output
-	rm -rf docs/_build docs/api/generated docs/gallery docs/sg_execution_times.rst
+	rm -rf docs/_build docs/api/generated docs/benchmark_details docs/gallery docs/sg_execution_times.rst
 	find skda tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

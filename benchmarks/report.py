@@ -40,7 +40,7 @@ from ._markdown import table
 from .speed import exponents, label
 
 HEAD = """\
-# Figures
+# Benchmarks
 
 This page is written by `python -m benchmarks report` from the output of the benchmarks; no figure
 in it is typed by hand. Scores are ours, with the published ones in brackets; **!** marks a score

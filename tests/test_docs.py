@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+README, FRONT = ROOT / "README.md", ROOT / "docs" / "index.md"
+GUIDE = sorted((ROOT / "docs" / "user_guide").glob("*.md"))
 # Pages that take several seconds or more: `make test-slow`.
 SLOW = ("choosing_without_labels", "deep", "episodes_and_graphs", "let_it_decide", "pictures")
 # Each part of it needs another package, so that tests/interop runs the parts one by one.
@@ -17,6 +19,7 @@ PAGES = [
     for page in [ROOT / "README.md", *sorted((ROOT / "docs" / "user_guide").glob("*.md"))]
     if page.stem not in IN_PARTS
 ]
+PAGES.append(pytest.param(FRONT, id="front page"))
 FENCE = re.compile(r"^```python\n(.*?)^```\n(?:\n?```text\n(.*?)^```)?", re.DOTALL | re.MULTILINE)
 
 
@@ -58,6 +61,30 @@ def test_figures_of_a_page_are_those_of_the_code_above_them(tmp_path, monkeypatc
     with pytest.raises(ValueError, match="no figure is drawn by the code above 'Nothing"):
         page_figures.with_figures("```python\nn = 1\n```\n" + ask, "page", tmp_path)
     assert page_figures.with_figures("plain", "page", tmp_path) == "plain"
+
+
+def test_front_page_prints_what_the_readme_prints():
+    # One pair of numbers for newcomers; the guide says why other pages have others.
+    printed = FENCE.findall(FRONT.read_text("utf-8"))[0][1]
+    assert re.findall(r"0\.\d\d", printed) == re.findall(
+        r"0\.\d\d", FENCE.findall(README.read_text("utf-8"))[0][1]
+    )
+
+
+def test_every_page_of_the_guide_has_a_picture():
+    # Tables of names, a moving bar and other people's packages leave nothing to draw.
+    bare = ("index", "migrating_from_adapt", "migrating_from_skada", "other_packages", "progress")
+    shown = re.compile(r"^```\{(picture|drawn|flowchart|figure|image)\}", re.MULTILINE)
+    assert not [
+        page.stem
+        for page in GUIDE
+        if page.stem not in bare and not shown.search(page.read_text("utf-8"))
+    ]
+
+
+def test_every_page_of_the_guide_stands_in_its_table_of_contents():
+    listed = (ROOT / "docs" / "user_guide" / "index.md").read_text("utf-8").splitlines()
+    assert [page.stem for page in GUIDE if page.stem not in [*listed, "index"]] == []
 
 
 def test_example_of_the_readme_is_short():

@@ -1,9 +1,10 @@
 """Metadata routing: every method of every estimator requests ``sample_domain``."""
 
 from .._array._config import carry_config
+from ._doc_link import DocLinkMixin
 
 
-class DomainRouting:
+class DomainRouting(DocLinkMixin):
     """Request ``sample_domain`` in every method, so that a plain Pipeline passes it on.
 
     Also notes the configuration on clones, so that worker processes compute where the parent
