@@ -88,7 +88,7 @@ def run(options, say):
     """Rows of all tasks and draws whose files are there."""
     rows = []
     for name in selection.TASKS:
-        for seed in range(options.seeds):
+        for seed in range(options.first_seed, options.first_seed + options.seeds):
             try:
                 rows.append(measure(name, options, seed))
             except FileNotFoundError:
