@@ -97,6 +97,7 @@ EXCERPTS = {
     ),
     "rules-families": grid("rules-families", corner="data set"),
     "kinds": grid("kinds", corner="setting"),
+    "advice": grid("advice", corner="way"),
     "selection-tasks": grid(
         "selection-tasks",
         {

@@ -3,11 +3,17 @@
     python -m benchmarks diagnose --draws 100 --json diagnose.json
     python -m benchmarks diagnose --settings "label; no shift, split" --draws 20
     python -m benchmarks diagnose --settings "" --time
+    python -m benchmarks diagnose --advice --json advice.json
 
 Draws of the simulated shifts of ``skda.datasets``, at 2 x 500 rows with 30 labels of random target
 rows: as they come, and with the noise of the published benchmark. "No shift" is the same without a
 shift, and one domain split in two at random. Printed are the draws of each setting that were given
 each kind. --time times one diagnosis of 2 x 10,000 rows with 50 features.
+
+--advice follows the advice on the tasks of ``benchmarks selection``: the first estimator that it
+names, with defaults, against the best candidate there, which all target labels choose. Once no
+target row has a label, once 30 random ones have, for the diagnosis and for the methods that learn
+from them. Scores are on the other target rows.
 """
 
 import argparse
@@ -26,7 +32,9 @@ from skda.datasets import (
 )
 from skda.inspection import diagnose
 
+from . import _advice
 from ._conditions import conditions
+from ._data import DEFAULT
 from ._markdown import table
 
 N_ROWS, N_LABELS = 500, 30
@@ -132,7 +140,12 @@ def main(argv=None):
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--time", action="store_true", help="also time 2 x 10,000 rows")
     parser.add_argument("--json", type=Path, help="file to write the figures to")
+    parser.add_argument("--advice", action="store_true", help="follow the advice on real tasks")
+    parser.add_argument("--data", type=Path, default=DEFAULT, help="data of --advice")
+    parser.add_argument("--seeds", type=int, default=2, help="draws of each task of --advice")
     options = parser.parse_args(argv)
+    if options.advice:
+        return _follow_advice(options)
     names = [name.strip() for name in options.settings.split(";") if name.strip()]
     unknown = [name for name in names if name not in SETTINGS]
     if unknown:
@@ -150,6 +163,21 @@ def main(argv=None):
         if options.json:
             options.json.write_text(json.dumps(run, indent=1))
     print(kind_table(rows))
+
+
+def _follow_advice(options):
+    """Run the tasks of --advice and print both tables."""
+
+    def say(rows):
+        print(rows[-1], file=sys.stderr, flush=True)
+        if options.json:  # a long run that is stopped keeps what it has
+            run = {"advice_rows": rows, "conditions": conditions(), "seeds": options.seeds}
+            options.json.write_text(json.dumps(run, indent=1))
+
+    rows = _advice.run(options, say)
+    print(_advice.summary(rows))
+    print()
+    print(_advice.task_table(rows))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import re
 from pathlib import Path
 
 from . import (
+    _advice,
     _default_tables,
     backbones,
     conformal,
@@ -347,6 +348,28 @@ domain; *refused*: draws in which nothing is said to be known; *held*: intervals
 {performance.report(run)}"""
 
 
+def advice_part(run):
+    """What following the advice of a diagnosis gains."""
+    n = _advice.N_LABELS
+    return f"""\
+### advice
+
+The first estimator that the advice of `skda.inspection.diagnose` names, with its defaults, on the
+tasks of `benchmarks selection`, {run["seeds"]} draw(s) of each, in accuracy points over the
+source-only model; a task is harmed or helped from {_advice.POINT} points. *Share*: of the gain of
+the best candidate there, which all target labels choose and which learns from none; *capped*: no
+task counts more than its best candidate. With {n} random target labels the diagnosis reads them,
+and so do advised methods that learn from target labels. All scores are on the other target rows.
+
+{_advice.summary(run["advice_rows"])}
+
+### advice-tasks
+
+The last column is the source-only model trained on the source and these {n} rows.
+
+{_advice.task_table(run["advice_rows"])}"""
+
+
 def diagnose_part(run):
     """Which kinds of shift a diagnosis names."""
     seconds = run.get("seconds")
@@ -372,6 +395,7 @@ PARTS = (
     ("Later sites", "site_rows", later_sites_part),
     ("Sets and intervals", "conformal_rows", conformal_part),
     ("Kinds of shift", "diagnose_rows", diagnose_part),
+    ("Following the advice", "advice_rows", advice_part),
     ("Few labels per class", "shot_rows", few_shot_part),
     ("Model-based methods", "model_based_rows", model_based_part),
     ("Several tasks", "school_rows", multi_task_part),

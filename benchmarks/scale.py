@@ -218,14 +218,18 @@ def main(arguments=None):
             print(f"{name:<36}{n:>9,}  {_cell(row)}  {row.get('error', '')[:300]}", flush=True)
             if "error" in row:  # more rows do not help
                 break
-    run = {
+        if options.json:  # a long run that is stopped keeps what it has
+            options.json.write_text(json.dumps(_run(rows, options), indent=1))
+    print("\n" + tables(_run(rows, options)))
+
+
+def _run(rows, options):
+    """What is written: rows, how they were measured and where."""
+    return {
         "scale_rows": rows,
         "options": {"dtype": options.dtype, "memory": options.memory, "limit": options.limit},
         "conditions": conditions(threads=1),
     }
-    print("\n" + tables(run))
-    if options.json:
-        options.json.write_text(json.dumps(run, indent=1))
 
 
 if __name__ == "__main__":

@@ -795,3 +795,35 @@ def test_scale_measures_a_process_of_its_own_and_its_limits():
     assert row["seconds"] > 0 and 0 < row["gb"] < 4
     row = scale.measure("TJMTransformer", 50_000, dtype="float32", memory=4.0, limit=60)
     assert scale.is_refused(row), row
+
+
+def test_the_first_estimator_of_an_advice_is_followed():
+    from benchmarks import _advice
+    from skda.inspection import _shift_findings
+
+    model = LogisticRegression()
+    texts = _shift_findings.ADVICE
+    with sklearn.config_context(enable_metadata_routing=True):
+        assert _advice.follow(texts["none"], model, ()) is None
+        weighted = _advice.follow(texts["covariate"], model, ())[-1]
+        assert isinstance(weighted.weighter, skda.DomainClassifierWeighter)
+        label = _advice.follow(texts["label"], model, (StandardScaler(),))
+        assert isinstance(label.estimator[-1], LogisticRegression)
+        aligned = _advice.follow("DomainScaler; then CORALTransformer.", model, ())
+        assert [type(step).__name__ for step in aligned] == ["DomainScaler", "TrainOnSource"]
+        own = _advice.follow("TransferGaussianProcessClassifier, or", model, (StandardScaler(),))
+        assert [name for name, _ in own.steps][1] == "transfergaussianprocessclassifier"
+
+
+def test_shares_of_the_gain_of_the_oracle():
+    from benchmarks import _advice
+
+    def row(task, oracle, gain):
+        way = {"kind": "label", "advised": "A", "gain": gain}
+        return {"task": task, "oracle": oracle, "pooled": 0.0, "unlabeled": way, "labeled": way}
+
+    rows = [row("a", 10.0, 16.0), row("a", 10.0, 20.0), row("b", 10.0, -6.0)]
+    line = next(text for text in _advice.summary(rows).splitlines() if "30 target" in text)
+    # 18 - 6 of 20, and 10 - 6 of 20 where no task counts more than its oracle
+    assert line == "| advised, 30 target labels | +6.0 | −6.0 | 1 / 1 | 60 % | 20 % |"
+    assert "| a | +10.0 | +18.0 | A |" in _advice.task_table(rows)

@@ -166,6 +166,30 @@ def diagnose(
     >>> diagnose(X, y, sample_domain, random_state=0).kind
     'covariate'
     """
+    how = {"estimator": estimator, "alpha": alpha, "max_rows": max_rows, "ignore": ignore}
+    how |= {"n_permutations": n_permutations, "random_state": random_state}
+    return diagnosed(X, y, sample_domain, **how)
+
+
+def diagnosed(
+    X,
+    y,
+    sample_domain,
+    *,
+    estimator,
+    alpha,
+    max_rows,
+    n_permutations,
+    ignore,
+    random_state,
+    counts=None,
+    tabulate=None,
+):
+    """Diagnose rows that may be a sample of a larger table.
+
+    `counts` is the number of rows of each domain of the table, and ``tabulate(columns)`` returns
+    its table of features. None: the rows are the table.
+    """
     alpha = check_real("alpha", alpha, low=0, high=1, closed="neither")
     check_integer("max_rows", max_rows, low=20)
     check_integer("n_permutations", n_permutations, low=19)
@@ -178,18 +202,13 @@ def diagnose(
     labeled, codes, classes, regression = _read_labels(y, ids, estimator)
     columns = read_columns(X, ids, rng.randint(2**31))
     source, target = _chosen_rows(ids, labeled, max_rows, generator)
+    if counts is None:
+        counts = dict(zip(*np.unique(ids, return_counts=True), strict=True))
     found = Evidence(
         alpha,
-        {
-            "source_rows": int((ids >= 0).sum()),
-            "target_rows": int((ids < 0).sum()),
-            "sources": len(np.unique(ids[ids >= 0])),
-            "targets": len(np.unique(ids[ids < 0])),
-            "used_source": len(source),
-            "used_target": len(target),
-        },
+        _sizes(counts) | {"used_source": len(source), "used_target": len(target)},
         columns,
-        feature_shift(columns.table, ids),
+        feature_shift(columns.table, ids) if tabulate is None else tabulate(columns),
         classes=classes,
         regression=regression,
     )
@@ -252,6 +271,15 @@ def _check_enough_rows(ids):
                 f"diagnose needs at least {_LEAST_ROWS} rows on each side; the {name} has {count}. "
                 "Add rows."
             )
+
+
+def _sizes(counts):
+    """Return the numbers of rows and domains of both sides."""
+    sides = {"source": [], "target": []}
+    for domain, n in counts.items():
+        sides["source" if domain >= 0 else "target"].append(int(n))
+    rows = {f"{side}_rows": sum(own) for side, own in sides.items()}
+    return rows | {f"{side}s": len(own) for side, own in sides.items()}
 
 
 def _check_ignore(ignore):

@@ -1,6 +1,7 @@
 """Weights from a classifier that tells target rows from source rows: its odds are the ratio."""
 
 from copy import deepcopy
+from inspect import signature
 
 import numpy as np
 from sklearn.base import clone
@@ -13,8 +14,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._array._backend import Backend, is_foreign_array, to_numpy
-from .._array._rows import n_rows, take_rows
-from .._core._param_checks import check_integer
+from .._array._rows import concatenate_rows, n_rows, take_rows
+from .._core._param_checks import check_forgetting_factor, check_integer
 from .._core._sample_domain import domains_for_fit, domains_for_predict
 from .._core._validation import DomainData
 from ._base_streamed_weighter import StreamedWeighter
@@ -23,6 +24,8 @@ from ._base_weighter import Importances
 # Mean odds over the source, which should be 1, from which the domains count as separate.
 _SEPARATE = 0.01
 _LARGEST_LOG_ODDS = 100.0  # keeps the mean of the odds finite
+# Weight below which a row of an earlier batch is forgotten, so that a stream needs bounded memory.
+_LEAST_WEIGHT = 0.01
 
 
 def _is_incremental(weighter):
@@ -77,6 +80,33 @@ def cross_fitted_log_odds(classifier, X, is_target, *, cv, random_state):
     return odds[is_target == 0]
 
 
+def faded(kept, rows, factor):
+    """Join the rows of a new batch of one side, of weight 1, to its earlier ones, which fade.
+
+    Parameters
+    ----------
+    kept : tuple (rows, weights) or None
+        What is left of earlier batches; None before the first.
+    rows : array-like or data frame
+        The new rows, at least one.
+    factor : float
+        What the earlier weights are multiplied by.
+
+    Returns
+    -------
+    kept : tuple (rows, weights)
+    """
+    weights = np.ones(n_rows(rows))
+    if kept is None:
+        return rows, weights
+    old_rows, old = kept[0], factor * kept[1]
+    left = np.flatnonzero(old >= _LEAST_WEIGHT)
+    if len(left):
+        rows = concatenate_rows([take_rows(old_rows, left), rows])
+        weights = np.concatenate([old[left], weights])
+    return rows, weights
+
+
 class DomainClassifierWeighter(StreamedWeighter):
     r"""Weight source rows by the odds of being target rows, under a domain classifier.
 
@@ -104,6 +134,11 @@ class DomainClassifierWeighter(StreamedWeighter):
         rest on fewer rows are mixed with equal ones until they have it. "auto" is thirty rows for
         each feature and for the intercept, at most all rows, which leaves equal weights. None,
         the paper's weights, mixes nothing in.
+    forgetting_factor : float, default=1.0
+        In (0, 1]: factor by which the weight of a side's earlier rows is multiplied at each
+        ``partial_fit`` with new ones, for a target that drifts. 1 hands each batch to the
+        classifier and keeps none. Below 1 a classifier cannot unlearn rows, so that a fresh one
+        learns from all kept rows with these weights, see Notes. ``fit`` does not use it.
     random_state : int, RandomState instance or None, default=None
         Shuffles the folds. The classifier has its own.
 
@@ -144,6 +179,12 @@ class DomainClassifierWeighter(StreamedWeighter):
     `sample_domain` all weights are 1. Cost: `cv` + 1 fits of the classifier. Array level (b):
     the classifier runs on the host, unless it can take the arrays as they come.
 
+    With `forgetting_factor` below 1 the rows of a side weigh ``forgetting_factor ** k`` where k
+    later batches have brought rows of the same side, and rows below a weight of 0.01 are dropped:
+    with 0.9 the last 44 batches are kept, with 0.5 the last seven. Each batch costs one
+    ``partial_fit`` of a fresh classifier on them with these as ``sample_weight``, after which the
+    classifier is what it would be had the rows come with such weights at once.
+
     References
     ----------
     .. [1] Bickel, Brückner, Scheffer. Discriminative learning for differing training and test
@@ -174,6 +215,7 @@ class DomainClassifierWeighter(StreamedWeighter):
         exponent=1.0,
         clip=None,
         min_effective_size="auto",
+        forgetting_factor=1.0,
         random_state=None,
     ):
         self.classifier = classifier
@@ -181,6 +223,7 @@ class DomainClassifierWeighter(StreamedWeighter):
         self.exponent = exponent
         self.clip = clip
         self.min_effective_size = min_effective_size
+        self.forgetting_factor = forgetting_factor
         self.random_state = random_state
 
     @available_if(_is_incremental)
@@ -204,12 +247,15 @@ class DomainClassifierWeighter(StreamedWeighter):
         Raises
         ------
         ValueError
-            After :meth:`fit`, which keeps no rows: begin with ``partial_fit``.
+            After :meth:`fit`, which keeps no rows: begin with ``partial_fit``. With
+            `forgetting_factor` below 1, if ``partial_fit`` of the classifier takes no
+            ``sample_weight``.
 
         Notes
         -----
-        There is no cross-fitting, and how fast earlier rows are forgotten is the classifier's
-        matter: for example ``SGDClassifier(loss="log_loss", learning_rate="constant", eta0=0.01)``.
+        There is no cross-fitting. With `forgetting_factor` 1, how fast earlier rows are forgotten
+        is the classifier's matter: for example
+        ``SGDClassifier(loss="log_loss", learning_rate="constant", eta0=0.01)``.
         The source rows of all batches are kept, in ``source_rows_``, because each of them gets a
         new weight.
         """
@@ -228,11 +274,35 @@ class DomainClassifierWeighter(StreamedWeighter):
         return rows  # of any kind, on the host
 
     def _learn_batch(self, data):
+        if self.forgetting_factor < 1:
+            return self._learn_with_forgetting(data)
         earlier = getattr(self, "classifier_", None)
         # A copy: the old one stays as it is if this batch fails.
         classifier = clone(self._classifier()) if earlier is None else deepcopy(earlier)
         is_target = (data.ids < 0).astype(np.int64)
         self.classifier_ = classifier.partial_fit(data.X, is_target, classes=[0, 1])
+
+    def _learn_with_forgetting(self, data):
+        classifier = clone(self._classifier())
+        if "sample_weight" not in signature(classifier.partial_fit).parameters:
+            raise ValueError(
+                "forgetting_factor below 1 needs a classifier whose partial_fit takes "
+                f"sample_weight; got {self.classifier!r}. Use for example "
+                "SGDClassifier(loss='log_loss'), or forgetting_factor=1."
+            )
+        kept = dict(getattr(self, "_kept", {}))
+        for side, rows in (("source", data.X_source), ("target", data.X_target)):
+            if n_rows(rows):
+                kept[side] = faded(kept.get(side), rows, self.forgetting_factor)
+        self._kept = kept
+        rows, weights = zip(*kept.values(), strict=True)
+        is_target = np.repeat([side == "target" for side in kept], [len(own) for own in weights])
+        self.classifier_ = classifier.partial_fit(
+            concatenate_rows(list(rows)),
+            is_target.astype(np.int64),
+            classes=[0, 1],
+            sample_weight=np.concatenate(weights),
+        )
 
     def _data_for_fit(self, X, sample_domain):
         if self.classifier is None:
@@ -266,7 +336,13 @@ class DomainClassifierWeighter(StreamedWeighter):
 
     def _warning_of(self, raw):
         seen = self.n_rows_seen_
+        if self.forgetting_factor < 1:
+            seen = {side: weights.sum() for side, (_, weights) in self._kept.items()}
         return _separate(to_numpy(raw), seen["source"] / seen["target"])
+
+    def _check_shape_params(self):
+        check_forgetting_factor(self.forgetting_factor)
+        return super()._check_shape_params()
 
     def _without_overlap(self, data, raw):
         if self.classifier is not None:  # rows of any kind, which only it can tell apart

@@ -142,6 +142,10 @@ class BaseModelTransfer(DomainRouting, BaseEstimator):
     def _source(self):
         return self._default_source() if self.source_estimator is None else self.source_estimator
 
+    def _new_source(self, n_rows):
+        """Return an unfitted model for a number of source rows."""
+        return clone(self._source())
+
     def _source_is_given(self):
         """Return whether the source model came fitted, so that no source row is needed."""
         return self.source_estimator is not None and is_fitted(self.source_estimator)
@@ -160,7 +164,7 @@ class BaseModelTransfer(DomainRouting, BaseEstimator):
                 # Some classifiers can be fitted so, but there is nothing in them to transfer.
                 if is_classifier(self) and len(np.unique(data.y_source)) < 2:
                     raise ValueError("one class")
-                return clone(self._source()).fit(data.X_source, data.y_source)
+                return self._new_source(len(data.source)).fit(data.X_source, data.y_source)
         width = getattr(self.source_estimator, "n_features_in_", self.n_features_in_)
         if width != self.n_features_in_:
             raise ValueError(

@@ -8,6 +8,10 @@ from .._core._score import DomainRegressorMixin
 from ._base_tree_refinement import TargetRows
 from ._base_tree_transfer import TREE_METHODS, TreesClassifier, TreesTransfer, is_tree
 
+# Source rows that a tree of the default forest of numbers is drawn from at most: whole trees of a
+# hundred thousand rows take minutes, and few labeled target rows reach few of their leaves.
+_MOST_ROWS_OF_A_TREE = 10_000
+
 FOREST_METHODS = ("mix", *TREE_METHODS)
 
 
@@ -168,7 +172,8 @@ class ForestTransferRegressor(DomainRegressorMixin, ForestTransfer):
         Forest of the source, or a Pipeline that ends in one. A fitted one, or a FrozenEstimator,
         is used as it is and source rows are ignored; copies made by a search keep what they hold
         only inside a FrozenEstimator. Otherwise a clone is fitted on the source rows. None:
-        ``RandomForestRegressor()``.
+        ``RandomForestRegressor()``, from 10,000 source rows with ``max_samples=10_000``: each tree
+        is grown on as many rows drawn at random, which keeps the time of large tables in bounds.
     method : {"mix", "ser", "strut", "relabel"}, default="mix"
         What is refined in each tree. Structure expansion and reduction ("ser") grows each leaf on
         its target rows, then cuts subtrees that are no better than a leaf on them. Structure
@@ -259,6 +264,12 @@ class ForestTransferRegressor(DomainRegressorMixin, ForestTransfer):
 
     def _default_source(self):
         return RandomForestRegressor(random_state=self.random_state)
+
+    def _new_source(self, n_rows):
+        forest = super()._new_source(n_rows)
+        if self.source_estimator is None and n_rows > _MOST_ROWS_OF_A_TREE:
+            forest.set_params(max_samples=_MOST_ROWS_OF_A_TREE)
+        return forest
 
     def predict(self, X, *, sample_domain=None):
         """Predict with the mean of the refined trees.

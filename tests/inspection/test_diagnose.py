@@ -62,7 +62,9 @@ def test_without_labels_of_the_target_label_and_covariate_shift_are_not_told_apa
     assert report.kind == "label or covariate"
     assert "cannot be told apart without labels" in str(report)
     X, y, ids = make_covariate_shift(150, 150, random_state=0)
-    assert diagnose(X, hide(y, ids, 0), ids, **QUICK).kind == "covariate or conditional"
+    report = diagnose(X, hide(y, ids, 0), ids, **QUICK)
+    assert report.kind == "covariate or conditional"
+    assert "Until then AutoAdaptClassifier" in report["KIND"].advice
 
 
 def test_without_source_labels_only_the_rows_are_compared():
@@ -81,6 +83,7 @@ def test_labels_that_are_turned_round_are_found_where_the_rows_agree():
     assert report.kind == "conditional"
     assert report["CONCEPT"].severity == "serious"
     assert "Train on target labels" in report["KIND"].advice
+    assert report["KIND"].advice.startswith("TransferGaussianProcessClassifier")
 
 
 def test_numeric_labels_are_cut_into_bins():
@@ -88,6 +91,8 @@ def test_numeric_labels_are_cut_into_bins():
     report = diagnose(X, hide(y, ids, 30), ids, **QUICK)
     assert report.kind == "conditional"
     assert "bins" in report["SIZE"].text
+    assert "TransferGaussianProcessRegressor" in report["KIND"].advice
+    assert "before it" in report["KIND"].advice  # an alignment
     assert list(report["PRIORS"].evidence)[:4] == ["bin 1", "bin 2", "bin 3", "bin 4"]
 
 

@@ -5,12 +5,15 @@ import pandas as pd
 import pytest
 from scipy.stats import multivariate_normal
 from sklearn.linear_model import SGDClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import MLPClassifier
 
 from skda import DomainClassifierWeighter, DomainWarning, GaussianWeighter
 from skda._array._backend import to_numpy
 
 # Steps of the default learning rate are far too long at first.
 STEADY = {"loss": "log_loss", "learning_rate": "constant", "eta0": 0.01, "random_state": 0}
+FASTER = STEADY | {"eta0": 0.1}  # for one pass over few rows
 
 
 def rows(seed=0, n=150):
@@ -129,3 +132,60 @@ def test_batches_that_tell_the_domains_apart_are_warned_of():
     with pytest.warns(DomainWarning, match="tells the domains apart"):
         for _ in range(3):
             stream.partial_fit(X, sample_domain=d)
+
+
+def test_a_domain_classifier_forgets_as_weighted_rows_would():
+    X, d = rows()
+    source, target = X[d > 0], X[d < 0]
+    stream = DomainClassifierWeighter(
+        GaussianNB(), min_effective_size=None, forgetting_factor=0.5
+    ).partial_fit(source, sample_domain=d[d > 0])
+    # Of nine batches the first two have faded to a weight below 0.01.
+    batches = [target + 0.1 * step for step in range(9)]
+    for batch in batches:
+        stream.partial_fit(batch, sample_domain=d[d < 0])
+    kept = np.concatenate([source, *batches[2:]])
+    weights = np.concatenate([np.ones(150), np.repeat(0.5 ** np.arange(6, -1, -1), 150)])
+    is_target = np.repeat([0, 1], [150, 7 * 150])
+    logs = GaussianNB().fit(kept, is_target, sample_weight=weights).predict_log_proba(source)
+    odds = np.exp(logs[:, 1] - logs[:, 0])
+    np.testing.assert_allclose(stream.weights_, odds / odds.mean(), rtol=1e-9)
+    assert stream.n_rows_seen_ == {"source": 150, "target": 9 * 150}
+
+
+@pytest.mark.parametrize("inner", [GaussianNB(), SGDClassifier(**FASTER)])
+def test_weights_that_forget_follow_a_target_that_drifts(inner):
+    rng = np.random.default_rng(0)
+    source = rng.normal(size=(400, 2))
+    places = np.linspace(-1, 1, 20)  # of the target, batch by batch
+    found = {}
+    for factor in (1.0, 0.6):
+        stream = DomainClassifierWeighter(
+            inner, min_effective_size=None, forgetting_factor=factor
+        ).partial_fit(source, sample_domain=np.repeat(1, 400))
+        for place in places:
+            batch = 0.7 * np.random.default_rng(1).normal(size=(60, 2)) + place
+            stream.partial_fit(batch, sample_domain=np.repeat(-2, 60))
+        found[factor] = np.average(source, axis=0, weights=stream.weights_).mean()
+    # The target began at -1 and is at 1 now; all batches together are at 0.
+    assert found[0.6] > found[1.0] + 0.2
+    assert found[0.6] > 0.6
+
+
+@pytest.mark.filterwarnings("ignore:.*iterations:UserWarning")
+def test_forgetting_needs_a_classifier_that_takes_weights():
+    X, d = rows(n=20)
+    factor = {"forgetting_factor": 0.5}
+    inner = NoWeights(hidden_layer_sizes=(2,), random_state=0)
+    DomainClassifierWeighter(inner).partial_fit(X, sample_domain=d)
+    with pytest.raises(ValueError, match="takes sample_weight"):
+        DomainClassifierWeighter(inner, **factor).partial_fit(X, sample_domain=d)
+    with pytest.raises(ValueError, match="forgetting_factor must be"):
+        DomainClassifierWeighter(GaussianNB(), forgetting_factor=0).fit(X, sample_domain=d)
+
+
+class NoWeights(MLPClassifier):
+    """A classifier that learns from batches, of equal rows only."""
+
+    def partial_fit(self, X, y, classes=None):
+        return super().partial_fit(X, y, classes=classes)

@@ -25,6 +25,7 @@ from skda import (
     ForestTransferRegressor,
     TreeTransferClassifier,
 )
+from skda.model_based import _forest_transfer
 from skda.model_based._base_tree_arrays import TreeArrays
 from skda.model_based._base_tree_refinement import (
     class_differences,
@@ -372,3 +373,18 @@ def test_missing_values_pass_where_the_source_tree_takes_them():
         model = TreeTransferClassifier(DecisionTreeClassifier(random_state=0), method=method)
         model.fit(X, few(y, d, 60), sample_domain=d)
         assert model.score(X[d < 0], y[d < 0]) > 0.6
+
+
+def test_trees_of_the_default_forest_of_many_rows_are_drawn_from_some(monkeypatch):
+    rng = np.random.default_rng(0)
+    X, ids = rng.uniform(size=(90, 2)), np.repeat([1, -2], [60, 30])
+    y = X[:, 0] + X[:, 1]
+    limits = {}
+    for most in (60, 59, 20):
+        monkeypatch.setattr(_forest_transfer, "_MOST_ROWS_OF_A_TREE", most)
+        model = ForestTransferRegressor(random_state=0).fit(X, y, sample_domain=ids)
+        limits[most] = model.source_estimator_.max_samples
+    assert limits == {60: None, 59: 59, 20: 20}
+    given = ForestTransferRegressor(RandomForestRegressor(5, random_state=0))
+    given.fit(X, y, sample_domain=ids)
+    assert given.source_estimator_.max_samples is None
