@@ -82,7 +82,7 @@ callable, default="rbf"
     pseudo_labels_ : ndarray of shape (n_target,)
         Labels of the target rows of ``fit`` that the last round used, in row order; None without
         target rows.
-    label_changes_ : ndarray of shape (n_rounds,)
+    label_changes_ : list of int
         How many pseudo-labels each round changed; all of them count in the first. 0 in the last
         one where it stopped by itself.
     n_iter_ : int
@@ -212,7 +212,7 @@ callable, default="rbf"
         self._keep(data, problem, values, W, pseudo, n_iter, changes)
 
     def _keep(self, data, problem, values, W, pseudo, n_iter, changes):
-        self.n_iter_, self.label_changes_ = n_iter, np.array(changes, dtype=int)
+        self.n_iter_, self.label_changes_ = n_iter, changes
         self.pseudo_labels_ = None if pseudo is None else self.classes_[pseudo[data.target]]
         self._store(data, problem, values, W)
 

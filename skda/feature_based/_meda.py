@@ -185,7 +185,7 @@ class MEDAClassifier(*CALLBACK_SUPPORT, ClassScoresClassifier):
         Balance used in the last round.
     pseudo_labels_ : ndarray of shape (n_target,)
         Final labels of the target rows of ``fit``, in row order.
-    label_changes_ : ndarray of shape (n_iter_,)
+    label_changes_ : list of int
         How many pseudo-labels each round changed; 0 in the last one where it stopped by itself.
     n_components_ : int
         Dimension of the subspaces.
@@ -314,7 +314,7 @@ class MEDAClassifier(*CALLBACK_SUPPORT, ClassScoresClassifier):
         self._fit_rows(data, Z, codes)
 
     def _keep(self, data, basis, coef, pseudo, changes):
-        self.label_changes_ = np.array(changes)
+        self.label_changes_ = changes
         self.pseudo_labels_ = self.classes_[pseudo[data.target]]
         self.basis_, self.dual_coef_ = data.to_input(basis), data.to_input(coef)
 

@@ -58,7 +58,7 @@ callable, default="rbf"
         would hide their spread; else None.
     eigenvalues_ : array of shape (n_components_,)
         Variance of each component under the constraint, descending.
-    changes_ : ndarray of shape (n_iter_,)
+    changes_ : list of float
         Largest change of a row's coefficients in each round, relative to the largest coefficients;
         1 in the first.
     n_iter_ : int
@@ -164,7 +164,7 @@ callable, default="rbf"
             changes.append(change)
             if change <= self.tol or task.stops:
                 break
-        self.changes_ = np.array(changes)
+        self.changes_ = changes
         values, W, _ = solve(problem, k, F, self.reg, row_scale=row_scale)
         self._keep(data, problem, values, W)
 

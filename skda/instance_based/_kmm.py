@@ -6,7 +6,6 @@ all source rows, or on explicit features of the kernel for more rows than that c
 
 import math
 
-import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from .._array._backend import namespace
@@ -194,7 +193,7 @@ class KMMWeighter(BaseWeighter):
         The number that `gamma` stood for.
     kkt_residual_ : float
         Residual at the solution.
-    kkt_residuals_ : ndarray of shape (n_points,)
+    kkt_residuals_ : list of float
         Residual at the start and after each step.
     n_iter_ : int
         Steps taken.
@@ -337,7 +336,7 @@ class KMMWeighter(BaseWeighter):
             )
         self.beta_ = data.to_input(solution.x)
         self.kkt_residual_ = solution.residual
-        self.kkt_residuals_ = np.array(solution.residuals, dtype=float)
+        self.kkt_residuals_ = list(solution.residuals)
         self.n_iter_ = solution.n_iter
         if not solution.converged:
             warn_user(
