@@ -319,12 +319,12 @@ class KLIEPWeighter(FunctionWeighter):
         K = kernel_matrix(data.X_target, centers, gamma=self.gamma_)
         means = kernel_row_means(centers, data.X_source, gamma=self.gamma_)
         L, means = over_source_means(K, means)
-        gaps, options = [], {"tol": self.tol, "max_iter": self.max_iter}
+        # Of plain numbers, so that it is the same on every backend.
+        self.gaps_, options = [], {"tol": self.tol, "max_iter": self.max_iter}
         with subtask(self, "coefficients", int(self.max_iter)):
             a, self.gap_, self.n_iter_ = mixture_proportions(
-                L, gaps=gaps, round_task=rounds_of(self, "step"), **options
+                L, gaps=self.gaps_, round_task=rounds_of(self, "step"), **options
             )
-        self.gaps_ = gaps  # plain numbers: the same on every backend
         self.objective_ = float(xp.mean(xp.log(xp.clip(L @ a, min=_LEAST_RATIO))))
         self.centers_, self.coef_ = data.to_input(centers), data.to_input(safe_divide(a, means))
 
