@@ -95,16 +95,6 @@ html_theme_options = {
 html_sidebars = {"index": [], "whats_new": [], "developing": []}
 
 
-# Pages of the guide that other changes bring; once they are there, this has nothing to do.
-PAGES_TO_COME = (
-    "migrating_from_adapt",
-    "migrating_from_skada",
-    "other_packages",
-    "pictures",
-    "progress",
-)
-
-
 def escape_fitted_names(app, what, name, obj, options, lines):
     """Keep reStructuredText from reading ``(n_features_in_,)`` as a link."""
     lines[:] = [re.sub(r"(?<![`\w.])(\w*[a-z])_(?=[,)])", r"\1\\_", line) for line in lines]
@@ -121,16 +111,7 @@ def tidy_numpydoc(app, what, name, obj, options, lines):
         lines[at] = re.sub(r"^(\s*\.\. \[\S+\] [A-Z])\. ", r"\1\\. ", line)
 
 
-def leave_out_missing_pages(app, docname, source):
-    """Let the guide list a page that is not in this checkout."""
-    if docname == "user_guide/index":
-        missing = [name for name in PAGES_TO_COME if not (DOCS / f"user_guide/{name}.md").exists()]
-        for name in missing:
-            source[0] = source[0].replace(f"\n{name}\n", "\n")
-
-
 def setup(app):
     """Connect the above before and after numpydoc reads the docstring."""
     app.connect("autodoc-process-docstring", escape_fitted_names, priority=0)
     app.connect("autodoc-process-docstring", tidy_numpydoc, priority=900)
-    app.connect("source-read", leave_out_missing_pages)
