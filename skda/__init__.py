@@ -13,6 +13,7 @@ _PUBLIC = {
         "config_context",
         "get_config",
         "set_config",
+        "show_versions",
     ],
     "_core": [
         "DomainWarning",
