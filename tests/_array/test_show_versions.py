@@ -17,8 +17,6 @@ from skda._array import _devices, _show_versions
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 PROJECT = tomllib.loads(PYPROJECT.read_text("utf-8"))["project"]
-    "project"
-]
 
 
 def names_of(requirements):
