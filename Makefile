@@ -1,7 +1,7 @@
 # The front door: python3 (3.11 or later) and make are all it needs.
 #
 #   make demo         adapt a model to a second scanner, on real images (minutes the first time)
-#   make test         the tests                    make lint   style and format
+#   make test         the tests                    make lint   style, format and types
 #   make docs         the site, docs/_build/html   make clean  remove whatever was built
 #   make test-slow    the long tests: whole lessons, training of nets (minutes)
 #   make test-portable  the tests of printed figures, as on other CPUs and numbers of threads
@@ -74,6 +74,7 @@ test-oldest: $(OLDEST_READY)
 lint: $(DEV_READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 docs: $(DEV_READY)
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
@@ -83,6 +84,6 @@ docs-fast: $(DEV_READY)
 	$(BIN)/sphinx-build -W --keep-going -b html -D plot_gallery=0 docs docs/_build/html-fast
 
 clean:
-	rm -rf .venv .venv-oldest .make.lock .pytest_cache .ruff_cache dist demo_output
+	rm -rf .venv .venv-oldest .make.lock .pytest_cache .mypy_cache .ruff_cache dist demo_output
 	rm -rf docs/_build docs/api/generated docs/gallery docs/sg_execution_times.rst
 	find skda tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

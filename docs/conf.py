@@ -31,6 +31,7 @@ extensions = [
 ]
 exclude_patterns = ["_build"]
 autosummary_generate = False
+autodoc_typehints = "none"  # the docstrings name the types, and say more
 extlinks = {
     "doi": ("https://doi.org/%s", "doi:%s"),
     "arxiv": ("https://arxiv.org/abs/%s", "arXiv:%s"),

@@ -1,5 +1,7 @@
 """Print what a report of a fault needs: versions, devices, threads."""
 
+from __future__ import annotations
+
 import os
 import platform
 import sys
@@ -88,7 +90,7 @@ def _print_table(title, rows):
         print(f"{name:>{width}}: {value}")
 
 
-def show_versions():
+def show_versions() -> None:
     """Print the versions, devices and libraries of threads that a report of a fault needs.
 
     They are those of Python and the system, of skda and the packages that it needs, of the optional

@@ -1,11 +1,21 @@
 """Show both domains in two dimensions, before and after a map."""
 
+from __future__ import annotations
+
 import inspect
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from .._array._rows import n_rows
 from .._core._sample_domain import check_both_sides, check_sample_domain
+from .._core._typing import ArrayLike, DomainIds, Transformer
 from ._pictures import project
 from ._plot_axes import axes_of, draw_points
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 class DomainsDisplay:
@@ -46,13 +56,23 @@ class DomainsDisplay:
     (200, 2)
     """
 
-    def __init__(self, before, sample_domain, after=None):
+    def __init__(
+        self, before: np.ndarray, sample_domain: np.ndarray, after: np.ndarray | None = None
+    ):
         self.before = before
         self.sample_domain = sample_domain
         self.after = after
 
     @classmethod
-    def from_rows(cls, X, sample_domain, *, map=None, ax=None, plot=True):
+    def from_rows(
+        cls,
+        X: ArrayLike,
+        sample_domain: DomainIds,
+        *,
+        map: Transformer | None = None,
+        ax: Axes | Sequence[Axes] | None = None,
+        plot: bool = True,
+    ) -> DomainsDisplay:
         """Compute the display from rows.
 
         Parameters
@@ -79,7 +99,7 @@ class DomainsDisplay:
         display = cls(*_projected(X, ids, map, random_state=0))
         return display.plot(ax) if plot else display
 
-    def plot(self, ax=None):
+    def plot(self, ax: Axes | Sequence[Axes] | None = None) -> DomainsDisplay:
         """Draw the rows.
 
         Parameters
@@ -122,7 +142,13 @@ def _mapped(map, X, ids):
     return map.transform(X)
 
 
-def plot_domains(X, sample_domain, *, map=None, ax=None):
+def plot_domains(
+    X: ArrayLike,
+    sample_domain: DomainIds,
+    *,
+    map: Transformer | None = None,
+    ax: Axes | Sequence[Axes] | None = None,
+) -> DomainsDisplay:
     """Plot the rows of both domains in two dimensions, before and after a map.
 
     Shows whether the domains lie apart, and whether an alignment brings them together. The plane

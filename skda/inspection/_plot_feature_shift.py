@@ -1,11 +1,21 @@
 """Show the features that shifted most, source beside target."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 from .._array._rows import n_rows
 from .._core._param_checks import check_integer
 from .._core._sample_domain import check_both_sides, check_sample_domain
+from .._core._typing import ArrayLike, DomainIds
 from ._feature_shift import feature_shift
 from ._pictures import feature_values, paired_histogram
 from ._plot_axes import axes_of, draw_histogram
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
 
 
 class FeatureShiftDisplay:
@@ -46,12 +56,21 @@ class FeatureShiftDisplay:
     ['x0', 'x1']
     """
 
-    def __init__(self, table, histograms):
+    def __init__(self, table: pd.DataFrame, histograms: dict[str, Any]):
         self.table = table
         self.histograms = histograms
 
     @classmethod
-    def from_rows(cls, X, sample_domain, *, n_features=6, n_bins=20, ax=None, plot=True):
+    def from_rows(
+        cls,
+        X: ArrayLike,
+        sample_domain: DomainIds,
+        *,
+        n_features: int = 6,
+        n_bins: int = 20,
+        ax: Sequence[Axes] | None = None,
+        plot: bool = True,
+    ) -> FeatureShiftDisplay:
         """Compute the display from rows.
 
         Parameters
@@ -86,7 +105,7 @@ class FeatureShiftDisplay:
         display = cls(table, histograms)
         return display.plot(ax) if plot else display
 
-    def plot(self, ax=None):
+    def plot(self, ax: Sequence[Axes] | None = None) -> FeatureShiftDisplay:
         """Draw the histograms.
 
         Parameters
@@ -109,7 +128,14 @@ class FeatureShiftDisplay:
         return self
 
 
-def plot_feature_shift(X, sample_domain, *, n_features=6, n_bins=20, ax=None):
+def plot_feature_shift(
+    X: ArrayLike,
+    sample_domain: DomainIds,
+    *,
+    n_features: int = 6,
+    n_bins: int = 20,
+    ax: Sequence[Axes] | None = None,
+) -> FeatureShiftDisplay:
     """Plot the features that shifted most, source beside target.
 
     A glance at what the table of :func:`feature_shift` says in numbers: whether a feature moved,
