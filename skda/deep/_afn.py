@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 
 from .._core._param_checks import check_real
-from .._core._typing import RandomState
+from .._core._typing import ArrayLike, RandomState
 from ._base_tasks import DeepClassifier
 from ._training import AlignmentLoss
 from ._typing import Backbone
@@ -214,7 +214,7 @@ class AFNClassifier(DeepClassifier):
         step: float = 1.0,
         radius: float | None = None,
         use_target_labels: bool = False,
-        prior_correction: Literal["resample"] | None = None,
+        prior_correction: Literal["resample", "select"] | ArrayLike | None = None,
         lr: float | None = None,
         lr_schedule: Literal["anneal", "cosine", "constant"] = "anneal",
         max_epochs: int | None = None,

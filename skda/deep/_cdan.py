@@ -9,7 +9,7 @@ from typing import Any, Literal
 import torch
 
 from .._core._param_checks import check_bool, check_integer
-from .._core._typing import RandomState
+from .._core._typing import ArrayLike, RandomState
 from ._base_tasks import DeepClassifier
 from ._dann import AdversarialLoss
 from ._typing import Backbone
@@ -261,7 +261,7 @@ class CDANClassifier(DeepClassifier):
         bsp_weight: float = 0.0,
         smoothing: float = 0.0,
         use_target_labels: bool = False,
-        prior_correction: Literal["resample"] | None = None,
+        prior_correction: Literal["resample", "select"] | ArrayLike | None = None,
         lr: float | None = None,
         lr_schedule: Literal["anneal", "cosine", "constant"] = "anneal",
         max_epochs: int | None = None,

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import torch
 
 from .._core._param_checks import check_integer, check_option, check_real
-from .._core._typing import RandomState
+from .._core._typing import ArrayLike, RandomState
 from ._base_tasks import DeepClassifier, DeepRegressor
 from ._training import AlignmentLoss
 from ._typing import Backbone
@@ -335,7 +335,7 @@ class DANClassifier(DeepClassifier):
         gamma: float | Literal["median"] = "median",
         estimate: Literal["unbiased", "biased", "linear"] = "unbiased",
         use_target_labels: bool = False,
-        prior_correction: Literal["resample"] | None = None,
+        prior_correction: Literal["resample", "select"] | ArrayLike | None = None,
         lr: float | None = None,
         lr_schedule: Literal["anneal", "cosine", "constant"] = "anneal",
         max_epochs: int | None = None,

@@ -9,7 +9,7 @@ import torch
 from torch.nn.functional import softplus
 
 from .._core._param_checks import check_real
-from .._core._typing import RandomState
+from .._core._typing import ArrayLike, RandomState
 from ._base_tasks import DeepClassifier, DeepRegressor
 from ._modules import mlp, reverse_gradient
 from ._params import check_widths
@@ -277,7 +277,7 @@ class DANNClassifier(DeepClassifier):
         bsp_weight: float = 0.0,
         smoothing: float = 0.0,
         use_target_labels: bool = False,
-        prior_correction: Literal["resample"] | None = None,
+        prior_correction: Literal["resample", "select"] | ArrayLike | None = None,
         lr: float | None = None,
         lr_schedule: Literal["anneal", "cosine", "constant"] = "anneal",
         max_epochs: int | None = None,

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import torch
 
-from .._core._typing import RandomState
+from .._core._typing import ArrayLike, RandomState
 from ._base_tasks import DeepClassifier, DeepRegressor
 from ._training import AlignmentLoss
 from ._typing import Backbone
@@ -216,7 +216,7 @@ class DeepCORALClassifier(DeepClassifier):
         alignment_weight: float = 1.0,
         alignment_schedule: Literal["constant", "sigmoid"] | Callable[..., Any] = "constant",
         use_target_labels: bool = False,
-        prior_correction: Literal["resample"] | None = None,
+        prior_correction: Literal["resample", "select"] | ArrayLike | None = None,
         lr: float | None = None,
         lr_schedule: Literal["anneal", "cosine", "constant"] = "anneal",
         max_epochs: int | None = None,

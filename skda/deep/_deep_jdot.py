@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from .._core._param_checks import check_real
-from .._core._typing import RandomState
+from .._core._typing import ArrayLike, RandomState
 from .._numerics._sinkhorn import sinkhorn_plan
 from ._base_tasks import DeepClassifier
 from ._dan import squared_distances
@@ -277,7 +277,7 @@ class DeepJDOTClassifier(DeepClassifier):
         feature_cost: float = 0.1,
         marginal_reg: float | None = 1.0,
         use_target_labels: bool = False,
-        prior_correction: Literal["resample"] | None = None,
+        prior_correction: Literal["resample", "select"] | ArrayLike | None = None,
         lr: float | None = None,
         lr_schedule: Literal["anneal", "cosine", "constant"] = "anneal",
         max_epochs: int | None = None,

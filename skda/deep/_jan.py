@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import torch
 
-from .._core._typing import RandomState
+from .._core._typing import ArrayLike, RandomState
 from ._base_tasks import DeepClassifier
 from ._dan import MMDLoss
 from ._typing import Backbone
@@ -195,7 +195,7 @@ class JANClassifier(DeepClassifier):
         gamma: float | Literal["median"] = "median",
         estimate: Literal["unbiased", "biased", "linear"] = "unbiased",
         use_target_labels: bool = False,
-        prior_correction: Literal["resample"] | None = None,
+        prior_correction: Literal["resample", "select"] | ArrayLike | None = None,
         lr: float | None = None,
         lr_schedule: Literal["anneal", "cosine", "constant"] = "anneal",
         max_epochs: int | None = None,

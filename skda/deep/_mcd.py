@@ -9,7 +9,7 @@ from typing import Any, Literal
 import torch
 from torch.nn.functional import cross_entropy
 
-from .._core._typing import RandomState
+from .._core._typing import ArrayLike, RandomState
 from ._base_tasks import DeepClassifier
 from ._domain_norm import rows_of
 from ._modules import reverse_gradient
@@ -230,7 +230,7 @@ class MCDClassifier(DeepClassifier):
         alignment_weight: float = 1.0,
         alignment_schedule: Literal["constant", "sigmoid"] | Callable[..., Any] = "sigmoid",
         use_target_labels: bool = False,
-        prior_correction: Literal["resample"] | None = None,
+        prior_correction: Literal["resample", "select"] | ArrayLike | None = None,
         lr: float | None = None,
         lr_schedule: Literal["anneal", "cosine", "constant"] = "anneal",
         max_epochs: int | None = None,

@@ -9,7 +9,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from .._core._param_checks import check_real
-from .._core._typing import RandomState
+from .._core._typing import ArrayLike, RandomState
 from ._base_tasks import DeepClassifier
 from ._modules import mlp, reverse_gradient
 from ._params import check_widths
@@ -230,7 +230,7 @@ class MDDClassifier(DeepClassifier):
         classifier_hidden: int | tuple[int, ...] = 64,
         margin: float = 4.0,
         use_target_labels: bool = False,
-        prior_correction: Literal["resample"] | None = None,
+        prior_correction: Literal["resample", "select"] | ArrayLike | None = None,
         lr: float | None = None,
         lr_schedule: Literal["anneal", "cosine", "constant"] = "anneal",
         max_epochs: int | None = None,

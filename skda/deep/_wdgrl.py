@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 
 from .._core._param_checks import check_integer, check_real
-from .._core._typing import RandomState
+from .._core._typing import ArrayLike, RandomState
 from ._base_tasks import DeepClassifier, DeepRegressor
 from ._modules import can_fuse, frozen_call, mlp
 from ._params import check_widths
@@ -258,7 +258,7 @@ class WDGRLClassifier(DeepClassifier):
         critic_lr: float = 1e-3,
         penalty: float = 10.0,
         use_target_labels: bool = False,
-        prior_correction: Literal["resample"] | None = None,
+        prior_correction: Literal["resample", "select"] | ArrayLike | None = None,
         lr: float | None = None,
         lr_schedule: Literal["anneal", "cosine", "constant"] = "anneal",
         max_epochs: int | None = None,
