@@ -1,7 +1,7 @@
 # The front door: python3 (3.11 or later) and make are all it needs.
 #
 #   make demo         adapt a model to a second scanner, on real images (minutes the first time)
-#   make test         the tests                    make lint   style and format
+#   make test         the tests                    make lint   style, format and types
 #   make docs         the site, docs/_build/html   make clean  remove whatever was built
 #   make check-site   open every page of that site in a browser (needs Chromium), wide and narrow
 #   make test-slow    the long tests: whole lessons, training of nets (minutes)
@@ -90,6 +90,7 @@ test-interop: $(INTEROP_READY)
 lint: $(DEV_READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 docs: $(DEV_READY)
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
@@ -104,6 +105,6 @@ check-site: $(DEV_READY)
 	$(BIN)/python docs/check_site.py $(SITE)
 
 clean:
-	rm -rf .venv .venv-oldest .venv-interop .make.lock .pytest_cache .ruff_cache dist demo_output
+	rm -rf .venv .venv-oldest .venv-interop .make.lock .pytest_cache .mypy_cache .ruff_cache dist demo_output
 	rm -rf docs/_build docs/api/generated docs/benchmark_details docs/gallery docs/sg_execution_times.rst
 	find skda tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -48,6 +48,7 @@ extensions = [
 exclude_patterns = ["_build"]
 autosummary_generate = False
 html_math_renderer = "mathml"
+autodoc_typehints = "none"  # the docstrings name the types, and say more
 extlinks = {
     "doi": ("https://doi.org/%s", "doi:%s"),
     "arxiv": ("https://arxiv.org/abs/%s", "arXiv:%s"),

@@ -4,6 +4,22 @@
 """
 
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    # A type checker cannot know what `__getattr__` finds, so it is shown the names themselves.
+    from . import dask, datasets, inspection, metrics, model_selection, monitoring
+    from ._array import *
+    from ._core import *
+    from .augmentation import *
+    from .conformal import *
+    from .deep import *
+    from .ensemble import *
+    from .feature_based import *
+    from .instance_based import *
+    from .model_based import *
+    from .pipeline import *
+    from .relation_based import *
 
 __version__ = "0.1.0.dev0"
 
@@ -13,6 +29,7 @@ _PUBLIC = {
         "config_context",
         "get_config",
         "set_config",
+        "show_versions",
     ],
     "_core": [
         "DomainWarning",
@@ -172,7 +189,8 @@ def _not_installed(name, module_name, error):
     )
 
 
-def __getattr__(name):
+def _find(name):
+    """Import and return what is asked for by name for the first time."""
     if name in _SUBPACKAGES or (name in _PUBLIC and not name.startswith("_")):
         return import_module(f"skda.{name}")
     if name not in _MODULE_OF:
@@ -186,6 +204,11 @@ def __getattr__(name):
         raise _not_installed(name, module_name, error) from error
     globals()[name] = value
     return value
+
+
+# Hidden from type checkers, for which every name would exist then, a misspelled one too.
+if not TYPE_CHECKING:
+    __getattr__ = _find
 
 
 def __dir__():

@@ -1,8 +1,12 @@
 """Where the arithmetic runs: a thread-local setting, shaped like scikit-learn's own."""
 
+from __future__ import annotations
+
 import os
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, Literal
 
 from scipy import sparse
 
@@ -21,7 +25,7 @@ def _current():
     return _thread.config
 
 
-def get_config():
+def get_config() -> dict[str, Any]:
     """Return the current settings of skda.
 
     Returns
@@ -45,7 +49,11 @@ def get_config():
     return dict(_current())
 
 
-def set_config(*, backend=None, device=None):
+def set_config(
+    *,
+    backend: Literal["numpy", "torch", "cupy", "array_api_strict"] | None = None,
+    device: Any = None,
+) -> None:
     """Choose where skda computes, for this thread, until changed again.
 
     Parameters
@@ -86,7 +94,11 @@ def set_config(*, backend=None, device=None):
 
 
 @contextmanager
-def config_context(*, backend=None, device=None):
+def config_context(
+    *,
+    backend: Literal["numpy", "torch", "cupy", "array_api_strict"] | None = None,
+    device: Any = None,
+) -> Iterator[None]:
     """Choose where skda computes inside a ``with`` block.
 
     Parameters

@@ -31,6 +31,22 @@ def find_backend(backend, device=None):
     return Backend(xp, find_device[backend](library, device))
 
 
+def visible_devices():
+    """Return the devices that torch and CuPy see, by library; None for one not installed."""
+    found = {}
+    for name, find_devices in {"torch": _torch_devices, "cupy": _cupy_devices}.items():
+        if importlib.util.find_spec(name) is None:
+            found[name] = None
+            continue
+        # A library that is installed but broken, by a driver that it does not fit for example, is
+        # what a report is written for.
+        try:
+            found[name] = find_devices(importlib.import_module(name))
+        except Exception as error:
+            found[name] = f"not usable: {type(error).__name__}: {error}"
+    return found
+
+
 def _no_such_device(library, device, there, hint):
     return ValueError(
         f"device={device!r} is not there: {library.__name__} {library.__version__} sees "
@@ -44,25 +60,31 @@ def _numpy_device(library, device):
     return None
 
 
-def _torch_device(torch, device):
+def _torch_devices(torch):
     there = ["cpu"] + [f"cuda:{i}" for i in range(torch.cuda.device_count())]
-    if torch.backends.mps.is_available():
-        there.append("mps")
+    return there + ["mps"] * torch.backends.mps.is_available()
+
+
+def _torch_device(torch, device):
     try:
         # torch decides which names it knows; an empty tensor is the way to ask.
         found = torch.empty(0, device=device).device  # None is torch's default device
     except (RuntimeError, AssertionError, TypeError, ValueError) as error:
         hint = "Choose one of these, or install a torch built for your device."
-        raise _no_such_device(torch, device, there, hint) from error
+        raise _no_such_device(torch, device, _torch_devices(torch), hint) from error
     return found
 
 
-def _cupy_device(cupy, device):
+def _cupy_devices(cupy):
     try:
-        there = [f"cuda:{i}" for i in range(cupy.cuda.runtime.getDeviceCount())]
+        return [f"cuda:{i}" for i in range(cupy.cuda.runtime.getDeviceCount())]
     # Without a driver CuPy raises where it could count zero.
     except cupy.cuda.runtime.CUDARuntimeError:
-        there = []
+        return []
+
+
+def _cupy_device(cupy, device):
+    there = _cupy_devices(cupy)
     if device is None:
         wanted = there[0] if there else "cuda"
     elif isinstance(device, str):

@@ -1,6 +1,9 @@
 """Base class of the transformers that map the rows of each domain by that domain's map."""
 
+from __future__ import annotations
+
 from dataclasses import replace
+from typing import Self
 
 import numpy as np
 from scipy import sparse
@@ -11,6 +14,7 @@ from .._array._rows import as_slice, join_rows, row_tiles, take_rows
 from ._callbacks import CALLBACK_SUPPORT, begin_fit
 from ._routing import DomainRouting
 from ._sample_domain import check_both_sides, check_target_is_stated
+from ._typing import Array, ArrayLike, DomainIds
 from ._validation import data_for_fit, data_for_predict, fresh_fit
 
 _TILE_BYTES = 4 * 2**20  # of rows to map at once
@@ -37,7 +41,9 @@ class BaseDomainTransformer(*CALLBACK_SUPPORT, DomainRouting, TransformerMixin, 
     _per_target = False
     _needs_target = True
 
-    def fit(self, X, y=None, *, sample_domain=None):
+    def fit(
+        self, X: ArrayLike, y: ArrayLike | None = None, *, sample_domain: DomainIds | None = None
+    ) -> Self:
         """Learn the map of each domain.
 
         Parameters
@@ -58,7 +64,7 @@ class BaseDomainTransformer(*CALLBACK_SUPPORT, DomainRouting, TransformerMixin, 
         self._fit_data(X, y, sample_domain)
         return self
 
-    def transform(self, X, *, sample_domain=None):
+    def transform(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Map each row by the map of its domain.
 
         Parameters
@@ -79,7 +85,9 @@ class BaseDomainTransformer(*CALLBACK_SUPPORT, DomainRouting, TransformerMixin, 
             check_target_is_stated(self, named=sample_domain is not None)
         return self._map_all(data)
 
-    def fit_transform(self, X, y=None, *, sample_domain=None):
+    def fit_transform(
+        self, X: ArrayLike, y: ArrayLike | None = None, *, sample_domain: DomainIds | None = None
+    ) -> Array:
         """Learn the maps and map the same rows: ``fit`` and then ``transform``.
 
         Parameters

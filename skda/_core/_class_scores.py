@@ -1,10 +1,14 @@
 """What classifiers share that give each row the class with the highest score, on the device."""
 
+from __future__ import annotations
+
+import numpy as np
 from sklearn.base import BaseEstimator
 
 from .._array._backend import namespace, to_numpy
 from ._routing import DomainRouting
 from ._score import DomainClassifierMixin
+from ._typing import Array, ArrayLike, DomainIds
 from ._validation import data_for_predict
 
 
@@ -26,7 +30,7 @@ class ClassScoresClassifier(DomainRouting, DomainClassifierMixin, BaseEstimator)
             )
         return scores, data.input_backend
 
-    def decision_function(self, X, *, sample_domain=None):
+    def decision_function(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Return the score of each class.
 
         Parameters
@@ -47,7 +51,7 @@ class ClassScoresClassifier(DomainRouting, DomainClassifierMixin, BaseEstimator)
             scores = scores[:, 1] - scores[:, 0]
         return input_backend.asarray(scores)
 
-    def predict(self, X, *, sample_domain=None):
+    def predict(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> np.ndarray:
         """Return the class of each row.
 
         Parameters

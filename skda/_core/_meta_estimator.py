@@ -1,5 +1,9 @@
 """A meta-estimator that leaves everything but ``fit`` to the estimator inside it."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
@@ -21,6 +25,7 @@ from ._routing import DomainRouting
 from ._sample_domain import check_known_domains, check_sample_domain
 from ._samplers import check_keeps_rows
 from ._score import scored_part
+from ._typing import Array, ArrayLike, DomainIds
 
 _METHODS = (
     "fit",
@@ -78,7 +83,9 @@ class DelegatingEstimator(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, 
     _source_only = False
 
     @available_if(inner_has("predict"))
-    def predict(self, X, *, sample_domain=None, **params):
+    def predict(
+        self, X: ArrayLike, *, sample_domain: DomainIds | None = None, **params: Any
+    ) -> Array:
         """Predict with the fitted estimator.
 
         Parameters
@@ -99,7 +106,9 @@ class DelegatingEstimator(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, 
         return self._delegate("predict", X, sample_domain, params)
 
     @available_if(inner_has("predict_proba"))
-    def predict_proba(self, X, *, sample_domain=None, **params):
+    def predict_proba(
+        self, X: ArrayLike, *, sample_domain: DomainIds | None = None, **params: Any
+    ) -> Array:
         """Return class probabilities of the fitted estimator.
 
         Parameters
@@ -120,7 +129,9 @@ class DelegatingEstimator(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, 
         return self._delegate("predict_proba", X, sample_domain, params)
 
     @available_if(inner_has("predict_log_proba"))
-    def predict_log_proba(self, X, *, sample_domain=None, **params):
+    def predict_log_proba(
+        self, X: ArrayLike, *, sample_domain: DomainIds | None = None, **params: Any
+    ) -> Array:
         """Return logarithms of class probabilities of the fitted estimator.
 
         Parameters
@@ -141,7 +152,9 @@ class DelegatingEstimator(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, 
         return self._delegate("predict_log_proba", X, sample_domain, params)
 
     @available_if(inner_has("decision_function"))
-    def decision_function(self, X, *, sample_domain=None, **params):
+    def decision_function(
+        self, X: ArrayLike, *, sample_domain: DomainIds | None = None, **params: Any
+    ) -> Array:
         """Return decision values of the fitted estimator.
 
         Parameters
@@ -162,7 +175,15 @@ class DelegatingEstimator(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, 
         return self._delegate("decision_function", X, sample_domain, params)
 
     @available_if(inner_has("score"))
-    def score(self, X, y=None, sample_weight=None, *, sample_domain=None, **params):
+    def score(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        sample_domain: DomainIds | None = None,
+        **params: Any,
+    ) -> float:
         """Return the score of the fitted estimator.
 
         Parameters
@@ -214,7 +235,7 @@ class DelegatingEstimator(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, 
             params = {**params, "sample_domain": sample_domain}  # if it asks for it
         return process_routing(self, method, **params).estimator[method]
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> Any:
         """Return what this estimator consumes itself and what it routes to the inner one.
 
         Returns
@@ -238,7 +259,7 @@ class DelegatingEstimator(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, 
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     @available_if(inner_has("get_feature_names_out"))
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
         """Return the names of the output columns of the inner transformer.
 
         Parameters

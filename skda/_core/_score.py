@@ -1,5 +1,7 @@
 """The score of classifiers and regressors: which rows ``score`` may use."""
 
+from __future__ import annotations
+
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.metrics import accuracy_score, r2_score
@@ -7,12 +9,20 @@ from sklearn.metrics import accuracy_score, r2_score
 from .._array._rows import n_rows, take_rows
 from ._labels import as_labels, missing_labels, take_labels
 from ._sample_domain import rows_to_score
+from ._typing import ArrayLike, DomainIds
 
 
 class DomainClassifierMixin(ClassifierMixin):
     """A classifier whose ``score`` never uses target labels by accident."""
 
-    def score(self, X, y, sample_weight=None, *, sample_domain=None):
+    def score(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        sample_domain: DomainIds | None = None,
+    ) -> float:
         """Return the accuracy.
 
         Parameters
@@ -38,7 +48,14 @@ class DomainClassifierMixin(ClassifierMixin):
 class DomainRegressorMixin(RegressorMixin):
     """A regressor whose ``score`` never uses target labels by accident."""
 
-    def score(self, X, y, sample_weight=None, *, sample_domain=None):
+    def score(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        sample_domain: DomainIds | None = None,
+    ) -> float:
         """Return the coefficient of determination R².
 
         Parameters

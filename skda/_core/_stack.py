@@ -1,6 +1,9 @@
 """Public helpers that build ``X, y, sample_domain``: stacking domains and naming them."""
 
+from __future__ import annotations
+
 from numbers import Number
+from typing import Any, Literal
 
 import numpy as np
 from scipy import sparse
@@ -8,6 +11,7 @@ from scipy import sparse
 from .._array._rows import check_has_rows, concatenate_columns, concatenate_rows, n_rows
 from ._labels import as_labels, is_missing, join_labels, missing_like, take_labels
 from ._param_checks import check_option
+from ._typing import Array, ArrayLike
 
 
 def _is_several(X):
@@ -146,7 +150,14 @@ def _kind_of_column(column):
     return "text"
 
 
-def stack_domains(X_source, y_source, X_target, y_target=None, *, join=None):
+def stack_domains(
+    X_source: ArrayLike,
+    y_source: ArrayLike | None,
+    X_target: ArrayLike,
+    y_target: ArrayLike | None = None,
+    *,
+    join: Literal["inner", "outer"] | None = None,
+) -> tuple[Array, np.ndarray | None, np.ndarray]:
     """Stack source and target rows into one `X`, one `y` and one `sample_domain`.
 
     Parameters
@@ -262,7 +273,7 @@ def _stack_labels(ys, sizes):
     return np.concatenate(blocks)
 
 
-def encode_domains(labels, target):
+def encode_domains(labels: ArrayLike, target: Any) -> np.ndarray:
     """Turn a column of domain names into `sample_domain`.
 
     Parameters

@@ -14,7 +14,7 @@ class Moments(NamedTuple):
     the sum of ``‖c‖² c``, without which the former could not be carried to another mean.
     """
 
-    count: float
+    count: float  # type: ignore[assignment]  # hides tuple.count
     mean: Any
     scatter: Any
     quartic: float | None
@@ -89,7 +89,7 @@ def about_mean(m: Moments, mean):
     step = m.mean - mean
     square, trace = xp.sum(step * step), _trace(m.scatter)
     along = m.scatter @ step
-    quartic = m.quartic + 4.0 * float(xp.sum(step * along)) + m.count * float(square) ** 2
+    quartic = m.quartic + 4.0 * float(xp.sum(step * along)) + m.count * float(square) ** 2  # type: ignore[operator]
     quartic += 4.0 * float(xp.sum(m.cubic * step)) + 2.0 * trace * float(square)
     return quartic, m.cubic + step * trace + 2.0 * along + step * (m.count * square)
 
@@ -97,7 +97,7 @@ def about_mean(m: Moments, mean):
 class ScatterSums(NamedTuple):
     """What the shrinkage intensities need to know of a scatter matrix."""
 
-    count: float
+    count: float  # type: ignore[assignment]  # hides tuple.count
     n_features: int
     trace: float
     squared_norm: float

@@ -1,5 +1,10 @@
 """Fit any estimator of scikit-learn on source rows and on changed copies of them."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
 import numpy as np
 from scipy import sparse
 from sklearn.base import clone, is_regressor
@@ -22,6 +27,7 @@ from .._core._meta_estimator import (
 )
 from .._core._param_checks import check_integer
 from .._core._sample_domain import check_both_sides, check_no_masked_entries, domains_for_fit
+from .._core._typing import ArrayLike, Augmenter, DomainIds, Estimator, RandomState
 from .._core._validation import fresh_fit, one_class_explained
 from ._copies import RowsToFit, mixed_labels
 from ._table import is_frame, number_columns, put_numbers, take_numbers
@@ -166,13 +172,28 @@ class AugmentedEstimator(DelegatingEstimator):
     _needs_target = False
     _order_dependent = True
 
-    def __init__(self, estimator, augmenters=(), *, n_copies=1, random_state=None):
+    def __init__(
+        self,
+        estimator: Estimator,
+        augmenters: Sequence[Augmenter] = (),
+        *,
+        n_copies: int = 1,
+        random_state: RandomState = None,
+    ):
         self.estimator = estimator
         self.augmenters = augmenters
         self.n_copies = n_copies
         self.random_state = random_state
 
-    def fit(self, X, y, sample_weight=None, *, sample_domain=None, **params):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        sample_domain: DomainIds | None = None,
+        **params: Any,
+    ) -> Self:
         """Fit the augmenters, then a clone of the estimator on the source rows and their copies.
 
         Parameters

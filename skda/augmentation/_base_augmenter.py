@@ -1,5 +1,9 @@
 """What the augmenters share: which columns they change, and what they learn of the domains."""
 
+from __future__ import annotations
+
+from typing import Self
+
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
@@ -15,6 +19,7 @@ from .._core._sample_domain import (
     check_sample_domain,
     domains_for_fit,
 )
+from .._core._typing import Array, ArrayLike, DomainIds, RandomState
 from .._core._validation import check_rows, fresh_fit
 from ._table import is_frame, number_columns, put_numbers, take_numbers
 
@@ -32,7 +37,9 @@ class BaseAugmenter(DomainRouting, BaseEstimator):
     _array_level = "b"
     _needs_target = False
 
-    def fit(self, X, y=None, *, sample_domain=None):
+    def fit(
+        self, X: ArrayLike, y: object = None, *, sample_domain: DomainIds | None = None
+    ) -> Self:
         """Learn what the changes are measured by, from the rows of all domains.
 
         Parameters
@@ -63,7 +70,13 @@ class BaseAugmenter(DomainRouting, BaseEstimator):
             self._learn(values, ids)
         return self
 
-    def augment(self, X, *, sample_domain=None, random_state=None):
+    def augment(
+        self,
+        X: ArrayLike,
+        *,
+        sample_domain: DomainIds | None = None,
+        random_state: RandomState = None,
+    ) -> Array:
         """Return changed copies of rows.
 
         Parameters

@@ -1,9 +1,12 @@
 """Simulated batch effects: additive and multiplicative, as ComBat models them."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from .._array._backend import as_like
 from .._core._param_checks import check_integer, check_real
+from .._core._typing import ArrayLike
 from ._base_augmenter import BaseAugmenter, SourceMoments, as_floats
 
 
@@ -92,7 +95,14 @@ class BatchEffectAugmenter(BaseAugmenter):
     array([0., 0., 0.])
     """
 
-    def __init__(self, additive=0.5, *, multiplicative=0.2, n_batches=4, columns=None):
+    def __init__(
+        self,
+        additive: float = 0.5,
+        *,
+        multiplicative: float = 0.2,
+        n_batches: int = 4,
+        columns: ArrayLike | None = None,
+    ):
         self.additive = additive
         self.multiplicative = multiplicative
         self.n_batches = n_batches

@@ -1,11 +1,16 @@
 """Domain randomization: gains and offsets of the features, of the size in which domains differ."""
 
+from __future__ import annotations
+
+from typing import Literal
+
 import numpy as np
 
 from .._array._backend import as_like
 from .._array._warnings import warn_user
 from .._core._param_checks import check_integer, check_option, check_real
 from .._core._sample_domain import DomainWarning
+from .._core._typing import ArrayLike
 from ._base_augmenter import BaseAugmenter, SourceMoments, as_floats, column_moments
 
 CENTERS = ("mean", "zero")
@@ -127,13 +132,13 @@ class DomainRandomizationAugmenter(BaseAugmenter):
 
     def __init__(
         self,
-        strength=1.0,
+        strength: float = 1.0,
         *,
-        gain="domains",
-        offset="domains",
-        center="mean",
-        n_domains=None,
-        columns=None,
+        gain: Literal["domains"] | tuple[float, float] | None = "domains",
+        offset: Literal["domains"] | tuple[float, float] | None = "domains",
+        center: Literal["mean", "zero"] = "mean",
+        n_domains: int | None = None,
+        columns: ArrayLike | None = None,
     ):
         self.strength = strength
         self.gain = gain

@@ -1,11 +1,15 @@
 """Feature dropout: some values are replaced by the mean, a number, or values of other rows."""
 
+from __future__ import annotations
+
 import math
+from typing import Literal
 
 import numpy as np
 
 from .._array._backend import as_like, device_of, namespace
 from .._core._param_checks import check_real
+from .._core._typing import ArrayLike
 from ._base_augmenter import BaseAugmenter, as_floats, column_moments
 
 FILLS = ("mean", "marginal")
@@ -91,7 +95,13 @@ class FeatureDropoutAugmenter(BaseAugmenter):
            [-1.,  5.]])
     """
 
-    def __init__(self, rate=0.1, *, fill="mean", columns=None):
+    def __init__(
+        self,
+        rate: float = 0.1,
+        *,
+        fill: float | Literal["mean", "marginal"] = "mean",
+        columns: ArrayLike | None = None,
+    ):
         self.rate = rate
         self.fill = fill
         self.columns = columns

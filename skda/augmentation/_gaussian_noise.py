@@ -1,7 +1,10 @@
 """Gaussian noise on the features, relative to their spread."""
 
+from __future__ import annotations
+
 from .._array._backend import as_like
 from .._core._param_checks import check_real
+from .._core._typing import ArrayLike
 from ._base_augmenter import BaseAugmenter, SourceMoments, as_floats
 
 
@@ -58,7 +61,7 @@ class GaussianNoiseAugmenter(BaseAugmenter):
     array([ 0.5, 48.1])
     """
 
-    def __init__(self, strength=0.1, *, columns=None):
+    def __init__(self, strength: float = 0.1, *, columns: ArrayLike | None = None):
         self.strength = strength
         self.columns = columns
 

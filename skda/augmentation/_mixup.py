@@ -1,9 +1,14 @@
 """Mixup: convex combinations of pairs of rows, with the labels of both."""
 
+from __future__ import annotations
+
+from typing import Literal
+
 import numpy as np
 
 from .._array._backend import as_like, backend_of, namespace
 from .._core._param_checks import check_option, check_real
+from .._core._typing import ArrayLike
 from ._base_augmenter import BaseAugmenter, as_floats
 
 PARTNERS = ("any", "within", "across")
@@ -105,7 +110,13 @@ class MixupAugmenter(BaseAugmenter):
     (np.float64(1.0), array([1, 0]), True)
     """
 
-    def __init__(self, alpha=0.2, *, partners="any", columns=None):
+    def __init__(
+        self,
+        alpha: float = 0.2,
+        *,
+        partners: Literal["any", "within", "across"] = "any",
+        columns: ArrayLike | None = None,
+    ):
         self.alpha = alpha
         self.partners = partners
         self.columns = columns

@@ -1,10 +1,13 @@
 """Distortions of spectra: base line, scatter, and a shift along the channels."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.polynomial import legendre
 
 from .._array._backend import as_like, backend_of, namespace
 from .._core._param_checks import check_integer, check_real
+from .._core._typing import ArrayLike
 from ._base_augmenter import BaseAugmenter, as_floats
 
 
@@ -97,7 +100,15 @@ class SpectralDistortionAugmenter(BaseAugmenter):
     (np.float64(0.0), np.float64(0.1))
     """
 
-    def __init__(self, baseline=0.1, *, degree=2, scatter=0.1, shift=0.5, columns=None):
+    def __init__(
+        self,
+        baseline: float = 0.1,
+        *,
+        degree: int = 2,
+        scatter: float = 0.1,
+        shift: float = 0.5,
+        columns: ArrayLike | None = None,
+    ):
         self.baseline = baseline
         self.degree = degree
         self.scatter = scatter

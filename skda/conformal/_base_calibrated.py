@@ -1,5 +1,9 @@
 """What sets, intervals and calibrated probabilities share: held-out rows and their weights."""
 
+from __future__ import annotations
+
+from typing import Self
+
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, is_classifier
 from sklearn.utils import get_tags
@@ -11,6 +15,7 @@ from .._core._meta_estimator import aligned_columns
 from .._core._param_checks import check_bool, check_real
 from .._core._routing import DomainRouting
 from .._core._sample_domain import DomainWarning
+from .._core._typing import ArrayLike, DomainIds
 from .._core._validation import (
     class_labels,
     data_for_inner_fit,
@@ -45,7 +50,7 @@ class BaseCalibrated(DomainRouting, MetaEstimatorMixin, BaseEstimator):
 
     _order_dependent = True  # random folds
 
-    def fit(self, X, y, *, sample_domain=None):
+    def fit(self, X: ArrayLike, y: ArrayLike, *, sample_domain: DomainIds | None = None) -> Self:
         """Fit the estimator, and calibrate with weighted rows that it has not seen.
 
         Parameters

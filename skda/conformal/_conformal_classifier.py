@@ -1,5 +1,9 @@
 """Sets of classes that hold the true one with a given probability on the target."""
 
+from __future__ import annotations
+
+from typing import Any, Literal
+
 import numpy as np
 from sklearn.utils import check_random_state
 
@@ -7,6 +11,15 @@ from .._array._warnings import warn_user
 from .._core._param_checks import check_bool, check_option, check_real
 from .._core._sample_domain import DomainWarning
 from .._core._score import DomainClassifierMixin
+from .._core._typing import (
+    Array,
+    ArrayLike,
+    DomainIds,
+    Estimator,
+    Predictor,
+    RandomState,
+    Splitting,
+)
 from .._numerics._weighted_quantile import is_conforming, is_unbounded, tail_weights
 from ._base_calibrated import BaseCalibrated, check_has_proba
 from ._scores import adaptive, least_ambiguous
@@ -141,17 +154,17 @@ class ConformalClassifier(DomainClassifierMixin, BaseCalibrated):
 
     def __init__(
         self,
-        estimator,
-        weighter=None,
+        estimator: Predictor,
+        weighter: Estimator | None = None,
         *,
-        alpha=0.1,
-        method="lac",
-        randomized=False,
-        cv=5,
-        calibration_size=0.5,
-        use_target_labels=False,
-        target_share="auto",
-        random_state=None,
+        alpha: float = 0.1,
+        method: Literal["lac", "aps"] = "lac",
+        randomized: bool = False,
+        cv: Splitting | Literal["prefit"] | None = 5,
+        calibration_size: float = 0.5,
+        use_target_labels: bool = False,
+        target_share: float | Literal["auto"] | None = "auto",
+        random_state: RandomState = None,
     ):
         self.estimator = estimator
         self.weighter = weighter
@@ -173,7 +186,7 @@ class ConformalClassifier(DomainClassifierMixin, BaseCalibrated):
             for number in range(len(held_out.models))
         ]
 
-    def predict_set(self, X, *, sample_domain=None):
+    def predict_set(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> np.ndarray:
         """Return which classes are in the set of each row.
 
         Parameters
@@ -190,7 +203,7 @@ class ConformalClassifier(DomainClassifierMixin, BaseCalibrated):
         """
         data, ids = self._new_rows(X, sample_domain)
         total = sum(weights.sum() for _, weights in self._calibration)
-        tails = 0.0
+        tails: Any = 0.0
         for model, (scores, weights) in zip(self.estimators_, self._calibration, strict=True):
             new = self._scores(self._proba_of(model, data.X, ids), salt=1)
             tails = tails + tail_weights(scores, weights, new)
@@ -205,7 +218,7 @@ class ConformalClassifier(DomainClassifierMixin, BaseCalibrated):
             )
         return is_conforming(tails, own, total, self.alpha)
 
-    def predict(self, X, *, sample_domain=None):
+    def predict(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> np.ndarray:
         """Predict the class of each row with the fitted classifier.
 
         Parameters
@@ -223,7 +236,7 @@ class ConformalClassifier(DomainClassifierMixin, BaseCalibrated):
         data, ids = self._new_rows(X, sample_domain)
         return self._labels_of(data.X, ids)
 
-    def predict_proba(self, X, *, sample_domain=None):
+    def predict_proba(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Return class probabilities of the fitted classifier, as they are.
 
         Parameters

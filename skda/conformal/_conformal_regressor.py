@@ -1,5 +1,9 @@
 """Intervals that hold the true value with a given probability on the target."""
 
+from __future__ import annotations
+
+from typing import Literal
+
 import numpy as np
 
 from .._array._warnings import warn_user
@@ -7,6 +11,15 @@ from .._core._labels import as_labels, take_labels
 from .._core._param_checks import check_option, check_real
 from .._core._sample_domain import DomainWarning
 from .._core._score import DomainRegressorMixin
+from .._core._typing import (
+    Array,
+    ArrayLike,
+    DomainIds,
+    Estimator,
+    Predictor,
+    RandomState,
+    Splitting,
+)
 from .._numerics._weighted_quantile import upper_quantile
 from ._base_calibrated import BaseCalibrated
 from ._held_out import call_model
@@ -137,16 +150,16 @@ class ConformalRegressor(DomainRegressorMixin, BaseCalibrated):
 
     def __init__(
         self,
-        estimator,
-        weighter=None,
+        estimator: Predictor,
+        weighter: Estimator | None = None,
         *,
-        alpha=0.1,
-        method="absolute",
-        cv=5,
-        calibration_size=0.5,
-        use_target_labels=False,
-        target_share="auto",
-        random_state=None,
+        alpha: float = 0.1,
+        method: Literal["absolute", "quantile"] = "absolute",
+        cv: Splitting | Literal["prefit"] | None = 5,
+        calibration_size: float = 0.5,
+        use_target_labels: bool = False,
+        target_share: float | Literal["auto"] | None = "auto",
+        random_state: RandomState = None,
     ):
         self.estimator = estimator
         self.weighter = weighter
@@ -166,7 +179,9 @@ class ConformalRegressor(DomainRegressorMixin, BaseCalibrated):
             outside[places] = np.maximum(low - truth[places], truth[places] - high)
         self._calibration = outside, held_out.folds, weights
 
-    def predict_interval(self, X, *, sample_domain=None):
+    def predict_interval(
+        self, X: ArrayLike, *, sample_domain: DomainIds | None = None
+    ) -> np.ndarray:
         """Return the interval of each row.
 
         Parameters
@@ -208,7 +223,7 @@ class ConformalRegressor(DomainRegressorMixin, BaseCalibrated):
                 DomainWarning,
             )
 
-    def predict(self, X, *, sample_domain=None):
+    def predict(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Predict the value of each row with the fitted regressor.
 
         Parameters

@@ -1,5 +1,9 @@
 """Class probabilities that are calibrated for the target."""
 
+from __future__ import annotations
+
+from typing import Literal
+
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
@@ -7,6 +11,15 @@ from sklearn.calibration import CalibratedClassifierCV
 from .._core._labels import as_labels
 from .._core._param_checks import check_option
 from .._core._score import DomainClassifierMixin
+from .._core._typing import (
+    Array,
+    ArrayLike,
+    DomainIds,
+    Estimator,
+    Predictor,
+    RandomState,
+    Splitting,
+)
 from .._numerics._calibration import LEAST_PROBA
 from ._base_calibrated import BaseCalibrated
 from ._held_out import call_model
@@ -109,15 +122,15 @@ class WeightedCalibratedClassifier(DomainClassifierMixin, BaseCalibrated):
 
     def __init__(
         self,
-        estimator,
-        weighter=None,
+        estimator: Predictor,
+        weighter: Estimator | None = None,
         *,
-        method="sigmoid",
-        cv=5,
-        calibration_size=0.5,
-        use_target_labels=False,
-        target_share=None,
-        random_state=None,
+        method: Literal["sigmoid", "isotonic", "temperature"] = "sigmoid",
+        cv: Splitting | Literal["prefit"] | None = 5,
+        calibration_size: float = 0.5,
+        use_target_labels: bool = False,
+        target_share: float | None = None,
+        random_state: RandomState = None,
     ):
         self.estimator = estimator
         self.weighter = weighter
@@ -162,7 +175,7 @@ class WeightedCalibratedClassifier(DomainClassifierMixin, BaseCalibrated):
             values[places] = as_labels(found)
         return values if values.ndim == 2 else values[:, None]
 
-    def predict_proba(self, X, *, sample_domain=None):
+    def predict_proba(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Return calibrated class probabilities.
 
         Parameters
@@ -180,7 +193,7 @@ class WeightedCalibratedClassifier(DomainClassifierMixin, BaseCalibrated):
         data, ids = self._new_rows(X, sample_domain)
         return data.input_backend.asarray(self._calibrated(data.X, ids))
 
-    def predict(self, X, *, sample_domain=None):
+    def predict(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> np.ndarray:
         """Predict the class of the largest calibrated probability.
 
         Parameters

@@ -1,6 +1,9 @@
 """Apply a fitted estimator to a table in blocks, block by block, lazily."""
 
+from __future__ import annotations
+
 from functools import partial
+from typing import Any
 
 import numpy as np
 import sklearn
@@ -9,12 +12,15 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import check_is_fitted
 
 from .._array._rows import n_rows
+from .._core._typing import DaskRows, DomainIds, Estimator, Predictor, Transformer
 from ._engine import engine, is_frame, task, whole
 from ._sample import block_ids
 from ._table import Table, along, as_rows
 
 
-def transform(estimator, X, sample_domain=None):
+def transform(
+    estimator: Transformer, X: DaskRows, sample_domain: DaskRows | DomainIds | None = None
+) -> Any:
     """Map the rows of a dask array or data frame with a fitted transformer, block by block.
 
     Parameters
@@ -59,7 +65,9 @@ def transform(estimator, X, sample_domain=None):
     return _apply("transform", estimator, *_checked(X, sample_domain))
 
 
-def predict(estimator, X, sample_domain=None):
+def predict(
+    estimator: Predictor, X: DaskRows, sample_domain: DaskRows | DomainIds | None = None
+) -> Any:
     """Predict for the rows of a dask array or data frame with a fitted model, block by block.
 
     Parameters
@@ -104,7 +112,9 @@ def predict(estimator, X, sample_domain=None):
     return _apply("predict", estimator, *_checked(X, sample_domain))
 
 
-def predict_proba(estimator, X, sample_domain=None):
+def predict_proba(
+    estimator: Predictor, X: DaskRows, sample_domain: DaskRows | DomainIds | None = None
+) -> Any:
     """Return class probabilities for a dask array or data frame, block by block.
 
     Parameters
@@ -151,7 +161,9 @@ def predict_proba(estimator, X, sample_domain=None):
     return _apply("predict_proba", estimator, *_checked(X, sample_domain))
 
 
-def predict_weights(weighter, X, sample_domain=None):
+def predict_weights(
+    weighter: Estimator, X: DaskRows, sample_domain: DaskRows | DomainIds | None = None
+) -> Any:
     """Return the weight that each row of a dask array or data frame has as a source row.
 
     Parameters

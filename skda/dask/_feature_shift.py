@@ -1,6 +1,8 @@
 """Which features are distributed differently in the target, from counts that are merged."""
 
-from typing import Any, NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -8,6 +10,7 @@ from scipy import stats
 from .._core._param_checks import check_integer, check_option
 from .._core._sample_domain import check_both_sides
 from .._core._sums import merge_sums
+from .._core._typing import DaskRows, DomainIds, RandomState
 from ..inspection._feature_shift import (
     CORRECTIONS,
     MISSING,
@@ -21,6 +24,9 @@ from ._engine import engine, merge_in_tree, task, whole
 from ._sample import block_ids
 from ._table import Table
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 # Quantiles of each side whose places the counts are taken between: the distribution functions are
 # compared at these, so that a difference may be missed by what lies between two.
 _N_QUANTILES = 1000
@@ -33,7 +39,7 @@ class NumberCounts(NamedTuple):
     counts: Any
     totals: Any
     missing: float
-    count: float
+    count: float  # type: ignore[assignment]  # hides tuple.count
     mean: float
     squares: float
 
@@ -76,8 +82,14 @@ class NameCounts(NamedTuple):
 
 
 def feature_shift(
-    X, sample_domain, *, correction="holm", n_bins=10, sample_size=20_000, random_state=None
-):
+    X: DaskRows,
+    sample_domain: DaskRows | DomainIds,
+    *,
+    correction: Literal["holm", "fdr"] | None = "holm",
+    n_bins: int = 10,
+    sample_size: int = 20_000,
+    random_state: RandomState = None,
+) -> pd.DataFrame:
     """Tabulate, feature by feature, how far the target is from the source, block by block.
 
     The table of :func:`skda.inspection.feature_shift` from counts between fixed edges, which are
@@ -149,7 +161,7 @@ def feature_shift(
     measured = {}
     for name in edges:
         sides = [counts[name, side] for side in _SIDES]
-        measured[name] = (_categories if edges[name] is None else _numbers)(
+        measured[name] = (_categories if edges[name] is None else _numbers)(  # type: ignore[call-arg]
             *sides, edges[name], n_bins
         )
     return shift_table(measured, correction)

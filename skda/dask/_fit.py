@@ -1,5 +1,9 @@
 """Fit an estimator on a table in blocks: from sums over all rows, or on a sample of them."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from sklearn.base import clone, is_regressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
@@ -9,6 +13,7 @@ from .._array._warnings import warn_user
 from .._core._base_transformer import BaseDomainTransformer
 from .._core._param_checks import check_integer
 from .._core._sample_domain import DomainWarning
+from .._core._typing import ArrayLike, DaskRows, DomainIds, Estimator, RandomState
 from .._core._validation import unfitted_on_failure
 from ..instance_based import LabelShiftClassifier
 from ._apply import transformed_rows
@@ -21,7 +26,15 @@ from ._table import Passes, Table
 _SAMPLE_SIZE = 100_000
 
 
-def fit(estimator, X, y=None, sample_domain=None, *, sample_size=None, random_state=None):
+def fit(
+    estimator: Estimator,
+    X: DaskRows,
+    y: DaskRows | ArrayLike | None = None,
+    sample_domain: DaskRows | DomainIds | None = None,
+    *,
+    sample_size: int | None = None,
+    random_state: RandomState = None,
+) -> Any:
     """Fit an estimator on a dask array or data frame, whose blocks stay where they are.
 
     Methods that learn from means, covariances and counts get them from all rows: every block is

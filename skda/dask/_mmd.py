@@ -1,5 +1,9 @@
 """Maximum mean discrepancy of a table in blocks, by random features."""
 
+from __future__ import annotations
+
+from typing import Literal
+
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
@@ -7,6 +11,7 @@ from sklearn.utils.validation import validate_data
 from .._core._param_checks import check_integer, check_option
 from .._core._sample_domain import check_both_sides
 from .._core._sums import Added
+from .._core._typing import DaskRows, DomainIds, RandomState
 from .._numerics._kernels import fourier_map, resolve_gamma
 from ._table import Table
 
@@ -14,7 +19,15 @@ from ._table import Table
 _ROWS_FOR_A_WIDTH = 1000
 
 
-def mmd(X, sample_domain, *, kernel="rbf", gamma="median", n_features=1000, random_state=None):
+def mmd(
+    X: DaskRows,
+    sample_domain: DaskRows | DomainIds,
+    *,
+    kernel: Literal["rbf", "laplacian"] = "rbf",
+    gamma: float | Literal["median", "scale"] = "median",
+    n_features: int = 1000,
+    random_state: RandomState = None,
+) -> float:
     """Measure the squared maximum mean discrepancy between source and target, by random features.
 
     A kernel is replaced by random cosines and sines whose products have it as their mean. Then the

@@ -1,11 +1,14 @@
 """Real handwritten digits, half of them seen a second time by a poorer, simulated scanner."""
 
+from __future__ import annotations
+
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from sklearn.datasets import load_digits
 from sklearn.utils import check_random_state
 
 from .._core._stack import stack_domains
+from .._core._typing import RandomState
 
 WHITE = 16.0  # gray levels of the digits run from 0 to 16
 
@@ -27,7 +30,9 @@ def second_scanner(images, rng):
     return np.round(WHITE * np.clip(seen, 0, 1))
 
 
-def load_digits_scanners(*, random_state=0):
+def load_digits_scanners(
+    *, random_state: RandomState = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Load scikit-learn's digits, half of the images seen by a second, simulated scanner.
 
     The images are real: 1797 handwritten digits of 8 by 8 pixels. **The second scanner is
@@ -78,4 +83,4 @@ def load_digits_scanners(*, random_state=0):
     order = rng.permutation(len(digits))
     source, target = order[: len(order) // 2], order[len(order) // 2 :]
     X_target = second_scanner(images[target].reshape(-1, 8, 8), rng).reshape(-1, 64)
-    return stack_domains(images[source], digits[source], X_target, digits[target])
+    return stack_domains(images[source], digits[source], X_target, digits[target])  # type: ignore[return-value]

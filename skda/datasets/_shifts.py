@@ -11,11 +11,16 @@ References
        with realistic validation. arXiv:2407.11676.
 """
 
+from __future__ import annotations
+
+from typing import Literal
+
 import numpy as np
 from sklearn.utils import check_random_state
 
 from .._core._param_checks import check_bool, check_integer, check_option, check_real
 from .._core._stack import stack_domains
+from .._core._typing import ArrayLike, RandomState
 
 # More than data of two features serve for, so that a larger number is a typing error.
 _MAX_SAMPLES = 10**7
@@ -121,16 +126,16 @@ def _finish(source, target, noise, shuffle, rng):
 
 
 def make_covariate_shift(
-    n_samples_source=800,
-    n_samples_target=800,
+    n_samples_source: int = 800,
+    n_samples_target: int = 800,
     *,
-    task="binary",
-    center=(0.0, 2.0),
-    gamma=2.0,
-    noise=0.0,
-    shuffle=True,
-    random_state=None,
-):
+    task: Literal["binary", "multiclass", "regression"] = "binary",
+    center: ArrayLike = (0.0, 2.0),
+    gamma: float = 2.0,
+    noise: float | tuple[float, float] = 0.0,
+    shuffle: bool = True,
+    random_state: RandomState = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Take target rows from one corner of the source: P(X) differs, P(y | X) does not.
 
     Covariate shift: rows lie elsewhere, and a row at a given place has the same label in both
@@ -214,15 +219,15 @@ def make_covariate_shift(
 
 
 def make_label_shift(
-    n_samples_source=800,
-    n_samples_target=800,
+    n_samples_source: int = 800,
+    n_samples_target: int = 800,
     *,
-    task="binary",
-    ratio=0.9,
-    noise=0.0,
-    shuffle=True,
-    random_state=None,
-):
+    task: Literal["binary", "multiclass", "regression"] = "binary",
+    ratio: float = 0.9,
+    noise: float | tuple[float, float] = 0.0,
+    shuffle: bool = True,
+    random_state: RandomState = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Change how common the first class is: P(y) differs, P(X | y) does not.
 
     Label shift: class proportions change, and rows of a class look the same in both domains. Half
@@ -301,16 +306,16 @@ def make_label_shift(
 
 
 def make_conditional_shift(
-    n_samples_source=800,
-    n_samples_target=800,
+    n_samples_source: int = 800,
+    n_samples_target: int = 800,
     *,
-    task="binary",
-    scale=0.7,
-    offset=1.0,
-    noise=0.0,
-    shuffle=True,
-    random_state=None,
-):
+    task: Literal["binary", "multiclass", "regression"] = "binary",
+    scale: float | ArrayLike = 0.7,
+    offset: float | ArrayLike = 1.0,
+    noise: float | tuple[float, float] = 0.0,
+    shuffle: bool = True,
+    random_state: RandomState = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Shrink and move the target's rows, labels and all: P(y | X) differs.
 
     Conditional (concept) shift: the label at a given place changes. A target row is
@@ -382,14 +387,14 @@ def make_conditional_shift(
 
 
 def make_subspace_shift(
-    n_samples_source=1200,
-    n_samples_target=1200,
+    n_samples_source: int = 1200,
+    n_samples_target: int = 1200,
     *,
-    task="binary",
-    noise=0.0,
-    shuffle=True,
-    random_state=None,
-):
+    task: Literal["binary", "multiclass", "regression"] = "binary",
+    noise: float | tuple[float, float] = 0.0,
+    shuffle: bool = True,
+    random_state: RandomState = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Turn the target by half a turn: only distances along one direction keep their meaning.
 
     The classes differ in the size of ``x[0] + x[1]``, whose sign means nothing. A target row is

@@ -1,16 +1,22 @@
 """AaD: neighbors predicted alike, other rows unlike, without source rows (Yang 2022)."""
 
+from __future__ import annotations
+
 import copy
+from collections.abc import Sequence
+from typing import Any, Literal, Self
 
 import torch
 from torch.nn.functional import normalize
 
 from .._core._param_checks import check_integer, check_real
+from .._core._typing import ArrayLike, DomainIds, Estimator, RandomState
 from ._base_tasks import DeepClassifier
 from ._base_two_stage import Adaptation
 from ._domain_norm import renew_statistics, rows_of
 from ._modules import has_batch_norm
 from ._training import AlignmentLoss
+from ._typing import Backbone
 
 
 def attracting_and_dispersing(p, neighbors, dispersion):
@@ -264,31 +270,31 @@ class AaDClassifier(DeepClassifier):
 
     def __init__(
         self,
-        module=None,
+        module: Backbone | None = None,
         *,
-        source_model=None,
-        adaptation_epochs=10,
-        adaptation_lr=1e-3,
-        n_neighbors=5,
-        dispersion_decay=3.0,
-        lr=None,
-        lr_schedule="constant",
-        max_epochs=None,
-        min_steps=600,
-        batch_size=128,
-        optimizer=torch.optim.Adam,
-        batch_norm="domain",
-        input_scaling="domain",
-        precision="float32",
-        early_stopping=None,
-        validation_fraction=0.1,
-        patience=10,
-        callbacks=None,
-        device=None,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-        **net_params,
+        source_model: Estimator | None = None,
+        adaptation_epochs: int = 10,
+        adaptation_lr: float = 1e-3,
+        n_neighbors: int = 5,
+        dispersion_decay: float = 3.0,
+        lr: float | None = None,
+        lr_schedule: Literal["anneal", "cosine", "constant"] = "constant",
+        max_epochs: int | None = None,
+        min_steps: int = 600,
+        batch_size: int = 128,
+        optimizer: type = torch.optim.Adam,
+        batch_norm: Literal["domain", "joint", False] = "domain",
+        input_scaling: Literal["domain", "source"] | None = "domain",
+        precision: Literal["float32", "bf16"] = "float32",
+        early_stopping: Literal["source", "target"] | None = None,
+        validation_fraction: float = 0.1,
+        patience: int = 10,
+        callbacks: Sequence[Any] | None = None,
+        device: str | torch.device | None = None,
+        warm_start: bool = False,
+        random_state: RandomState = None,
+        verbose: int = 0,
+        **net_params: Any,
     ):
         super().__init__(
             module,
@@ -322,7 +328,14 @@ class AaDClassifier(DeepClassifier):
         # A trained source model makes all labels superfluous: the source-free case.
         return "source" if self.source_model is None else "ignored"
 
-    def fit(self, X, y=None, sample_weight=None, *, sample_domain=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        sample_domain: DomainIds | None = None,
+    ) -> Self:
         """Train the source network, unless one is given, and adapt it.
 
         Parameters

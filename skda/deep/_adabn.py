@@ -1,14 +1,21 @@
 """AdaBN: renew the statistics of batch normalization on the target (Li 2016)."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, Self
+
 import numpy as np
 import torch
 
 from .._core._param_checks import check_forgetting_factor
 from .._core._sample_domain import check_sample_domain, note_domains
+from .._core._typing import ArrayLike, DomainIds, RandomState
 from ._base_tasks import DeepClassifier, DeepRegressor
 from ._base_two_stage import Adaptation
 from ._domain_norm import merged_statistics, renew_statistics
 from ._inference import as_tensor
+from ._typing import Backbone
 
 
 class StatisticsAdaptation(Adaptation):
@@ -193,27 +200,27 @@ class AdaBNClassifier(DeepClassifier):
 
     def __init__(
         self,
-        module=None,
+        module: Backbone | None = None,
         *,
-        forgetting_factor=1.0,
-        lr=None,
-        lr_schedule="anneal",
-        max_epochs=None,
-        min_steps=600,
-        batch_size=128,
-        optimizer=torch.optim.SGD,
-        batch_norm="domain",
-        input_scaling="domain",
-        precision="float32",
-        early_stopping=None,
-        validation_fraction=0.1,
-        patience=10,
-        callbacks=None,
-        device=None,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-        **net_params,
+        forgetting_factor: float = 1.0,
+        lr: float | None = None,
+        lr_schedule: Literal["anneal", "cosine", "constant"] = "anneal",
+        max_epochs: int | None = None,
+        min_steps: int = 600,
+        batch_size: int = 128,
+        optimizer: type = torch.optim.SGD,
+        batch_norm: Literal["domain", "joint", False] = "domain",
+        input_scaling: Literal["domain", "source"] | None = "domain",
+        precision: Literal["float32", "bf16"] = "float32",
+        early_stopping: Literal["source", "target"] | None = None,
+        validation_fraction: float = 0.1,
+        patience: int = 10,
+        callbacks: Sequence[Any] | None = None,
+        device: str | torch.device | None = None,
+        warm_start: bool = False,
+        random_state: RandomState = None,
+        verbose: int = 0,
+        **net_params: Any,
     ):
         self.forgetting_factor = forgetting_factor
         super().__init__(
@@ -238,7 +245,14 @@ class AdaBNClassifier(DeepClassifier):
             **net_params,
         )
 
-    def partial_fit(self, X, y=None, classes=None, *, sample_domain=None):
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        classes: ArrayLike | None = None,
+        *,
+        sample_domain: DomainIds | None = None,
+    ) -> Self:
         """Renew the statistics of the target with more rows of it; no weight is trained.
 
         Parameters
@@ -410,27 +424,27 @@ class AdaBNRegressor(DeepRegressor):
 
     def __init__(
         self,
-        module=None,
+        module: Backbone | None = None,
         *,
-        forgetting_factor=1.0,
-        lr=None,
-        lr_schedule="anneal",
-        max_epochs=None,
-        min_steps=600,
-        batch_size=128,
-        optimizer=torch.optim.SGD,
-        batch_norm="domain",
-        input_scaling="domain",
-        precision="float32",
-        early_stopping=None,
-        validation_fraction=0.1,
-        patience=10,
-        callbacks=None,
-        device=None,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-        **net_params,
+        forgetting_factor: float = 1.0,
+        lr: float | None = None,
+        lr_schedule: Literal["anneal", "cosine", "constant"] = "anneal",
+        max_epochs: int | None = None,
+        min_steps: int = 600,
+        batch_size: int = 128,
+        optimizer: type = torch.optim.SGD,
+        batch_norm: Literal["domain", "joint", False] = "domain",
+        input_scaling: Literal["domain", "source"] | None = "domain",
+        precision: Literal["float32", "bf16"] = "float32",
+        early_stopping: Literal["source", "target"] | None = None,
+        validation_fraction: float = 0.1,
+        patience: int = 10,
+        callbacks: Sequence[Any] | None = None,
+        device: str | torch.device | None = None,
+        warm_start: bool = False,
+        random_state: RandomState = None,
+        verbose: int = 0,
+        **net_params: Any,
     ):
         self.forgetting_factor = forgetting_factor
         super().__init__(
@@ -455,7 +469,9 @@ class AdaBNRegressor(DeepRegressor):
             **net_params,
         )
 
-    def partial_fit(self, X, y=None, *, sample_domain=None):
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike | None = None, *, sample_domain: DomainIds | None = None
+    ) -> Self:
         """Renew the statistics of the target with more rows of it; no weight is trained.
 
         Parameters

@@ -1,12 +1,17 @@
 """ADDA: adapt a copy of the source network until an adversary takes it for the source."""
 
+from __future__ import annotations
+
 import copy
 import inspect
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import torch
 from torch.nn.functional import softplus
 
 from .._core._param_checks import check_real
+from .._core._typing import RandomState
 from ._base_tasks import DeepClassifier
 from ._base_two_stage import Adaptation
 from ._dann import domain_loss
@@ -14,6 +19,7 @@ from ._domain_norm import rows_of
 from ._modules import frozen_call, mlp
 from ._params import check_widths
 from ._training import AlignmentLoss
+from ._typing import Backbone
 
 
 class TargetAdversary(AlignmentLoss):
@@ -242,30 +248,30 @@ class ADDAClassifier(DeepClassifier):
 
     def __init__(
         self,
-        module=None,
+        module: Backbone | None = None,
         *,
-        adaptation_epochs=20,
-        adaptation_lr=1e-3,
-        adaptation_betas=(0.5, 0.999),
-        discriminator_hidden=64,
-        lr=None,
-        lr_schedule="constant",
-        max_epochs=None,
-        min_steps=600,
-        batch_size=128,
-        optimizer=torch.optim.Adam,
-        batch_norm=False,
-        input_scaling="source",
-        precision="float32",
-        early_stopping=None,
-        validation_fraction=0.1,
-        patience=10,
-        callbacks=None,
-        device=None,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-        **net_params,
+        adaptation_epochs: int = 20,
+        adaptation_lr: float = 1e-3,
+        adaptation_betas: tuple[float, float] = (0.5, 0.999),
+        discriminator_hidden: int | tuple[int, ...] = 64,
+        lr: float | None = None,
+        lr_schedule: Literal["anneal", "cosine", "constant"] = "constant",
+        max_epochs: int | None = None,
+        min_steps: int = 600,
+        batch_size: int = 128,
+        optimizer: type = torch.optim.Adam,
+        batch_norm: Literal["domain", "joint", False] = False,
+        input_scaling: Literal["domain", "source"] | None = "source",
+        precision: Literal["float32", "bf16"] = "float32",
+        early_stopping: Literal["source", "target"] | None = None,
+        validation_fraction: float = 0.1,
+        patience: int = 10,
+        callbacks: Sequence[Any] | None = None,
+        device: str | torch.device | None = None,
+        warm_start: bool = False,
+        random_state: RandomState = None,
+        verbose: int = 0,
+        **net_params: Any,
     ):
         super().__init__(
             module,

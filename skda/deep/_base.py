@@ -5,9 +5,13 @@ things in ``__init__``, need float32, and know one domain only, which scikit-lea
 ours forbid. Its parameters are ours under the same names (``module__hidden``, ``optimizer__...``).
 """
 
+from __future__ import annotations
+
 import copy
+from collections.abc import Sequence
 from contextlib import contextmanager
 from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import torch
@@ -25,6 +29,7 @@ from .._core._meta_estimator import check_row_weights
 from .._core._param_checks import check_bool
 from .._core._routing import DomainRouting
 from .._core._sample_domain import check_sample_domain, note_domains
+from .._core._typing import Array, ArrayLike, DomainIds, RandomState
 from .._core._validation import (
     data_for_fit,
     data_for_predict,
@@ -56,6 +61,10 @@ from ._row_weights import scaled_weights
 from ._saving import StoredAsPlainValues
 from ._schedules import LR_SCHEDULES, schedule_of
 from ._training import PairedNet, Rows, domain_codes, hold_out, seeded, train_on
+from ._typing import Backbone
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _LOOPS = ("fused", "foreach", "differentiable")  # arguments that say how weights are updated
 
@@ -78,11 +87,11 @@ class BaseDeep(
     take parameters of the estimator by their names.
     """
 
-    _task_class = None
-    _alignment = None
-    _adaptation = None
+    _task_class: Any = None
+    _alignment: Any = None
+    _adaptation: Any = None
     _net_class = PairedNet
-    _default_module = None  # what module=None stands for; None is the MLP
+    _default_module: Any = None  # what module=None stands for; None is the MLP
     _takes_chunks = True
     _trains_on = "batches of rows"  # only these can be augmented and pre-trained on
     _predicts_early = True  # whether a copy can predict before the end of a fit
@@ -93,26 +102,26 @@ class BaseDeep(
 
     def __init__(
         self,
-        module=None,
+        module: Backbone | None = None,
         *,
-        lr=None,
-        lr_schedule="anneal",
-        max_epochs=None,
-        min_steps=600,
-        batch_size=128,
-        optimizer=torch.optim.SGD,
-        batch_norm="domain",
-        input_scaling="domain",
-        precision="float32",
-        early_stopping=None,
-        validation_fraction=0.1,
-        patience=10,
-        callbacks=None,
-        device=None,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-        **net_params,
+        lr: float | None = None,
+        lr_schedule: Literal["anneal", "cosine", "constant"] = "anneal",
+        max_epochs: int | None = None,
+        min_steps: int = 600,
+        batch_size: int = 128,
+        optimizer: type = torch.optim.SGD,
+        batch_norm: Literal["domain", "joint", False] = "domain",
+        input_scaling: Literal["domain", "source"] | None = "domain",
+        precision: Literal["float32", "bf16"] = "float32",
+        early_stopping: Literal["source", "target"] | None = None,
+        validation_fraction: float = 0.1,
+        patience: int = 10,
+        callbacks: Sequence[Any] | None = None,
+        device: str | torch.device | None = None,
+        warm_start: bool = False,
+        random_state: RandomState = None,
+        verbose: int = 0,
+        **net_params: Any,
     ):
         self.module = module
         self.lr = lr
@@ -135,7 +144,7 @@ class BaseDeep(
         # Kept as given: scikit-learn's clone compares, and checks wait for fit.
         self._net_params = net_params
 
-    def get_params(self, deep=True):
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters, those of the net included.
 
         Parameters
@@ -150,7 +159,7 @@ class BaseDeep(
         """
         return super().get_params(deep=deep) | self._net_params
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set parameters, those of the net included.
 
         Parameters
@@ -214,7 +223,14 @@ class BaseDeep(
             return {"source": criteria["source"]}
         return criteria
 
-    def fit(self, X, y, sample_weight=None, *, sample_domain=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        sample_domain: DomainIds | None = None,
+    ) -> Self:
         """Train the network.
 
         Parameters
@@ -268,7 +284,14 @@ class BaseDeep(
         given = getattr(self, "prior_correction_", self.prior_correction)
         return None if isinstance(given, str) else given
 
-    def fit_transform(self, X, y, sample_weight=None, *, sample_domain=None):
+    def fit_transform(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        sample_domain: DomainIds | None = None,
+    ) -> Array:
         """Train the network and return the learnt features: ``fit`` and then ``transform``.
 
         Parameters
@@ -786,13 +809,13 @@ class BaseDeep(
         return torch.device("cpu")
 
     @property
-    def history_(self):
+    def history_(self) -> Any:
         """Losses and durations, one entry per epoch."""
         if not hasattr(self, "net_"):
             raise AttributeError(f"{type(self).__name__} is not fitted: it has no history_ yet.")
         return self.net_.history
 
-    def with_statistics_of(self, X):
+    def with_statistics_of(self, X: ArrayLike) -> Self:
         """Return a copy for a new target, with mean and spread of its rows; nothing is trained.
 
         What the statistics stand for is replaced: those of batch normalization, as in
@@ -833,7 +856,7 @@ class BaseDeep(
             )
         return new
 
-    def plot_history(self, ax=None):
+    def plot_history(self, ax: Axes | None = None) -> tuple[Axes, ...]:
         """Draw losses and accuracies of the training by epoch.
 
         Parameters
@@ -881,7 +904,7 @@ class BaseDeep(
         rows = self._scaled(as_tensor(data.X, device), data)
         return outputs_by_domain(source, target, rows, data.source, data.target)
 
-    def transform(self, X, *, sample_domain=None):
+    def transform(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Return the learnt features, those that are aligned.
 
         Parameters

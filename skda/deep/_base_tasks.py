@@ -1,6 +1,9 @@
 """The two tasks of a network, classification and regression, and the estimators for each."""
 
+from __future__ import annotations
+
 from dataclasses import asdict, dataclass, fields
+from typing import Self
 
 import numpy as np
 import torch
@@ -8,6 +11,7 @@ from sklearn.utils.metaestimators import available_if
 
 from .._array._backend import to_numpy
 from .._core._score import DomainClassifierMixin, DomainRegressorMixin
+from .._core._typing import Array, ArrayLike, DomainIds
 from .._core._validation import class_labels
 from ._base import BaseDeep
 
@@ -175,7 +179,15 @@ class DeepClassifier(DomainClassifierMixin, BaseDeep):
     _task_class = ClassificationTask
 
     @available_if(_has_one_stage)
-    def partial_fit(self, X, y, classes=None, sample_weight=None, *, sample_domain=None):
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        sample_domain: DomainIds | None = None,
+    ) -> Self:
         """Train one epoch on these rows (methods of one stage).
 
         Parameters
@@ -198,7 +210,7 @@ class DeepClassifier(DomainClassifierMixin, BaseDeep):
         """
         return self._fit_chunk(X, y, sample_weight, sample_domain, classes)
 
-    def predict(self, X, *, sample_domain=None):
+    def predict(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> np.ndarray:
         """Predict the class of each row.
 
         Parameters
@@ -216,7 +228,7 @@ class DeepClassifier(DomainClassifierMixin, BaseDeep):
         (logits, _), _ = self._outputs(X, sample_domain, "predict")
         return self._task.decode(logits)
 
-    def predict_proba(self, X, *, sample_domain=None):
+    def predict_proba(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Predict the probability of each class.
 
         Parameters
@@ -234,7 +246,7 @@ class DeepClassifier(DomainClassifierMixin, BaseDeep):
         (logits, _), data = self._outputs(X, sample_domain, "predict_proba")
         return self._to_input(log_proba(logits).exp(), data)
 
-    def predict_log_proba(self, X, *, sample_domain=None):
+    def predict_log_proba(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Predict the logarithm of the probability of each class.
 
         Parameters
@@ -264,7 +276,14 @@ class DeepRegressor(DomainRegressorMixin, BaseDeep):
         return tags
 
     @available_if(_has_one_stage)
-    def partial_fit(self, X, y, sample_weight=None, *, sample_domain=None):
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        sample_domain: DomainIds | None = None,
+    ) -> Self:
         """Train one epoch on these rows (methods of one stage).
 
         Parameters
@@ -285,7 +304,7 @@ class DeepRegressor(DomainRegressorMixin, BaseDeep):
         """
         return self._fit_chunk(X, y, sample_weight, sample_domain)
 
-    def predict(self, X, *, sample_domain=None):
+    def predict(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> np.ndarray:
         """Predict the value of each row.
 
         Parameters

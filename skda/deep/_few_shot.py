@@ -1,5 +1,9 @@
 """What the few-shot classifiers share: training on episodes, and a support set for predictions."""
 
+from __future__ import annotations
+
+from typing import Self
+
 import numpy as np
 import torch
 from sklearn.utils.multiclass import check_classification_targets
@@ -10,6 +14,7 @@ from .._array._rows import n_rows
 from .._core._labels import as_labels, missing_labels, take_labels
 from .._core._param_checks import check_bool, check_integer
 from .._core._score import DomainClassifierMixin
+from .._core._typing import Array, ArrayLike, DomainIds
 from .._core._validation import class_labels
 from ._base import BaseDeep
 from ._base_tasks import ClassificationTask, log_proba
@@ -59,7 +64,9 @@ class FewShotClassifier(DomainClassifierMixin, BaseDeep):
         check_bool("mix_classes", self.mix_classes)
         check_integer("n_refinements", self.n_refinements, low=0)
 
-    def fit(self, X, y, *, sample_domain=None):
+    def fit(  # type: ignore[override]
+        self, X: ArrayLike, y: ArrayLike, *, sample_domain: DomainIds | None = None
+    ) -> Self:
         """Train the network on episodes of the source, and take labeled target rows as support.
 
         Parameters
@@ -80,7 +87,9 @@ class FewShotClassifier(DomainClassifierMixin, BaseDeep):
         """
         return super().fit(X, y, sample_domain=sample_domain)
 
-    def fit_transform(self, X, y, *, sample_domain=None):
+    def fit_transform(  # type: ignore[override]
+        self, X: ArrayLike, y: ArrayLike, *, sample_domain: DomainIds | None = None
+    ) -> Array:
         """Train the network and return the features of the same rows.
 
         Parameters
@@ -203,7 +212,7 @@ class FewShotClassifier(DomainClassifierMixin, BaseDeep):
         with torch.no_grad():
             return self.net_.module_.comparison(features, prototypes.to(features))
 
-    def set_support(self, X, y):
+    def set_support(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Replace the classes by those of other labeled target rows; nothing is trained.
 
         Parameters
@@ -244,7 +253,7 @@ class FewShotClassifier(DomainClassifierMixin, BaseDeep):
         (_, features), data = self._outputs(X, sample_domain, method)
         return self._compare(features, torch.as_tensor(self.prototypes_)), data
 
-    def predict(self, X, *, sample_domain=None):
+    def predict(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> np.ndarray:
         """Predict the class of each row, one of those of the support.
 
         Parameters
@@ -262,7 +271,7 @@ class FewShotClassifier(DomainClassifierMixin, BaseDeep):
         scores, _ = self._scores(X, sample_domain, "predict")
         return self.classes_[to_numpy(log_proba(scores).argmax(dim=1))]
 
-    def predict_proba(self, X, *, sample_domain=None):
+    def predict_proba(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Predict the probability of each class of the support.
 
         Parameters

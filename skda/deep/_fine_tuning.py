@@ -1,6 +1,10 @@
 """Fine-tuning: go on training a source network on the few target rows that have a label."""
 
+from __future__ import annotations
+
 import copy
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -8,9 +12,11 @@ import torch
 from .._array._warnings import warn_user
 from .._core._param_checks import check_integer, check_real
 from .._core._sample_domain import DomainWarning
+from .._core._typing import Estimator, RandomState
 from ._base_tasks import DeepClassifier, DeepRegressor
 from ._base_two_stage import Adaptation
 from ._training import AlignmentLoss, PairedNet
+from ._typing import Backbone
 
 
 def layers_of(module):
@@ -324,33 +330,33 @@ class FineTuningClassifier(DeepClassifier):
 
     def __init__(
         self,
-        module=None,
+        module: Backbone | None = None,
         *,
-        source_model=None,
-        freeze=None,
-        unfreeze_every=None,
-        lr_decay=1.0,
-        l2_sp=0.0,
-        adaptation_epochs=50,
-        adaptation_lr=1e-4,
-        lr=None,
-        lr_schedule="constant",
-        max_epochs=None,
-        min_steps=600,
-        batch_size=128,
-        optimizer=torch.optim.Adam,
-        batch_norm=False,
-        input_scaling="source",
-        precision="float32",
-        early_stopping=None,
-        validation_fraction=0.1,
-        patience=10,
-        callbacks=None,
-        device=None,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-        **net_params,
+        source_model: Estimator | None = None,
+        freeze: int | str | Sequence[str] | None = None,
+        unfreeze_every: int | None = None,
+        lr_decay: float = 1.0,
+        l2_sp: float = 0.0,
+        adaptation_epochs: int = 50,
+        adaptation_lr: float = 1e-4,
+        lr: float | None = None,
+        lr_schedule: Literal["anneal", "cosine", "constant"] = "constant",
+        max_epochs: int | None = None,
+        min_steps: int = 600,
+        batch_size: int = 128,
+        optimizer: type = torch.optim.Adam,
+        batch_norm: Literal["domain", "joint", False] = False,
+        input_scaling: Literal["domain", "source"] | None = "source",
+        precision: Literal["float32", "bf16"] = "float32",
+        early_stopping: Literal["source", "target"] | None = None,
+        validation_fraction: float = 0.1,
+        patience: int = 10,
+        callbacks: Sequence[Any] | None = None,
+        device: str | torch.device | None = None,
+        warm_start: bool = False,
+        random_state: RandomState = None,
+        verbose: int = 0,
+        **net_params: Any,
     ):
         super().__init__(
             module,
@@ -540,33 +546,33 @@ class FineTuningRegressor(DeepRegressor):
 
     def __init__(
         self,
-        module=None,
+        module: Backbone | None = None,
         *,
-        source_model=None,
-        freeze=None,
-        unfreeze_every=None,
-        lr_decay=1.0,
-        l2_sp=0.0,
-        adaptation_epochs=50,
-        adaptation_lr=1e-4,
-        lr=None,
-        lr_schedule="constant",
-        max_epochs=None,
-        min_steps=600,
-        batch_size=128,
-        optimizer=torch.optim.Adam,
-        batch_norm=False,
-        input_scaling="source",
-        precision="float32",
-        early_stopping=None,
-        validation_fraction=0.1,
-        patience=10,
-        callbacks=None,
-        device=None,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-        **net_params,
+        source_model: Estimator | None = None,
+        freeze: int | str | Sequence[str] | None = None,
+        unfreeze_every: int | None = None,
+        lr_decay: float = 1.0,
+        l2_sp: float = 0.0,
+        adaptation_epochs: int = 50,
+        adaptation_lr: float = 1e-4,
+        lr: float | None = None,
+        lr_schedule: Literal["anneal", "cosine", "constant"] = "constant",
+        max_epochs: int | None = None,
+        min_steps: int = 600,
+        batch_size: int = 128,
+        optimizer: type = torch.optim.Adam,
+        batch_norm: Literal["domain", "joint", False] = False,
+        input_scaling: Literal["domain", "source"] | None = "source",
+        precision: Literal["float32", "bf16"] = "float32",
+        early_stopping: Literal["source", "target"] | None = None,
+        validation_fraction: float = 0.1,
+        patience: int = 10,
+        callbacks: Sequence[Any] | None = None,
+        device: str | torch.device | None = None,
+        warm_start: bool = False,
+        random_state: RandomState = None,
+        verbose: int = 0,
+        **net_params: Any,
     ):
         super().__init__(
             module,

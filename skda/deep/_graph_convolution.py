@@ -1,11 +1,17 @@
 """Graph convolution on the nearest neighbors across domains (Kipf & Welling 2017)."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
 import numpy as np
 import torch
 from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
 from .._core._param_checks import check_bool, check_integer, check_option, check_real
+from .._core._typing import RandomState
 from ._base_tasks import DeepClassifier
 from ._dan import MMDLoss
 from ._dann import AdversarialLoss
@@ -164,26 +170,26 @@ class GraphConvolutionClassifier(DeepClassifier):
     def __init__(
         self,
         *,
-        propagation="gcn",
-        n_neighbors=5,
-        hidden=64,
-        dropout=0.5,
-        n_steps=None,
-        teleport=0.1,
-        alignment=None,
-        alignment_weight=1.0,
-        alignment_schedule="sigmoid",
-        use_target_labels=False,
-        max_iter=200,
-        lr=0.01,
-        lr_schedule="constant",
-        optimizer=torch.optim.Adam,
-        input_scaling="domain",
-        callbacks=None,
-        device=None,
-        random_state=None,
-        verbose=0,
-        **net_params,
+        propagation: Literal["gcn", "sgc", "appnp"] = "gcn",
+        n_neighbors: int = 5,
+        hidden: int | tuple[int, ...] = 64,
+        dropout: float = 0.5,
+        n_steps: int | None = None,
+        teleport: float = 0.1,
+        alignment: Literal["mmd", "adversarial"] | None = None,
+        alignment_weight: float = 1.0,
+        alignment_schedule: Literal["constant", "sigmoid"] | Callable[..., Any] = "sigmoid",
+        use_target_labels: bool = False,
+        max_iter: int = 200,
+        lr: float = 0.01,
+        lr_schedule: Literal["anneal", "cosine", "constant"] = "constant",
+        optimizer: type = torch.optim.Adam,
+        input_scaling: Literal["domain", "source"] | None = "domain",
+        callbacks: Sequence[Any] | None = None,
+        device: str | torch.device | None = None,
+        random_state: RandomState = None,
+        verbose: int = 0,
+        **net_params: Any,
     ):
         super().__init__(
             lr=lr,
@@ -287,7 +293,7 @@ class GraphConvolutionClassifier(DeepClassifier):
         self.n_iter_ = self.max_iter
 
     @property
-    def graph_(self):
+    def graph_(self) -> Any:
         """Edges between the rows of ``fit``."""
         check_is_fitted(self)
         columns, starts = self.edge_columns_, self.edge_starts_

@@ -1,13 +1,20 @@
 """MDD: a second classifier that disagrees on the target but not on the source (Zhang 2019)."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
 import torch
 from torch.nn.functional import cross_entropy
 
 from .._core._param_checks import check_real
+from .._core._typing import ArrayLike, RandomState
 from ._base_tasks import DeepClassifier
 from ._modules import mlp, reverse_gradient
 from ._params import check_widths
 from ._training import AlignmentLoss
+from ._typing import Backbone
 
 
 def margin_disparity(source, target, source_class, target_class, margin):
@@ -216,32 +223,32 @@ class MDDClassifier(DeepClassifier):
 
     def __init__(
         self,
-        module=None,
+        module: Backbone | None = None,
         *,
-        alignment_weight=1.0,
-        alignment_schedule="sigmoid",
-        classifier_hidden=64,
-        margin=4.0,
-        use_target_labels=False,
-        prior_correction=None,
-        lr=None,
-        lr_schedule="anneal",
-        max_epochs=None,
-        min_steps=600,
-        batch_size=128,
-        optimizer=torch.optim.SGD,
-        batch_norm="domain",
-        input_scaling="domain",
-        precision="float32",
-        early_stopping=None,
-        validation_fraction=0.1,
-        patience=10,
-        callbacks=None,
-        device=None,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-        **net_params,
+        alignment_weight: float = 1.0,
+        alignment_schedule: Literal["constant", "sigmoid"] | Callable[..., Any] = "sigmoid",
+        classifier_hidden: int | tuple[int, ...] = 64,
+        margin: float = 4.0,
+        use_target_labels: bool = False,
+        prior_correction: Literal["resample", "select"] | ArrayLike | None = None,
+        lr: float | None = None,
+        lr_schedule: Literal["anneal", "cosine", "constant"] = "anneal",
+        max_epochs: int | None = None,
+        min_steps: int = 600,
+        batch_size: int = 128,
+        optimizer: type = torch.optim.SGD,
+        batch_norm: Literal["domain", "joint", False] = "domain",
+        input_scaling: Literal["domain", "source"] | None = "domain",
+        precision: Literal["float32", "bf16"] = "float32",
+        early_stopping: Literal["source", "target"] | None = None,
+        validation_fraction: float = 0.1,
+        patience: int = 10,
+        callbacks: Sequence[Any] | None = None,
+        device: str | torch.device | None = None,
+        warm_start: bool = False,
+        random_state: RandomState = None,
+        verbose: int = 0,
+        **net_params: Any,
     ):
         super().__init__(
             module,

@@ -1,8 +1,14 @@
 """A network for many domains: a shared trunk, a head for each, weights of the tasks learnt."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
 import torch
 
 from .._core._param_checks import check_option
+from .._core._typing import RandomState
 from ._base_tasks import DeepClassifier, DeepRegressor
 from ._task_heads import (
     TASK_WEIGHTINGS,
@@ -19,6 +25,7 @@ from ._task_heads import (
     train_heads,
     weights_of_labels,
 )
+from ._typing import Backbone
 
 
 class MultiTaskNetClassifier(DeepClassifier):
@@ -196,27 +203,27 @@ class MultiTaskNetClassifier(DeepClassifier):
 
     def __init__(
         self,
-        module=None,
+        module: Backbone | None = None,
         *,
-        task_weighting="uncertainty",
-        lr=None,
-        lr_schedule="anneal",
-        max_epochs=None,
-        min_steps=600,
-        batch_size=128,
-        optimizer=torch.optim.SGD,
-        batch_norm="domain",
-        input_scaling="domain",
-        precision="float32",
-        early_stopping=None,
-        validation_fraction=0.1,
-        patience=10,
-        callbacks=None,
-        device=None,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-        **net_params,
+        task_weighting: Literal["uncertainty", "equal"] = "uncertainty",
+        lr: float | None = None,
+        lr_schedule: Literal["anneal", "cosine", "constant"] = "anneal",
+        max_epochs: int | None = None,
+        min_steps: int = 600,
+        batch_size: int = 128,
+        optimizer: type = torch.optim.SGD,
+        batch_norm: Literal["domain", "joint", False] = "domain",
+        input_scaling: Literal["domain", "source"] | None = "domain",
+        precision: Literal["float32", "bf16"] = "float32",
+        early_stopping: Literal["source", "target"] | None = None,
+        validation_fraction: float = 0.1,
+        patience: int = 10,
+        callbacks: Sequence[Any] | None = None,
+        device: str | torch.device | None = None,
+        warm_start: bool = False,
+        random_state: RandomState = None,
+        verbose: int = 0,
+        **net_params: Any,
     ):
         super().__init__(
             module,
@@ -421,27 +428,27 @@ class MultiTaskNetRegressor(DeepRegressor):
 
     def __init__(
         self,
-        module=None,
+        module: Backbone | None = None,
         *,
-        task_weighting="uncertainty",
-        lr=None,
-        lr_schedule="anneal",
-        max_epochs=None,
-        min_steps=600,
-        batch_size=128,
-        optimizer=torch.optim.SGD,
-        batch_norm="domain",
-        input_scaling="domain",
-        precision="float32",
-        early_stopping=None,
-        validation_fraction=0.1,
-        patience=10,
-        callbacks=None,
-        device=None,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-        **net_params,
+        task_weighting: Literal["uncertainty", "equal"] = "uncertainty",
+        lr: float | None = None,
+        lr_schedule: Literal["anneal", "cosine", "constant"] = "anneal",
+        max_epochs: int | None = None,
+        min_steps: int = 600,
+        batch_size: int = 128,
+        optimizer: type = torch.optim.SGD,
+        batch_norm: Literal["domain", "joint", False] = "domain",
+        input_scaling: Literal["domain", "source"] | None = "domain",
+        precision: Literal["float32", "bf16"] = "float32",
+        early_stopping: Literal["source", "target"] | None = None,
+        validation_fraction: float = 0.1,
+        patience: int = 10,
+        callbacks: Sequence[Any] | None = None,
+        device: str | torch.device | None = None,
+        warm_start: bool = False,
+        random_state: RandomState = None,
+        verbose: int = 0,
+        **net_params: Any,
     ):
         super().__init__(
             module,

@@ -1,9 +1,16 @@
 """Prototypical networks: the class of the nearest mean of learnt features (Snell 2017)."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
 import torch
 
+from .._core._typing import RandomState
 from ._dan import squared_distances
 from ._few_shot import FewShotClassifier
+from ._typing import Backbone
 
 
 class PrototypeComparison(torch.nn.Module):
@@ -161,25 +168,25 @@ class PrototypicalNetworkClassifier(FewShotClassifier):
 
     def __init__(
         self,
-        module=None,
+        module: Backbone | None = None,
         *,
-        n_way=None,
-        n_shot=5,
-        n_query=10,
-        n_episodes=50,
-        mix_classes=True,
-        n_refinements=1,
-        lr=3e-4,
-        lr_schedule="constant",
-        optimizer=torch.optim.Adam,
-        batch_norm="domain",
-        input_scaling="domain",
-        precision="float32",
-        callbacks=None,
-        device=None,
-        random_state=None,
-        verbose=0,
-        **net_params,
+        n_way: int | None = None,
+        n_shot: int = 5,
+        n_query: int = 10,
+        n_episodes: int = 50,
+        mix_classes: bool = True,
+        n_refinements: int = 1,
+        lr: float = 3e-4,
+        lr_schedule: Literal["anneal", "cosine", "constant"] = "constant",
+        optimizer: type = torch.optim.Adam,
+        batch_norm: Literal["domain", "joint", False] = "domain",
+        input_scaling: Literal["domain", "source"] | None = "domain",
+        precision: Literal["float32", "bf16"] = "float32",
+        callbacks: Sequence[Any] | None = None,
+        device: str | torch.device | None = None,
+        random_state: RandomState = None,
+        verbose: int = 0,
+        **net_params: Any,
     ):
         super().__init__(
             module,

@@ -1,15 +1,21 @@
 """Relation networks: a learnt comparison of a row with the rows of a class (Sung 2018)."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any, Literal
 
 import torch
 from torch import nn
 
+from .._core._typing import RandomState
 from ._base_tasks import ClassificationTask
 from ._dan import squared_distances
 from ._few_shot import FewShotClassifier
 from ._params import check_widths
+from ._typing import Backbone
 
 # First factor and offset of the squared distances: those of the default network are some 16, at
 # which the score of a row and a class is a half.
@@ -59,7 +65,7 @@ class ScoreError(nn.Module):
 class RelationTask(ClassificationTask):
     """Classes with scores of their own instead of logits."""
 
-    criterion = ScoreError
+    criterion = ScoreError  # type: ignore[assignment]
 
 
 class RelationNetworkClassifier(FewShotClassifier):
@@ -217,26 +223,26 @@ class RelationNetworkClassifier(FewShotClassifier):
 
     def __init__(
         self,
-        module=None,
+        module: Backbone | None = None,
         *,
-        n_way=None,
-        n_shot=5,
-        n_query=10,
-        n_episodes=50,
-        mix_classes=True,
-        n_refinements=1,
-        relation_hidden=64,
-        lr=1e-4,
-        lr_schedule="constant",
-        optimizer=torch.optim.Adam,
-        batch_norm="domain",
-        input_scaling="domain",
-        precision="float32",
-        callbacks=None,
-        device=None,
-        random_state=None,
-        verbose=0,
-        **net_params,
+        n_way: int | None = None,
+        n_shot: int = 5,
+        n_query: int = 10,
+        n_episodes: int = 50,
+        mix_classes: bool = True,
+        n_refinements: int = 1,
+        relation_hidden: int | tuple[int, ...] = 64,
+        lr: float = 1e-4,
+        lr_schedule: Literal["anneal", "cosine", "constant"] = "constant",
+        optimizer: type = torch.optim.Adam,
+        batch_norm: Literal["domain", "joint", False] = "domain",
+        input_scaling: Literal["domain", "source"] | None = "domain",
+        precision: Literal["float32", "bf16"] = "float32",
+        callbacks: Sequence[Any] | None = None,
+        device: str | torch.device | None = None,
+        random_state: RandomState = None,
+        verbose: int = 0,
+        **net_params: Any,
     ):
         super().__init__(
             module,

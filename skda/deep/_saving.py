@@ -1,14 +1,19 @@
 """What was learnt as plain values and arrays, in which no code can hide."""
 
+from __future__ import annotations
+
 import copy
 import copyreg
 import inspect
+from collections.abc import Callable
+from typing import Self
 
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from .._core._typing import PathOrFile
 from .._core._validation import forget_fit
 from ._domain_norm import with_domain_norms
 from ._training import seeded
@@ -59,7 +64,9 @@ def _default_optimizer(estimator):
 class StoredAsPlainValues:
     """What a deep estimator needs to be stored: by torch, by pickle and copy, and by skops."""
 
-    def save_weights(self, f):
+    _torch_device: Callable[[], torch.device]
+
+    def save_weights(self, f: PathOrFile) -> None:
         """Write what was learnt to a file that holds tensors and plain values only.
 
         Parameters
@@ -74,7 +81,7 @@ class StoredAsPlainValues:
         check_is_fitted(self)
         torch.save({"state": self._plain_state(), "modules": self._module_states()}, f)
 
-    def load_weights(self, f):
+    def load_weights(self, f: PathOrFile) -> Self:
         """Become fitted from a file of :meth:`save_weights`.
 
         Parameters

@@ -1,16 +1,22 @@
 """SHOT: adapt a source network to target rows alone, its head kept fixed (Liang 2020)."""
 
+from __future__ import annotations
+
 import copy
+from collections.abc import Sequence
+from typing import Any, Literal, Self
 
 import torch
 from torch.nn.functional import cross_entropy, normalize
 
 from .._core._param_checks import check_real
+from .._core._typing import ArrayLike, DomainIds, Estimator, RandomState
 from ._base_tasks import DeepClassifier, information_loss
 from ._base_two_stage import Adaptation
 from ._domain_norm import renew_statistics, rows_of
 from ._modules import has_batch_norm, head_parameters
 from ._training import AlignmentLoss
+from ._typing import Backbone
 
 
 def centroid_labels(features, p, n_rounds=2):
@@ -242,30 +248,30 @@ class SHOTClassifier(DeepClassifier):
 
     def __init__(
         self,
-        module=None,
+        module: Backbone | None = None,
         *,
-        source_model=None,
-        adaptation_epochs=10,
-        adaptation_lr=1e-3,
-        pseudo_label_weight=0.3,
-        lr=None,
-        lr_schedule="constant",
-        max_epochs=None,
-        min_steps=600,
-        batch_size=128,
-        optimizer=torch.optim.Adam,
-        batch_norm="domain",
-        input_scaling="domain",
-        precision="float32",
-        early_stopping=None,
-        validation_fraction=0.1,
-        patience=10,
-        callbacks=None,
-        device=None,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-        **net_params,
+        source_model: Estimator | None = None,
+        adaptation_epochs: int = 10,
+        adaptation_lr: float = 1e-3,
+        pseudo_label_weight: float = 0.3,
+        lr: float | None = None,
+        lr_schedule: Literal["anneal", "cosine", "constant"] = "constant",
+        max_epochs: int | None = None,
+        min_steps: int = 600,
+        batch_size: int = 128,
+        optimizer: type = torch.optim.Adam,
+        batch_norm: Literal["domain", "joint", False] = "domain",
+        input_scaling: Literal["domain", "source"] | None = "domain",
+        precision: Literal["float32", "bf16"] = "float32",
+        early_stopping: Literal["source", "target"] | None = None,
+        validation_fraction: float = 0.1,
+        patience: int = 10,
+        callbacks: Sequence[Any] | None = None,
+        device: str | torch.device | None = None,
+        warm_start: bool = False,
+        random_state: RandomState = None,
+        verbose: int = 0,
+        **net_params: Any,
     ):
         super().__init__(
             module,
@@ -298,7 +304,14 @@ class SHOTClassifier(DeepClassifier):
         # A trained source model makes all labels superfluous: the source-free case.
         return "source" if self.source_model is None else "ignored"
 
-    def fit(self, X, y=None, sample_weight=None, *, sample_domain=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        sample_domain: DomainIds | None = None,
+    ) -> Self:
         """Train the source network, unless one is given, and adapt it.
 
         Parameters

@@ -1,7 +1,10 @@
 """One head for each domain on a shared trunk, and how the losses of the tasks are weighed."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import torch
@@ -248,7 +251,7 @@ def plain_state(self):
     return BaseDeep._plain_state(self) | {"domains_": self.domains_}
 
 
-def task_weights(self):
+def task_weights(self: Any) -> Any:
     """Return the weights of the tasks."""
     log_variance = getattr(self.net_.module_, "task_log_variance", None)
     if log_variance is None:

@@ -9,7 +9,7 @@ import os
 import threading
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -226,7 +226,7 @@ class AlignmentLoss(torch.nn.Module):
     """
 
     unit = 1.0
-    metrics = {}
+    metrics: ClassVar[dict[str, Any]] = {}
     smoothing = 0.0
 
     @staticmethod

@@ -1,6 +1,10 @@
 """Two towers: a network per view, whose embeddings of paired views agree (van den Oord 2018)."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -11,6 +15,7 @@ from .._array._backend import to_numpy
 from .._array._warnings import warn_user
 from .._core._param_checks import check_bool, check_integer, check_option, check_real
 from .._core._sample_domain import DomainWarning
+from .._core._typing import ArrayLike, DomainIds, RandomState
 from .._core._views import (
     check_every_row_has_a_view,
     check_views,
@@ -223,33 +228,33 @@ class TwoTowerClassifier(DeepClassifier):
 
     def __init__(
         self,
-        views=None,
+        views: Mapping[str, Any] | None = None,
         *,
-        module=None,
-        n_components=32,
-        alignment_weight=1.0,
-        alignment_schedule="constant",
-        temperature=0.3,
-        view_dropout=0.2,
-        use_target_labels=False,
-        lr=None,
-        lr_schedule="anneal",
-        max_epochs=None,
-        min_steps=600,
-        batch_size=128,
-        optimizer=torch.optim.SGD,
-        batch_norm="domain",
-        input_scaling="domain",
-        precision="float32",
-        early_stopping=None,
-        validation_fraction=0.1,
-        patience=10,
-        callbacks=None,
-        device=None,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-        **net_params,
+        module: Literal["mlp"] | type[torch.nn.Module] | torch.nn.Module | None = None,
+        n_components: int = 32,
+        alignment_weight: float = 1.0,
+        alignment_schedule: Literal["constant", "sigmoid"] | Callable[..., Any] = "constant",
+        temperature: float = 0.3,
+        view_dropout: float = 0.2,
+        use_target_labels: bool = False,
+        lr: float | None = None,
+        lr_schedule: Literal["anneal", "cosine", "constant"] = "anneal",
+        max_epochs: int | None = None,
+        min_steps: int = 600,
+        batch_size: int = 128,
+        optimizer: type = torch.optim.SGD,
+        batch_norm: Literal["domain", "joint", False] = "domain",
+        input_scaling: Literal["domain", "source"] | None = "domain",
+        precision: Literal["float32", "bf16"] = "float32",
+        early_stopping: Literal["source", "target"] | None = None,
+        validation_fraction: float = 0.1,
+        patience: int = 10,
+        callbacks: Sequence[Any] | None = None,
+        device: str | torch.device | None = None,
+        warm_start: bool = False,
+        random_state: RandomState = None,
+        verbose: int = 0,
+        **net_params: Any,
     ):
         super().__init__(
             module,
@@ -282,16 +287,16 @@ class TwoTowerClassifier(DeepClassifier):
 
     def kneighbors(
         self,
-        X,
-        among,
+        X: ArrayLike,
+        among: ArrayLike,
         *,
-        view,
-        among_view=None,
-        n_neighbors=5,
-        return_distance=True,
-        sample_domain=None,
-        among_domain=None,
-    ):
+        view: str,
+        among_view: str | None = None,
+        n_neighbors: int = 5,
+        return_distance: bool = True,
+        sample_domain: DomainIds | None = None,
+        among_domain: ArrayLike | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Find for one view of each row the nearest rows in another view.
 
         Parameters

@@ -1,5 +1,10 @@
 """One call for users who do not know which method to take, or whether to adapt at all."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
 import numpy as np
 from scipy.stats import wilcoxon
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, is_classifier
@@ -11,6 +16,7 @@ from .._core._labels import as_labels, labeled_rows, take_labels
 from .._core._param_checks import check_real
 from .._core._routing import DomainRouting
 from .._core._score import DomainClassifierMixin, DomainRegressorMixin
+from .._core._typing import Array, ArrayLike, DomainIds, Estimator, Predictor
 from .._core._validation import data_for_inner_fit, data_for_inner_predict, fresh_fit
 from .._numerics._paired_tests import gain_interval, labels_needed, sign_test
 from .._numerics._signed_rank import signed_rank_interval
@@ -35,14 +41,22 @@ class BaseAutoAdapt(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, BaseEs
     _holds_estimators = True
     _order_dependent = True  # as its consensus
 
-    def __init__(self, estimator=None, *, candidates="auto", alpha=0.1, n_jobs=None, verbose=False):
+    def __init__(
+        self,
+        estimator: Predictor | None = None,
+        *,
+        candidates: Literal["auto"] | Mapping[str, Estimator] = "auto",
+        alpha: float = 0.1,
+        n_jobs: int | None = None,
+        verbose: bool = False,
+    ):
         self.estimator = estimator
         self.candidates = candidates
         self.alpha = alpha
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    def fit(self, X, y, *, sample_domain=None):
+    def fit(self, X: ArrayLike, y: ArrayLike, *, sample_domain: DomainIds | None = None) -> Self:
         """Fit the candidates, and decide whether their consensus or the source-only model is used.
 
         Parameters
@@ -100,7 +114,7 @@ class BaseAutoAdapt(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, BaseEs
         n_candidates = len(self.consensus_.estimators_)
         self.verdict_ = f"adapt: consensus of {n_candidates} candidates, {reason}"
 
-    def predict(self, X, *, sample_domain=None):
+    def predict(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Predict with what was decided for.
 
         Parameters
@@ -119,7 +133,7 @@ class BaseAutoAdapt(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, BaseEs
         return self.consensus_.predict(data.X, sample_domain=sample_domain)
 
     @property
-    def table_(self):
+    def table_(self) -> Any:
         """Data frame with one row per candidate, of the consensus."""
         if "consensus_" not in vars(self):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute 'table_'")
@@ -218,7 +232,7 @@ class AutoAdaptClassifier(DomainClassifierMixin, BaseAutoAdapt):
     """
 
     @available_if(_has_probabilities)
-    def predict_proba(self, X, *, sample_domain=None):
+    def predict_proba(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Return class probabilities of what was decided for.
 
         Parameters

@@ -1,8 +1,10 @@
 """Fit several candidates on the same rows, and combine what they predict for the target rows."""
 
+from __future__ import annotations
+
 import time
 import warnings
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import sklearn
@@ -17,6 +19,7 @@ from .._core._labels import spread_labels, take_labels
 from .._core._param_checks import check_bool, check_integer, check_option
 from .._core._routing import DomainRouting
 from .._core._sample_domain import DomainWarning
+from .._core._typing import ArrayLike, DomainIds
 from .._core._validation import data_for_inner_fit, data_for_inner_predict, fresh_fit
 from ..model_selection._source_only import SOURCE_ONLY, with_source_only
 from ._candidates import default_candidates, plain_estimator
@@ -49,7 +52,7 @@ class BaseConsensus(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, BaseEs
     _task: str
     """"classifier" or "regressor"."""
 
-    def fit(self, X, y, *, sample_domain=None):
+    def fit(self, X: ArrayLike, y: ArrayLike, *, sample_domain: DomainIds | None = None) -> Self:
         """Fit all candidates, and learn from their predictions for the target rows.
 
         Parameters
@@ -185,7 +188,7 @@ class BaseConsensus(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, BaseEs
         return self._predicted(self._by_rule(read)), self._predicted(read[0])
 
     @property
-    def table_(self):
+    def table_(self) -> Any:
         """Data frame with one row per candidate."""
         if "estimators_" not in vars(self):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute 'table_'")

@@ -1,7 +1,11 @@
 """Fit one estimator per view, and combine what those of a row's views predict."""
 
+from __future__ import annotations
+
 import inspect
 import warnings
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
 import numpy as np
 import sklearn
@@ -15,6 +19,7 @@ from .._core._labels import take_labels
 from .._core._param_checks import check_bool, check_integer, check_option
 from .._core._routing import DomainRouting
 from .._core._sample_domain import DomainWarning
+from .._core._typing import ArrayLike, DomainIds, Predictor, RandomState, Splitter
 from .._core._validation import data_for_inner_fit, data_for_inner_predict, fresh_fit
 from .._core._views import (
     check_every_row_has_a_view,
@@ -50,18 +55,18 @@ class BaseViewFusion(DomainRouting, MetaEstimatorMixin, BaseEstimator):
     _order_dependent = True
     _task: str
     """"classifier" or "regressor"."""
-    _fusions = ("mean", "learned")
+    _fusions: tuple[str, ...] = ("mean", "learned")
 
     def __init__(
         self,
-        views,
-        estimators=None,
+        views: Mapping[str, Any],
+        estimators: Predictor | Mapping[str, Predictor] | None = None,
         *,
-        fusion="mean",
-        cv=5,
-        use_target_labels=False,
-        n_jobs=None,
-        random_state=None,
+        fusion: Literal["mean", "learned", "product"] = "mean",
+        cv: int | Splitter = 5,
+        use_target_labels: bool = False,
+        n_jobs: int | None = None,
+        random_state: RandomState = None,
     ):
         self.views = views
         self.estimators = estimators
@@ -73,7 +78,7 @@ class BaseViewFusion(DomainRouting, MetaEstimatorMixin, BaseEstimator):
 
     # Parameters
 
-    def get_params(self, deep=True):
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters, those of the views' estimators included.
 
         Parameters
@@ -96,7 +101,7 @@ class BaseViewFusion(DomainRouting, MetaEstimatorMixin, BaseEstimator):
                     params |= {f"{view}__{name}": value for name, value in inner.items()}
         return params
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set parameters, those of the views' estimators included.
 
         Parameters
@@ -166,7 +171,7 @@ class BaseViewFusion(DomainRouting, MetaEstimatorMixin, BaseEstimator):
 
     # Fitting
 
-    def fit(self, X, y, *, sample_domain=None):
+    def fit(self, X: ArrayLike, y: ArrayLike, *, sample_domain: DomainIds | None = None) -> Self:
         """Fit the estimator of each view on the rows that have it.
 
         Parameters

@@ -1,7 +1,9 @@
 """The menu: which methods suit the rows that are there, each around one plain estimator."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import sklearn
@@ -21,6 +23,7 @@ from .._core._labels import take_labels
 from .._core._param_checks import check_bool
 from .._core._sample_domain import check_both_sides, check_sample_domain
 from .._core._samplers import is_sampler
+from .._core._typing import ArrayLike, DomainIds, Estimator
 from ..feature_based import (
     CORALTransformer,
     DIPLSRegressor,
@@ -233,7 +236,14 @@ class Facts(NamedTuple):
     unlike_scales: bool
 
 
-def default_candidates(estimator, X, y, sample_domain, *, return_reasons=False):
+def default_candidates(
+    estimator: Estimator | None,
+    X: ArrayLike,
+    y: ArrayLike,
+    sample_domain: DomainIds,
+    *,
+    return_reasons: bool = False,
+) -> Any:
     """Return the methods that suit the data, each as it comes, around one plain estimator.
 
     The source-only model is the first. Methods are left out that take too long on so many rows or

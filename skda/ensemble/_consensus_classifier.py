@@ -1,6 +1,10 @@
 """A consensus of adapted classifiers, learnt from their predictions for the target rows."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from functools import partial
+from typing import Literal
 
 import numpy as np
 
@@ -8,6 +12,7 @@ from .._core._labels import as_labels
 from .._core._meta_estimator import aligned_columns
 from .._core._param_checks import check_bool, check_option, check_real
 from .._core._score import DomainClassifierMixin
+from .._core._typing import Array, ArrayLike, DomainIds, Estimator, Predictor
 from .._core._validation import class_labels
 from .._numerics._votes import class_posterior, count_votes, dawid_skene, pairwise_agreement
 from ..metrics._base_scorer import call_with_domains
@@ -166,16 +171,16 @@ class ConsensusClassifier(DomainClassifierMixin, BaseConsensus):
 
     def __init__(
         self,
-        candidates="auto",
+        candidates: Literal["auto"] | Mapping[str, Estimator] = "auto",
         *,
-        estimator=None,
-        combine="consensus",
-        damping=0.3,
-        check_need=True,
-        caution=0.0,
-        use_target_labels=False,
-        n_jobs=None,
-        verbose=False,
+        estimator: Predictor | None = None,
+        combine: Literal["consensus", "mean", "geometric", "vote"] = "consensus",
+        damping: float = 0.3,
+        check_need: bool = True,
+        caution: float = 0.0,
+        use_target_labels: bool = False,
+        n_jobs: int | None = None,
+        verbose: bool = False,
     ):
         self.candidates = candidates
         self.estimator = estimator
@@ -187,7 +192,7 @@ class ConsensusClassifier(DomainClassifierMixin, BaseConsensus):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    def predict_proba(self, X, *, sample_domain=None):
+    def predict_proba(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Return the probability of each class by the consensus.
 
         Parameters
@@ -205,7 +210,7 @@ class ConsensusClassifier(DomainClassifierMixin, BaseConsensus):
         data, proba = self._proba(X, sample_domain)
         return data.input_backend.asarray(proba)
 
-    def predict(self, X, *, sample_domain=None):
+    def predict(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> np.ndarray:
         """Predict the class of each row by the consensus.
 
         Parameters

@@ -1,10 +1,16 @@
 """A consensus of adapted regressors: what lies in the middle of their predictions."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
 import numpy as np
 
 from .._core._labels import as_labels, labeled_rows, take_labels
 from .._core._param_checks import check_option, check_real
 from .._core._score import DomainRegressorMixin
+from .._core._typing import Array, ArrayLike, DomainIds, Estimator, Predictor
 from .._numerics._middle import (
     concordance,
     principal_weights,
@@ -126,14 +132,14 @@ class ConsensusRegressor(DomainRegressorMixin, BaseConsensus):
 
     def __init__(
         self,
-        candidates="auto",
+        candidates: Literal["auto"] | Mapping[str, Estimator] = "auto",
         *,
-        estimator=None,
-        combine="median",
-        trim=0.2,
-        use_target_labels=False,
-        n_jobs=None,
-        verbose=False,
+        estimator: Predictor | None = None,
+        combine: Literal["median", "trimmed_mean", "mean", "principal"] = "median",
+        trim: float = 0.2,
+        use_target_labels: bool = False,
+        n_jobs: int | None = None,
+        verbose: bool = False,
     ):
         self.candidates = candidates
         self.estimator = estimator
@@ -143,7 +149,7 @@ class ConsensusRegressor(DomainRegressorMixin, BaseConsensus):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    def predict(self, X, *, sample_domain=None):
+    def predict(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Predict the value of each row by the consensus.
 
         Parameters

@@ -1,5 +1,7 @@
 """Classify by several views of a row, each with an estimator and an adaptation of its own."""
 
+from __future__ import annotations
+
 from functools import partial
 
 import numpy as np
@@ -8,6 +10,7 @@ from scipy.special import softmax
 from .._array._rows import n_rows
 from .._core._labels import take_labels
 from .._core._score import DomainClassifierMixin
+from .._core._typing import Array, ArrayLike, DomainIds
 from .._core._validation import class_labels
 from ._base_view_fusion import BaseViewFusion
 from ._consensus_classifier import _LEAST_PROBABILITY, read_probabilities
@@ -146,7 +149,7 @@ class ViewFusionClassifier(DomainClassifierMixin, BaseViewFusion):
     _task = "classifier"
     _fusions = ("mean", "learned", "product")
 
-    def predict(self, X, *, sample_domain=None):
+    def predict(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> np.ndarray:
         """Predict the class of each row from the views that it has.
 
         Parameters
@@ -164,7 +167,7 @@ class ViewFusionClassifier(DomainClassifierMixin, BaseViewFusion):
         _, proba = self._proba(X, sample_domain)
         return self.classes_[proba.argmax(axis=1)]
 
-    def predict_proba(self, X, *, sample_domain=None):
+    def predict_proba(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Return the combined class probabilities of the views that a row has.
 
         Parameters

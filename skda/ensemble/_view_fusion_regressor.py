@@ -1,9 +1,15 @@
 """Predict a value by several views of a row, each with an estimator and a map of its own."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
 import numpy as np
 
 from .._core._labels import take_labels
 from .._core._score import DomainRegressorMixin
+from .._core._typing import Array, ArrayLike, DomainIds, Predictor, RandomState, Splitter
 from ._base_view_fusion import BaseViewFusion
 from ._consensus_regressor import read_values
 
@@ -120,7 +126,28 @@ class ViewFusionRegressor(DomainRegressorMixin, BaseViewFusion):
 
     _task = "regressor"
 
-    def predict(self, X, *, sample_domain=None):
+    def __init__(
+        self,
+        views: Mapping[str, Any],
+        estimators: Predictor | Mapping[str, Predictor] | None = None,
+        *,
+        fusion: Literal["mean", "learned"] = "mean",
+        cv: int | Splitter = 5,
+        use_target_labels: bool = False,
+        n_jobs: int | None = None,
+        random_state: RandomState = None,
+    ):
+        super().__init__(
+            views,
+            estimators,
+            fusion=fusion,
+            cv=cv,
+            use_target_labels=use_target_labels,
+            n_jobs=n_jobs,
+            random_state=random_state,
+        )
+
+    def predict(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Predict the value of each row from the views that it has.
 
         Parameters

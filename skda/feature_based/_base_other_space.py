@@ -1,5 +1,7 @@
 """Domains without shared columns: which columns are whose, and rows carried over by a plan."""
 
+from __future__ import annotations
+
 import numpy as np
 from sklearn.metrics import pairwise_distances_argmin
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
@@ -7,6 +9,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 from .._array._backend import to_numpy
 from .._core._base_transformer import BaseDomainTransformer
 from .._core._labels import take_labels
+from .._core._typing import ArrayLike
 from .._numerics._budget import check_cost
 
 _LEAST_ROWS = 2  # one row has no distance to another
@@ -129,7 +132,7 @@ class BaseOtherSpaceTransformer(BaseDomainTransformer):
             found = self.images_[domain][nearest]
         return backend.asarray(found, X.dtype)
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
         """Return the names of the output columns: those that the target has.
 
         Parameters

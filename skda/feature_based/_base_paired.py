@@ -1,11 +1,16 @@
 """Rows that are the same sample in two domains, and the base of what learns from them."""
 
+from __future__ import annotations
+
+from typing import Any, Self
+
 import numpy as np
 
 from .._array._rows import concatenate_rows, n_rows
 from .._core._base_transformer import BaseDomainTransformer
 from .._core._labels import as_labels, missing_labels
 from .._core._param_checks import check_option
+from .._core._typing import Array, ArrayLike, DomainIds
 
 _LEAST_PAIRS = 2  # one pair has no direction
 
@@ -75,7 +80,14 @@ class BasePairedTransformer(BaseDomainTransformer):
 
     __metadata_request__fit = {"pair_id": True}
 
-    def fit(self, X, y=None, *, sample_domain=None, pair_id=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: object = None,
+        *,
+        sample_domain: DomainIds | None = None,
+        pair_id: ArrayLike | None = None,
+    ) -> Self:
         """Learn from the rows that are the same sample.
 
         Parameters
@@ -99,7 +111,7 @@ class BasePairedTransformer(BaseDomainTransformer):
         self._fit_paired(X, y, sample_domain, pair_id)
         return self
 
-    def fit_pairs(self, X_a, X_b):
+    def fit_pairs(self, X_a: ArrayLike, X_b: ArrayLike) -> Self:
         """Learn from two tables of the same samples in the same order.
 
         Parameters
@@ -114,7 +126,9 @@ class BasePairedTransformer(BaseDomainTransformer):
         self : object
             The fitted transformer.
         """
-        tables = [np.asarray(X) if isinstance(X, list | tuple) else X for X in (X_a, X_b)]
+        tables: list[Any] = [
+            np.asarray(X) if isinstance(X, list | tuple) else X for X in (X_a, X_b)
+        ]
         sizes = [n_rows(X) for X in tables]
         if sizes[0] != sizes[1]:
             raise ValueError(
@@ -131,7 +145,14 @@ class BasePairedTransformer(BaseDomainTransformer):
         sample_domain = np.repeat([1, -2], sizes[0])
         return self.fit(concatenate_rows(tables), sample_domain=sample_domain, pair_id=samples)
 
-    def fit_transform(self, X, y=None, *, sample_domain=None, pair_id=None):
+    def fit_transform(
+        self,
+        X: ArrayLike,
+        y: object = None,
+        *,
+        sample_domain: DomainIds | None = None,
+        pair_id: ArrayLike | None = None,
+    ) -> Array:
         """Learn from the pairs and map the same rows: ``fit`` and then ``transform``.
 
         Parameters

@@ -1,9 +1,14 @@
 """Base of the maps between summaries of the domains: batches of rows refine them."""
 
+from __future__ import annotations
+
+from typing import Self
+
 from sklearn.base import OneToOneFeatureMixin
 from sklearn.exceptions import NotFittedError
 
 from .._core._base_transformer import BaseDomainTransformer
+from .._core._typing import ArrayLike, DomainIds
 from .._core._validation import begun_or_going_on, data_for_fit
 from ._direction import TO_COMMON, TO_TARGET, add_domains, is_moved
 
@@ -26,7 +31,7 @@ class ReferenceMapTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     """
 
     _array_level = "a"
-    _kept_as = None
+    _kept_as: str
     """Name of the learnt attribute that any fit sets."""
 
     @property
@@ -40,7 +45,9 @@ class ReferenceMapTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     def _moves(self, domain):
         return is_moved(domain, self.direction)
 
-    def partial_fit(self, X, y=None, *, sample_domain=None):
+    def partial_fit(
+        self, X: ArrayLike, y: object = None, *, sample_domain: DomainIds | None = None
+    ) -> Self:
         """Learn from a batch of rows: more of known domains, or the first of new ones.
 
         Parameters

@@ -8,6 +8,7 @@ features: ``KHK`` becomes ``R(FᵀHF)R`` with ``R = (FᵀF)^{1/2}``.
 
 import math
 from functools import partial
+from typing import Any
 
 import numpy as np
 from sklearn import get_config
@@ -407,7 +408,8 @@ class SpectralTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer
     _array_level = "a"
 
     # Of the methods that have no such parameters.
-    solver, n_basis, random_state = "exact", 1, None
+    solver, n_basis = "exact", 1
+    random_state: Any = None
 
     @property
     def _order_dependent(self):

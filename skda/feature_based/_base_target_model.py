@@ -1,5 +1,9 @@
 """What methods share that end in a scikit-learn model of the target, fitted on the host."""
 
+from __future__ import annotations
+
+from typing import Self
+
 import numpy as np
 from sklearn.base import clone, is_classifier
 from sklearn.utils.metaestimators import available_if
@@ -8,6 +12,7 @@ from sklearn.utils.validation import has_fit_parameter
 from .._array._backend import namespace, to_numpy
 from .._core._callbacks import CALLBACK_SUPPORT, begin_fit
 from .._core._routing import DomainRouting
+from .._core._typing import Array, ArrayLike, DomainIds
 from .._core._validation import data_for_fit, data_for_predict, fresh_fit, one_class_explained
 
 
@@ -75,7 +80,7 @@ class TargetModel(*CALLBACK_SUPPORT, DomainRouting):
     def _inner(self):
         return self._default() if self.estimator is None else clone(self.estimator)
 
-    def fit(self, X, y, *, sample_domain=None):
+    def fit(self, X: ArrayLike, y: ArrayLike, *, sample_domain: DomainIds | None = None) -> Self:
         """Learn a model of the target from labeled source rows and unlabeled target rows.
 
         Parameters
@@ -98,10 +103,10 @@ class TargetModel(*CALLBACK_SUPPORT, DomainRouting):
             begin_fit(self, X, y, data.ids, data.labeled, n_tasks=self._n_tasks(data))
             # The inner estimator knows nothing of domains, and neither does its error.
             with one_class_explained(self, data.y_source):
-                self._fit(data)
+                self._fit(data)  # type: ignore[attr-defined]
         return self
 
-    def predict(self, X, *, sample_domain=None):
+    def predict(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Predict with the model of the target.
 
         Parameters
@@ -118,7 +123,7 @@ class TargetModel(*CALLBACK_SUPPORT, DomainRouting):
         """
         if is_classifier(self):
             data = data_for_predict(self, X, sample_domain, method="predict")
-            return self.estimator_.predict(to_numpy(data.X))
+            return self.estimator_.predict(to_numpy(data.X))  # type: ignore[attr-defined]
         return self._answer("predict", X, sample_domain)
 
     def _answer(self, method, X, sample_domain, tidy=None):
@@ -132,7 +137,7 @@ class TargetClassifier(TargetModel):
     """A :class:`TargetModel` for classes."""
 
     @available_if(model_has("predict_proba"))
-    def predict_proba(self, X, *, sample_domain=None):
+    def predict_proba(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Return class probabilities of the model of the target.
 
         Parameters
@@ -150,7 +155,7 @@ class TargetClassifier(TargetModel):
         return self._answer("predict_proba", X, sample_domain, tidy=self._all_classes)
 
     @available_if(model_has("predict_log_proba"))
-    def predict_log_proba(self, X, *, sample_domain=None):
+    def predict_log_proba(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Return logarithms of the class probabilities.
 
         Parameters
@@ -171,7 +176,7 @@ class TargetClassifier(TargetModel):
             return namespace(proba).log(proba)
 
     @available_if(model_has("decision_function"))
-    def decision_function(self, X, *, sample_domain=None):
+    def decision_function(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Return decision values of the model of the target.
 
         Parameters

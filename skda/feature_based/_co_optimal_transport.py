@@ -1,5 +1,7 @@
 """CO-optimal transport: rows and columns of two tables matched at the same time."""
 
+from __future__ import annotations
+
 import importlib
 import warnings
 
@@ -105,12 +107,12 @@ class CoOptimalTransportTransformer(BaseOtherSpaceTransformer):
     def __init__(
         self,
         *,
-        reg=None,
-        marginal_reg=None,
-        use_target_labels=False,
-        class_reg=10.0,
-        max_iter=100,
-        tol=1e-7,
+        reg: float | None = None,
+        marginal_reg: float | None = None,
+        use_target_labels: bool = False,
+        class_reg: float = 10.0,
+        max_iter: int = 100,
+        tol: float = 1e-7,
     ):
         self.reg = reg
         self.marginal_reg = marginal_reg

@@ -1,6 +1,9 @@
 """Column bridge: columns that a domain lacks are predicted from those that it has."""
 
-from typing import Any, NamedTuple
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin, clone, is_classifier, is_regressor
@@ -19,6 +22,7 @@ from .._core._param_checks import (
     column_positions,
 )
 from .._core._sample_domain import check_target_is_stated
+from .._core._typing import Array, ArrayLike, DomainIds, Predictor
 from .._core._validation import data_for_predict, fresh_fit
 
 # A domain that has no more than this share of a column's values lacks the column: a model of the
@@ -224,15 +228,15 @@ class ColumnBridgeTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
 
     def __init__(
         self,
-        estimator=None,
+        estimator: Predictor | None = None,
         *,
-        category_estimator=None,
-        categorical=None,
-        strength=1.0,
-        uncertainty="shrink",
-        cross_fit=True,
-        min_score=0.0,
-        n_folds=5,
+        category_estimator: Predictor | None = None,
+        categorical: int | str | Sequence[int | str] | None = None,
+        strength: float = 1.0,
+        uncertainty: Literal["shrink", "indicator", "both"] | None = "shrink",
+        cross_fit: bool = True,
+        min_score: float = 0.0,
+        n_folds: int = 5,
     ):
         self.estimator = estimator
         self.category_estimator = category_estimator
@@ -243,7 +247,7 @@ class ColumnBridgeTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         self.min_score = min_score
         self.n_folds = n_folds
 
-    def transform(self, X, *, sample_domain=None):
+    def transform(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Fill in what is missing.
 
         Parameters
@@ -264,7 +268,9 @@ class ColumnBridgeTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         check_target_is_stated(self, named=sample_domain is not None)
         return self._like_given(self._map_all(data), X)
 
-    def fit_transform(self, X, y=None, *, sample_domain=None):
+    def fit_transform(
+        self, X: ArrayLike, y: ArrayLike | None = None, *, sample_domain: DomainIds | None = None
+    ) -> Array:
         """Learn the bridges and fill in what is missing in the same rows.
 
         Parameters
@@ -438,7 +444,7 @@ class ColumnBridgeTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
                 f"{type(self.category_estimator).__name__}. Regressors go into estimator."
             )
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
         """Return the names of the output columns: those of X, then the indicators.
 
         Parameters

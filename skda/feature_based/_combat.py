@@ -1,6 +1,10 @@
 """ComBat: harmonise sites by location and scale, with empirical-Bayes shrinkage over features."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from numbers import Integral
+from typing import Literal, Self
 
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin
@@ -18,6 +22,7 @@ from .._core._param_checks import (
     column_positions,
 )
 from .._core._sums import pooled
+from .._core._typing import ArrayLike, DomainIds
 from .._core._validation import data_for_fit
 from ._combat_steps import CovarianceStep, check_covariance_components, fit_batches
 from ._direction import add_domains, check_knows_reference, has_reference
@@ -202,17 +207,17 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     def __init__(
         self,
         *,
-        strength=1.0,
-        covariates=None,
-        smooth_covariates=None,
-        nested_batches=None,
-        batch_order="given",
-        reference="pooled",
-        shrinkage=True,
-        covariance_components=None,
-        forgetting_factor=1.0,
-        max_iter=500,
-        tol=1e-6,
+        strength: float = 1.0,
+        covariates: int | str | Sequence[int | str] | None = None,
+        smooth_covariates: int | str | Sequence[int | str] | None = None,
+        nested_batches: int | str | Sequence[int | str] | None = None,
+        batch_order: Literal["given", "best"] = "given",
+        reference: int | Literal["pooled", "target"] = "pooled",
+        shrinkage: bool = True,
+        covariance_components: float | None = None,
+        forgetting_factor: float = 1.0,
+        max_iter: int = 500,
+        tol: float = 1e-6,
     ):
         self.strength = strength
         self.covariates = covariates
@@ -422,7 +427,9 @@ class ComBatTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
             j: np.asarray(to_numpy(take_columns(X, [j], backend))).ravel() for j in self.batches_
         }
 
-    def partial_fit(self, X, y=None, *, sample_domain=None):
+    def partial_fit(
+        self, X: ArrayLike, y: object = None, *, sample_domain: DomainIds | None = None
+    ) -> Self:
         """Begin or refine the effects of sites from more rows of them, and change no other.
 
         Parameters

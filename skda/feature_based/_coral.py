@@ -1,5 +1,9 @@
 """Correlation alignment: whiten the source, then recolor it with the target's covariance."""
 
+from __future__ import annotations
+
+from typing import Literal
+
 from scipy import sparse
 
 from ._base_moment_map import MomentMapTransformer
@@ -114,12 +118,12 @@ class CORALTransformer(MomentMapTransformer):
     def __init__(
         self,
         *,
-        strength=1.0,
-        reg=1.0,
-        match_mean=True,
-        direction="to_target",
-        n_prior_rows="auto",
-        forgetting_factor=1.0,
+        strength: float = 1.0,
+        reg: float | Literal["ledoit-wolf", "oas"] = 1.0,
+        match_mean: bool = True,
+        direction: Literal["to_target", "to_source", "to_common"] = "to_target",
+        n_prior_rows: float | Literal["auto"] = "auto",
+        forgetting_factor: float = 1.0,
     ):
         self.strength = strength
         self.reg = reg

@@ -1,6 +1,8 @@
 """Domain-invariant partial least squares: latent variables whose variance the domains share."""
 
-from typing import Any, NamedTuple
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -11,6 +13,7 @@ from .._core._param_checks import check_bool, check_integer, check_real
 from .._core._routing import DomainRouting
 from .._core._sample_domain import check_target_is_stated
 from .._core._score import DomainRegressorMixin
+from .._core._typing import Array, ArrayLike, DomainIds
 from .._core._validation import data_for_fit, data_for_predict, fresh_fit
 
 
@@ -259,12 +262,18 @@ class DIPLSRegressor(DomainRouting, DomainRegressorMixin, BaseEstimator):
 
     _array_level = "a"
 
-    def __init__(self, n_components=2, *, reg="auto", per_target=False):
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        reg: float | Literal["auto"] = "auto",
+        per_target: bool = False,
+    ):
         self.n_components = n_components
         self.reg = reg
         self.per_target = per_target
 
-    def fit(self, X, y, *, sample_domain=None):
+    def fit(self, X: ArrayLike, y: ArrayLike, *, sample_domain: DomainIds | None = None) -> Self:
         """Find the latent variables and regress the source targets on them.
 
         Parameters
@@ -326,7 +335,7 @@ class DIPLSRegressor(DomainRouting, DomainRegressorMixin, BaseEstimator):
         if not (isinstance(self.reg, str) and self.reg == "auto"):
             check_real("reg", self.reg, low=0, hint="Or pass 'auto'.")
 
-    def predict(self, X, *, sample_domain=None):
+    def predict(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Predict each row from its difference to the mean of its side.
 
         Parameters

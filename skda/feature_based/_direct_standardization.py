@@ -1,6 +1,8 @@
 """Direct standardization: one instrument's spectra as another instrument would have seen them."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
 
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin
@@ -276,15 +278,15 @@ class DirectStandardizationTransformer(OneToOneFeatureMixin, BasePairedTransform
 
     def __init__(
         self,
-        method="pds",
+        method: Literal["ds", "pds", "sst"] = "pds",
         *,
-        window=5,
-        regression="auto",
-        reg="auto",
-        n_components=None,
-        direction="to_source",
-        pairing="id",
-        strength=1.0,
+        window: int = 5,
+        regression: Literal["auto", "ridge", "pls"] = "auto",
+        reg: float | Literal["auto"] = "auto",
+        n_components: int | None = None,
+        direction: Literal["to_source", "to_target"] = "to_source",
+        pairing: Literal["id", "order"] = "id",
+        strength: float = 1.0,
     ):
         self.method = method
         self.window = window

@@ -1,12 +1,15 @@
 """Scale every domain by its own location and spread."""
 
-from typing import Any, NamedTuple
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Self
 
 from sklearn.base import OneToOneFeatureMixin
 
 from .._array._backend import namespace
 from .._core._base_transformer import BaseDomainTransformer
 from .._core._param_checks import check_bool, check_forgetting_factor, check_strength
+from .._core._typing import ArrayLike, DomainIds
 from .._core._validation import begun_or_going_on, data_for_fit
 from ._direction import add_domains
 
@@ -14,7 +17,7 @@ from ._direction import add_domains
 class FeatureMoments(NamedTuple):
     """Count of rows, and per feature the mean, the variance and the largest absolute value."""
 
-    count: float
+    count: float  # type: ignore[assignment]  # hides tuple.count
     mean: Any
     variance: Any
     size: Any
@@ -165,11 +168,11 @@ class DomainScaler(OneToOneFeatureMixin, BaseDomainTransformer):
     def __init__(
         self,
         *,
-        strength=1.0,
-        robust=False,
-        with_mean=True,
-        with_std=True,
-        forgetting_factor=1.0,
+        strength: float = 1.0,
+        robust: bool = False,
+        with_mean: bool = True,
+        with_std: bool = True,
+        forgetting_factor: float = 1.0,
     ):
         self.strength = strength
         self.robust = robust
@@ -219,7 +222,9 @@ class DomainScaler(OneToOneFeatureMixin, BaseDomainTransformer):
     def _sums_of(self, data):
         return {i: feature_moments(data.X_of(i)) for i in data.domains}
 
-    def partial_fit(self, X, y=None, *, sample_domain=None):
+    def partial_fit(
+        self, X: ArrayLike, y: object = None, *, sample_domain: DomainIds | None = None
+    ) -> Self:
         """Begin or refine the statistics of domains from more rows of them, and change no other.
 
         Parameters

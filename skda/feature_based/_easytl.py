@@ -1,11 +1,16 @@
 """Easy transfer learning: target rows to the nearest source class mean, no class left empty."""
 
+from __future__ import annotations
+
+from typing import Self
+
 import numpy as np
 from scipy import sparse
 from scipy.optimize import linprog
 
 from .._array._backend import as_like, namespace, to_numpy
 from .._core._class_scores import ClassScoresClassifier
+from .._core._typing import ArrayLike, DomainIds
 from .._core._validation import class_labels, data_for_fit, fresh_fit
 from .._numerics._kernels import pairwise_sq_dists
 
@@ -146,7 +151,7 @@ class EasyTLClassifier(ClassScoresClassifier):
 
     _array_level = "a"
 
-    def fit(self, X, y, *, sample_domain=None):
+    def fit(self, X: ArrayLike, y: ArrayLike, *, sample_domain: DomainIds | None = None) -> Self:
         """Learn the class means, and what keeps every class from staying empty.
 
         Parameters

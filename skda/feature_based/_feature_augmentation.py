@@ -1,9 +1,12 @@
 """Feature augmentation: every row in a shared copy and in a copy of its own domain."""
 
+from __future__ import annotations
+
 import numpy as np
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from .._core._base_transformer import BaseDomainTransformer
+from .._core._typing import ArrayLike
 
 
 class FeatureAugmentationTransformer(BaseDomainTransformer):
@@ -69,7 +72,7 @@ class FeatureAugmentationTransformer(BaseDomainTransformer):
         blocks = [X if i == own else xp.zeros_like(X) for i in range(len(self.source_domains_) + 1)]
         return xp.concat([X, *blocks], axis=1)
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
         """Names of the output features: the shared ones, then one block per domain.
 
         Parameters

@@ -1,6 +1,9 @@
 """Geodesic flow kernel: inner products over all subspaces between the source's and the target's."""
 
+from __future__ import annotations
+
 from numbers import Integral
+from typing import Literal
 
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
@@ -135,7 +138,9 @@ class GFKTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTransformer):
 
     _array_level = "a"
 
-    def __init__(self, n_components="auto", *, center=True):
+    def __init__(
+        self, n_components: float | Literal["auto"] | None = "auto", *, center: bool = True
+    ):
         self.n_components = n_components
         self.center = center
 

@@ -1,5 +1,7 @@
 """Gromov-Wasserstein: rows of two tables matched by their distances within each table."""
 
+from __future__ import annotations
+
 import importlib
 import warnings
 
@@ -95,7 +97,13 @@ class GromovWassersteinTransformer(BaseOtherSpaceTransformer):
     _compares_within = True
 
     def __init__(
-        self, *, reg=None, use_target_labels=False, class_reg=0.5, max_iter=1000, tol=1e-9
+        self,
+        *,
+        reg: float | None = None,
+        use_target_labels: bool = False,
+        class_reg: float = 0.5,
+        max_iter: int = 1000,
+        tol: float = 1e-9,
     ):
         self.reg = reg
         self.use_target_labels = use_target_labels

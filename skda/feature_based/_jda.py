@@ -1,12 +1,17 @@
 """Joint distribution adaptation: transfer components that also bring class means together."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 
 from .._array._backend import as_like
 from .._core._callbacks import at_most, learnt_by, subtask
 from .._core._param_checks import check_integer, check_real
+from .._core._typing import Predictor, RandomState
 from .._core._validation import class_labels
 from ._base_spectral import (
     SpectralTransformer,
@@ -150,19 +155,20 @@ callable, default="rbf"
 
     def __init__(
         self,
-        n_components=None,
+        n_components: int | None = None,
         *,
-        kernel="rbf",
-        gamma="median",
-        degree=3,
-        coef0=1.0,
-        reg=0.1,
-        balance=0.5,
-        solver="exact",
-        n_basis=200,
-        max_iter=10,
-        estimator=None,
-        random_state=None,
+        kernel: Literal["rbf", "linear", "poly", "laplacian", "cosine", "sigmoid", "precomputed"]
+        | Callable[..., Any] = "rbf",
+        gamma: float | Literal["median", "scale"] = "median",
+        degree: float = 3,
+        coef0: float = 1.0,
+        reg: float = 0.1,
+        balance: float = 0.5,
+        solver: Literal["exact", "nystroem", "fourier"] = "exact",
+        n_basis: int = 200,
+        max_iter: int = 10,
+        estimator: Predictor | None = None,
+        random_state: RandomState = None,
     ):
         self.n_components = n_components
         self.kernel = kernel

@@ -1,5 +1,10 @@
 """JDOT: learn the target's model together with the plan that pairs labeled source rows with it."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -7,6 +12,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from .._array._backend import namespace, to_numpy
 from .._core._param_checks import check_option
 from .._core._score import DomainClassifierMixin, DomainRegressorMixin
+from .._core._typing import Predictor
 from .._core._validation import class_labels
 from ._base_joint_transport import JointTransportMixin
 from ._base_target_model import TargetClassifier, TargetModel, fit_on_soft_labels
@@ -166,15 +172,15 @@ class JDOTClassifier(JointTransportMixin, TargetClassifier, DomainClassifierMixi
 
     def __init__(
         self,
-        estimator=None,
+        estimator: Predictor | None = None,
         *,
-        alpha=0.5,
-        loss="log_loss",
-        reg=0.1,
-        metric="sqeuclidean",
-        cost_scale="median",
-        max_iter=100,
-        tol=1e-5,
+        alpha: float = 0.5,
+        loss: Literal["log_loss", "hinge"] = "log_loss",
+        reg: float | None = 0.1,
+        metric: Literal["sqeuclidean", "euclidean"] | Callable[..., Any] = "sqeuclidean",
+        cost_scale: Literal["median", "mean", "max"] | None = "median",
+        max_iter: int = 100,
+        tol: float = 1e-5,
     ):
         self.estimator = estimator
         self.alpha = alpha
@@ -323,15 +329,15 @@ class JDOTRegressor(JointTransportMixin, TargetModel, DomainRegressorMixin, Base
 
     def __init__(
         self,
-        estimator=None,
+        estimator: Predictor | None = None,
         *,
-        alpha=0.5,
-        paired_y="expected",
-        reg=0.1,
-        metric="sqeuclidean",
-        cost_scale="median",
-        max_iter=100,
-        tol=1e-5,
+        alpha: float = 0.5,
+        paired_y: Literal["expected", "given"] = "expected",
+        reg: float | None = 0.1,
+        metric: Literal["sqeuclidean", "euclidean"] | Callable[..., Any] = "sqeuclidean",
+        cost_scale: Literal["median", "mean", "max"] | None = "median",
+        max_iter: int = 100,
+        tol: float = 1e-5,
     ):
         self.estimator = estimator
         self.alpha = alpha

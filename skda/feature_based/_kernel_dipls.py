@@ -1,5 +1,10 @@
 """Domain-invariant partial least squares in the feature space of a kernel."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
 import numpy as np
 
 from .._array._backend import as_like, namespace
@@ -228,15 +233,16 @@ class KernelDIPLSRegressor(DIPLSRegressor):
 
     def __init__(
         self,
-        n_components=2,
+        n_components: int = 2,
         *,
-        kernel="rbf",
-        gamma="median",
-        degree=3,
-        coef0=1.0,
-        reg="auto",
-        criterion="variance",
-        per_target=False,
+        kernel: Literal["rbf", "linear", "poly", "laplacian", "cosine", "sigmoid"]
+        | Callable[..., Any] = "rbf",
+        gamma: float | Literal["median", "scale"] = "median",
+        degree: float = 3,
+        coef0: float = 1.0,
+        reg: float | Literal["auto"] = "auto",
+        criterion: Literal["variance", "mean"] = "variance",
+        per_target: bool = False,
     ):
         super().__init__(n_components, reg=reg, per_target=per_target)
         self.kernel = kernel

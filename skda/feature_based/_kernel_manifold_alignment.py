@@ -1,5 +1,9 @@
 """Kernel manifold alignment: domains with other columns in one space, by labels on each side."""
 
+from __future__ import annotations
+
+from typing import Literal
+
 import numpy as np
 from scipy.linalg import eigh
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
@@ -153,7 +157,15 @@ class KernelManifoldAlignmentTransformer(ClassNamePrefixFeaturesOutMixin, BaseDo
     _labels = "all"
     _array_level = "b"
 
-    def __init__(self, n_components=None, *, kernel="linear", gamma=None, mu=1.0, n_neighbors=10):
+    def __init__(
+        self,
+        n_components: int | None = None,
+        *,
+        kernel: Literal["linear", "rbf"] = "linear",
+        gamma: float | None = None,
+        mu: float = 1.0,
+        n_neighbors: int = 10,
+    ):
         self.n_components = n_components
         self.kernel = kernel
         self.gamma = gamma

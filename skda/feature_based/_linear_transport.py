@@ -1,6 +1,8 @@
 """Linear optimal transport: the affine map of least displacement between two Gaussians."""
 
-from typing import Any, NamedTuple
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
 
 from .._array._backend import namespace
 from .._numerics._covariance import Moments, covariance, covariance_from_moments
@@ -204,12 +206,12 @@ class LinearTransportTransformer(MomentMapTransformer):
     def __init__(
         self,
         *,
-        strength=1.0,
-        reg=0.0,
-        match_mean=True,
-        direction="to_target",
-        n_prior_rows="auto",
-        forgetting_factor=1.0,
+        strength: float = 1.0,
+        reg: float | Literal["ledoit-wolf", "oas"] = 0.0,
+        match_mean: bool = True,
+        direction: Literal["to_target", "to_source", "to_common"] = "to_target",
+        n_prior_rows: float | Literal["auto"] = "auto",
+        forgetting_factor: float = 1.0,
     ):
         self.strength = strength
         self.reg = reg

@@ -1,6 +1,9 @@
 """Manifold embedded distribution alignment: a kernel classifier on geodesic-flow features."""
 
+from __future__ import annotations
+
 from functools import partial
+from typing import Literal, Self
 
 import numpy as np
 
@@ -9,6 +12,7 @@ from .._array._backend import as_like, device_of, namespace, to_numpy
 from .._core._callbacks import CALLBACK_SUPPORT, at_most, begin_fit, learnt_by, subtask
 from .._core._class_scores import ClassScoresClassifier
 from .._core._param_checks import check_integer, check_option, check_real
+from .._core._typing import Array, ArrayLike, DomainIds, RandomState
 from .._core._validation import class_labels, data_for_fit, fresh_fit
 from .._numerics._budget import check_cost
 from .._numerics._graph import knn_affinity, knn_laplacian, normalized_affinity
@@ -247,18 +251,18 @@ class MEDAClassifier(*CALLBACK_SUPPORT, ClassScoresClassifier):
 
     def __init__(
         self,
-        n_components=None,
+        n_components: float | Literal["auto"] | None = None,
         *,
-        gamma=0.5,
-        reg=0.1,
-        alignment_weight=10.0,
-        manifold_weight=1.0,
-        n_neighbors=10,
-        balance="auto",
-        solver="exact",
-        n_basis=500,
-        max_iter=10,
-        random_state=None,
+        gamma: float = 0.5,
+        reg: float = 0.1,
+        alignment_weight: float = 10.0,
+        manifold_weight: float = 1.0,
+        n_neighbors: int = 10,
+        balance: float | Literal["auto"] = "auto",
+        solver: Literal["exact", "nystroem"] = "exact",
+        n_basis: int = 500,
+        max_iter: int = 10,
+        random_state: RandomState = None,
     ):
         self.n_components = n_components
         self.gamma = gamma
@@ -276,7 +280,7 @@ class MEDAClassifier(*CALLBACK_SUPPORT, ClassScoresClassifier):
     def _order_dependent(self):
         return self.solver == "nystroem"  # its landmarks are rows chosen by their position
 
-    def fit(self, X, y, *, sample_domain=None):
+    def fit(self, X: ArrayLike, y: ArrayLike, *, sample_domain: DomainIds | None = None) -> Self:
         """Fit the classifier to source labels and to the rows of all domains.
 
         Parameters
@@ -401,7 +405,7 @@ class MEDAClassifier(*CALLBACK_SUPPORT, ClassScoresClassifier):
         )
         return kernel_apply(Z, basis, coef, gamma=self.gamma)
 
-    def predict_proba(self, X, *, sample_domain=None):
+    def predict_proba(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Return the scores of the classes, those below 0 set to 0, divided by their sum.
 
         Parameters

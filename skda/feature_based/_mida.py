@@ -1,11 +1,17 @@
 """Maximum independence domain adaptation: kernel components that do not tell the domains apart."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
 import numpy as np
 
 from .._array._backend import as_like
 from .._array._rows import take_columns
 from .._core._param_checks import check_bool, check_real, column_positions
 from .._core._sums import pooled
+from .._core._typing import RandomState
 from ._base_spectral import SpectralTransformer, count_components, solve
 from ._tca import label_columns
 
@@ -140,19 +146,20 @@ callable, default="rbf"
 
     def __init__(
         self,
-        n_components=None,
+        n_components: int | None = None,
         *,
-        kernel="rbf",
-        gamma="median",
-        degree=3,
-        coef0=1.0,
-        reg=1.0,
-        solver="exact",
-        n_basis=200,
-        label_weight=0.0,
-        augment=True,
-        domain_columns=None,
-        random_state=None,
+        kernel: Literal["rbf", "linear", "poly", "laplacian", "cosine", "sigmoid", "precomputed"]
+        | Callable[..., Any] = "rbf",
+        gamma: float | Literal["median", "scale"] = "median",
+        degree: float = 3,
+        coef0: float = 1.0,
+        reg: float = 1.0,
+        solver: Literal["exact", "nystroem", "fourier"] = "exact",
+        n_basis: int = 200,
+        label_weight: float = 0.0,
+        augment: bool = True,
+        domain_columns: int | str | Sequence[int | str] | None = None,
+        random_state: RandomState = None,
     ):
         self.n_components = n_components
         self.kernel = kernel

@@ -1,5 +1,10 @@
 """Optimal transport: move the source's rows onto the target's at least total cost."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, Self
+
 import numpy as np
 from sklearn import get_config
 from sklearn.base import OneToOneFeatureMixin
@@ -10,6 +15,7 @@ from .._array._rows import row_tiles, take_rows
 from .._core._base_transformer import BaseDomainTransformer
 from .._core._callbacks import rounds_of, subtask
 from .._core._param_checks import check_integer, check_option, check_real, check_strength
+from .._core._typing import ArrayLike, DomainIds, RandomState
 from .._core._validation import class_labels
 from .._numerics._class_transport import CLASS_ROUNDS, LASSO_ROUNDS, l1l2_plan, lpl1_plan
 from .._numerics._kernels import pairwise_sq_dists
@@ -278,18 +284,18 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
     def __init__(
         self,
         *,
-        strength=1.0,
-        reg=0.1,
-        class_reg=0.0,
-        class_penalty="lpl1",
-        marginal_reg="auto",
-        metric="sqeuclidean",
-        cost_scale="median",
-        direction="to_target",
-        batch_size=None,
-        max_iter=2000,
-        tol=1e-6,
-        random_state=None,
+        strength: float = 1.0,
+        reg: float | None = 0.1,
+        class_reg: float = 0.0,
+        class_penalty: Literal["lpl1", "l1l2"] = "lpl1",
+        marginal_reg: float | Literal["auto"] | None = "auto",
+        metric: Literal["sqeuclidean", "euclidean"] | Callable[..., Any] = "sqeuclidean",
+        cost_scale: Literal["median", "mean", "max"] | None = "median",
+        direction: Literal["to_target", "to_source"] = "to_target",
+        batch_size: int | None = None,
+        max_iter: int = 2000,
+        tol: float = 1e-6,
+        random_state: RandomState = None,
     ):
         self.strength = strength
         self.reg = reg
@@ -426,7 +432,9 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
             plans.append(plan._replace(coupling=None))  # whose sum would be as large as one plan
         return as_like(sums / counts, X), plans
 
-    def partial_fit(self, X, y=None, *, sample_domain=None):
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike | None = None, *, sample_domain: DomainIds | None = None
+    ) -> Self:
         """Begin or refine the maps of domains from more rows of them, and change no other.
 
         Parameters

@@ -1,5 +1,10 @@
 """OT label propagation: the plan carries labels, and a model of the target learns them."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
@@ -7,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from .._array._backend import to_numpy
 from .._core._param_checks import check_option
 from .._core._score import DomainClassifierMixin
+from .._core._typing import Predictor
 from .._core._validation import class_labels
 from .._numerics._sinkhorn import sinkhorn_plan
 from .._numerics._transport import check_plan_sizes, cost_matrix, cost_unit, exact_plan
@@ -114,12 +120,12 @@ class OTLabelPropagationClassifier(TargetClassifier, DomainClassifierMixin, Base
 
     def __init__(
         self,
-        estimator=None,
+        estimator: Predictor | None = None,
         *,
-        reg=0.1,
-        label_kind="soft",
-        metric="sqeuclidean",
-        cost_scale="median",
+        reg: float | None = 0.1,
+        label_kind: Literal["soft", "hard"] = "soft",
+        metric: Literal["sqeuclidean", "euclidean"] | Callable[..., Any] = "sqeuclidean",
+        cost_scale: Literal["median", "mean", "max"] | None = "median",
     ):
         self.estimator = estimator
         self.reg = reg

@@ -1,5 +1,9 @@
 """Canonical correlation of paired rows: what two instruments see in common."""
 
+from __future__ import annotations
+
+from typing import Literal
+
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.metrics.pairwise import rbf_kernel
@@ -148,7 +152,15 @@ class PairedCCATransformer(ClassNamePrefixFeaturesOutMixin, BasePairedTransforme
 
     _array_level = "b"
 
-    def __init__(self, n_components=5, *, reg=0.1, kernel="linear", gamma=None, pairing="id"):
+    def __init__(
+        self,
+        n_components: int = 5,
+        *,
+        reg: float = 0.1,
+        kernel: Literal["linear", "rbf"] = "linear",
+        gamma: float | None = None,
+        pairing: Literal["id", "order"] = "id",
+    ):
         self.n_components = n_components
         self.reg = reg
         self.kernel = kernel

@@ -1,5 +1,9 @@
 """Transport feature by feature: the monotone map between one-dimensional distributions."""
 
+from __future__ import annotations
+
+from typing import Literal
+
 from .._array._arithmetic import safe_divide
 from .._array._backend import device_of, namespace
 from .._core._param_checks import check_forgetting_factor, check_integer, check_strength
@@ -196,7 +200,12 @@ class QuantileTransportTransformer(ReferenceMapTransformer):
     _kept_as = "sketches_"
 
     def __init__(
-        self, *, strength=1.0, direction="to_target", n_quantiles=10_000, forgetting_factor=1.0
+        self,
+        *,
+        strength: float = 1.0,
+        direction: Literal["to_target", "to_source", "to_common"] = "to_target",
+        n_quantiles: int = 10_000,
+        forgetting_factor: float = 1.0,
     ):
         self.strength = strength
         self.direction = direction

@@ -65,7 +65,7 @@ def covariate_effects(X, covariates, membership, penalty=None):
 class CovariateSums(NamedTuple):
     """Count, means of covariates and columns, scatter of the covariates with both, column sizes."""
 
-    count: float
+    count: float  # type: ignore[assignment]  # hides tuple.count
     mean: Any
     scatter: Any
     size: Any

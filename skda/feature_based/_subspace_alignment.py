@@ -1,7 +1,9 @@
 """Subspace alignment: rotate the source's principal subspace onto the target's."""
 
+from __future__ import annotations
+
 from numbers import Integral, Real
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
@@ -209,7 +211,9 @@ class SubspaceAlignmentTransformer(ClassNamePrefixFeaturesOutMixin, BaseDomainTr
 
     _array_level = "a"
 
-    def __init__(self, n_components="auto", *, center=True):
+    def __init__(
+        self, n_components: float | Literal["auto"] | None = "auto", *, center: bool = True
+    ):
         self.n_components = n_components
         self.center = center
 

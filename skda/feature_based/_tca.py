@@ -1,10 +1,16 @@
 """Transfer component analysis: kernel components that vary, but not between the domains."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
 import numpy as np
 from sklearn.utils.multiclass import type_of_target
 
 from .._array._backend import as_like
 from .._core._param_checks import check_integer, check_real
+from .._core._typing import RandomState
 from .._numerics._graph import knn_laplacian
 from ._base_spectral import SpectralTransformer, count_components, mean_difference, solve
 
@@ -165,19 +171,20 @@ callable, default="linear"
 
     def __init__(
         self,
-        n_components=None,
+        n_components: int | None = None,
         *,
-        kernel="linear",
-        gamma="median",
-        degree=3,
-        coef0=1.0,
-        reg=0.1,
-        solver="exact",
-        n_basis=200,
-        label_weight=0.0,
-        manifold_weight=0.0,
-        n_neighbors=10,
-        random_state=None,
+        kernel: Literal["rbf", "linear", "poly", "laplacian", "cosine", "sigmoid", "precomputed"]
+        | Callable[..., Any] = "linear",
+        gamma: float | Literal["median", "scale"] = "median",
+        degree: float = 3,
+        coef0: float = 1.0,
+        reg: float = 0.1,
+        solver: Literal["exact", "nystroem", "fourier"] = "exact",
+        n_basis: int = 200,
+        label_weight: float = 0.0,
+        manifold_weight: float = 0.0,
+        n_neighbors: int = 10,
+        random_state: RandomState = None,
     ):
         self.n_components = n_components
         self.kernel = kernel

@@ -1,6 +1,10 @@
 """Transfer joint matching: transfer components that also leave out unhelpful source rows."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 
@@ -115,15 +119,16 @@ callable, default="rbf"
 
     def __init__(
         self,
-        n_components=None,
+        n_components: int | None = None,
         *,
-        kernel="rbf",
-        gamma="median",
-        degree=3,
-        coef0=1.0,
-        reg=1.0,
-        max_iter=10,
-        tol=1e-3,
+        kernel: Literal["rbf", "linear", "poly", "laplacian", "cosine", "sigmoid", "precomputed"]
+        | Callable[..., Any] = "rbf",
+        gamma: float | Literal["median", "scale"] = "median",
+        degree: float = 3,
+        coef0: float = 1.0,
+        reg: float = 1.0,
+        max_iter: int = 10,
+        tol: float = 1e-3,
     ):
         self.n_components = n_components
         self.kernel = kernel

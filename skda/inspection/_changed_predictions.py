@@ -1,16 +1,31 @@
 """Which rows changed class through adaptation, and what sets them apart."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
 import numpy as np
 
 from .._array._rows import n_rows
 from .._core._labels import as_labels
 from .._core._param_checks import check_option
+from .._core._typing import ArrayLike, Predictor
 from ._feature_shift import _check_table, feature_shift
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _BY = ("features", "rows")
 
 
-def changed_predictions(before, after, X, *, by="features", **predict_params):
+def changed_predictions(
+    before: Predictor | ArrayLike,
+    after: Predictor | ArrayLike,
+    X: ArrayLike,
+    *,
+    by: Literal["features", "rows"] = "features",
+    **predict_params: Any,
+) -> pd.DataFrame:
     """Tabulate which rows change class from one model to another, and how these rows differ.
 
     An adapted model is judged by what it decides otherwise than the plain one. The changed rows can

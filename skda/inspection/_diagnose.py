@@ -1,5 +1,8 @@
 """Which kind of shift lies between the domains, on what evidence, and what follows."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +15,7 @@ from .._array._rows import n_rows, take_rows
 from .._core._labels import as_labels, labeled_rows, missing_labels, take_labels
 from .._core._param_checks import check_integer, check_real
 from .._core._sample_domain import check_both_sides, check_sample_domain
+from .._core._typing import ArrayLike, DomainIds, Predictor, RandomState
 from .._numerics._em_priors import corrected_proba
 from . import _shift_tests as tests
 from ._feature_shift import adjust_pvalues, feature_shift
@@ -45,7 +49,7 @@ class Evidence:
     sizes: dict
     columns: Any
     features: Any
-    scores: np.ndarray = None  # of a domain classifier, source rows first
+    scores: np.ndarray | None = None  # of a domain classifier, source rows first
     pvalues: dict = field(default_factory=dict)  # of the domains as a whole
     auc: float = 0.5
     outside: float = 0.0
@@ -54,26 +58,26 @@ class Evidence:
     regression: bool = False
     n_labeled: int = 0
     n_new_classes: int = 0
-    priors: dict = None
-    mixture: dict = None
-    labels: dict = None
-    subspace: dict = None
-    loss: dict = None
+    priors: dict | None = None
+    mixture: dict | None = None
+    labels: dict | None = None
+    subspace: dict | None = None
+    loss: dict | None = None
     kind: str = "unknown"
 
 
 def diagnose(
-    X,
-    y,
-    sample_domain,
+    X: ArrayLike,
+    y: ArrayLike | None,
+    sample_domain: DomainIds,
     *,
-    estimator=None,
-    alpha=0.05,
-    max_rows=2000,
-    n_permutations=199,
-    ignore=(),
-    random_state=None,
-):
+    estimator: Predictor | None = None,
+    alpha: float = 0.05,
+    max_rows: int = 2000,
+    n_permutations: int = 199,
+    ignore: Sequence[str] = (),
+    random_state: RandomState = None,
+) -> ShiftReport:
     """Report which kind of shift lies between the domains, how sure that is, and what follows.
 
     Different shifts call for different methods: weights for rows that lie elsewhere, new class

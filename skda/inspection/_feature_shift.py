@@ -1,6 +1,9 @@
 """Which features are distributed differently in the target, one test per feature."""
 
+from __future__ import annotations
+
 import warnings
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy import sparse, stats
@@ -10,6 +13,10 @@ from .._array._rows import n_rows
 from .._core._labels import is_missing
 from .._core._param_checks import check_integer, check_option
 from .._core._sample_domain import check_both_sides, check_sample_domain
+from .._core._typing import ArrayLike, DomainIds
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CORRECTIONS = ("holm", "fdr", None)
 
@@ -98,7 +105,13 @@ def category_measures(counts):
     }
 
 
-def feature_shift(X, sample_domain, *, correction="holm", n_bins=10):
+def feature_shift(
+    X: ArrayLike,
+    sample_domain: DomainIds,
+    *,
+    correction: Literal["holm", "fdr"] | None = "holm",
+    n_bins: int = 10,
+) -> pd.DataFrame:
     """Tabulate, feature by feature, how far the target is from the source.
 
     The first thing to check before adapting: which features are distributed differently, by how

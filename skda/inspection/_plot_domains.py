@@ -1,14 +1,22 @@
 """Show both domains in two dimensions, before and after a map."""
 
+from __future__ import annotations
+
 import inspect
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .._array._rows import n_rows
 from .._core._sample_domain import check_both_sides, check_sample_domain
+from .._core._typing import ArrayLike, DomainIds, Transformer
 from ._base_display import BaseDisplay
 from ._pictures import check_points, project
 from ._plot_axes import TEXT_SIZE, TITLE_SIZE, draw_points
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 class DomainsDisplay(BaseDisplay):
@@ -52,14 +60,24 @@ class DomainsDisplay(BaseDisplay):
     (200, 2)
     """
 
-    def __init__(self, before, sample_domain, after=None):
+    def __init__(
+        self, before: np.ndarray, sample_domain: np.ndarray, after: np.ndarray | None = None
+    ):
         n = len(np.atleast_1d(sample_domain))
         self.sample_domain = check_sample_domain(sample_domain, n)
         self.before = check_points("before", before, n)
         self.after = None if after is None else check_points("after", after, n)
 
     @classmethod
-    def from_rows(cls, X, sample_domain, *, map=None, ax=None, plot=True):
+    def from_rows(
+        cls,
+        X: ArrayLike,
+        sample_domain: DomainIds,
+        *,
+        map: Transformer | None = None,
+        ax: Axes | Sequence[Axes] | None = None,
+        plot: bool = True,
+    ) -> DomainsDisplay:
         """Compute the display from rows.
 
         Parameters
@@ -87,7 +105,15 @@ class DomainsDisplay(BaseDisplay):
         return display.plot(ax) if plot else display
 
     @classmethod
-    def from_estimator(cls, transformer, X, *, sample_domain, ax=None, plot=True):
+    def from_estimator(
+        cls,
+        transformer: Transformer,
+        X: ArrayLike,
+        *,
+        sample_domain: DomainIds,
+        ax: Axes | Sequence[Axes] | None = None,
+        plot: bool = True,
+    ) -> DomainsDisplay:
         """Compute the display from a fitted transformer and rows, before and after it.
 
         Parameters
@@ -115,7 +141,7 @@ class DomainsDisplay(BaseDisplay):
             )
         return cls.from_rows(X, sample_domain, map=transformer, ax=ax, plot=plot)
 
-    def plot(self, ax=None):
+    def plot(self, ax: Axes | Sequence[Axes] | None = None) -> DomainsDisplay:
         """Draw the rows.
 
         Parameters
@@ -157,7 +183,13 @@ def _mapped(map, X, ids):
     return map.transform(X)
 
 
-def plot_domains(X, sample_domain, *, map=None, ax=None):
+def plot_domains(
+    X: ArrayLike,
+    sample_domain: DomainIds,
+    *,
+    map: Transformer | None = None,
+    ax: Axes | Sequence[Axes] | None = None,
+) -> DomainsDisplay:
     """Plot the rows of both domains in two dimensions, before and after a map.
 
     Shows whether the domains lie apart, and whether an alignment brings them together. The plane

@@ -1,12 +1,22 @@
 """Show the features that shifted most, source beside target."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 from .._array._rows import n_rows
 from .._core._param_checks import check_integer
 from .._core._sample_domain import check_both_sides, check_sample_domain
+from .._core._typing import ArrayLike, DomainIds
 from ._base_display import BaseDisplay
 from ._feature_shift import feature_shift
 from ._pictures import feature_values, paired_histogram
 from ._plot_axes import TEXT_SIZE, draw_histogram
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
 
 
 class FeatureShiftDisplay(BaseDisplay):
@@ -49,7 +59,7 @@ class FeatureShiftDisplay(BaseDisplay):
     ['x0', 'x1']
     """
 
-    def __init__(self, table, histograms):
+    def __init__(self, table: pd.DataFrame, histograms: dict[str, Any]):
         index = getattr(table, "index", ())
         unknown = [name for name in histograms if name not in index]
         if unknown or not len(histograms):
@@ -61,7 +71,16 @@ class FeatureShiftDisplay(BaseDisplay):
         self.histograms = histograms
 
     @classmethod
-    def from_rows(cls, X, sample_domain, *, n_features=6, n_bins=20, ax=None, plot=True):
+    def from_rows(
+        cls,
+        X: ArrayLike,
+        sample_domain: DomainIds,
+        *,
+        n_features: int = 6,
+        n_bins: int = 20,
+        ax: Sequence[Axes] | None = None,
+        plot: bool = True,
+    ) -> FeatureShiftDisplay:
         """Compute the display from rows.
 
         Parameters
@@ -96,7 +115,7 @@ class FeatureShiftDisplay(BaseDisplay):
         display = cls(table, histograms)
         return display.plot(ax) if plot else display
 
-    def plot(self, ax=None):
+    def plot(self, ax: Sequence[Axes] | None = None) -> FeatureShiftDisplay:
         """Draw the histograms.
 
         Parameters
@@ -119,7 +138,14 @@ class FeatureShiftDisplay(BaseDisplay):
         return self
 
 
-def plot_feature_shift(X, sample_domain, *, n_features=6, n_bins=20, ax=None):
+def plot_feature_shift(
+    X: ArrayLike,
+    sample_domain: DomainIds,
+    *,
+    n_features: int = 6,
+    n_bins: int = 20,
+    ax: Sequence[Axes] | None = None,
+) -> FeatureShiftDisplay:
     """Plot the features that shifted most, source beside target.
 
     A glance at what the table of :func:`feature_shift` says in numbers: whether a feature moved,

@@ -1,11 +1,20 @@
 """Show the weights of source rows: how unequal they are, and on how few rows they rest."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from .._array._backend import to_numpy
+from .._core._typing import ArrayLike, Estimator
 from .._numerics._weights import effective_sample_size
 from ._base_display import BaseDisplay
 from ._plot_axes import SOURCE_COLOR, TITLE_SIZE, open_frame
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _N_BINS = 30
 _HEAVY = 10.0  # weight, in units of the mean, from which numbers of rows are drawn as logarithms
@@ -45,7 +54,7 @@ class WeightsDisplay(BaseDisplay):
     2.67
     """
 
-    def __init__(self, weights):
+    def __init__(self, weights: ArrayLike):
         weights = np.asarray(to_numpy(weights), dtype=np.float64)
         if weights.ndim != 1 or not len(weights) or not np.isfinite(weights).all():
             raise ValueError("weights must be finite numbers, one for each source row.")
@@ -55,7 +64,9 @@ class WeightsDisplay(BaseDisplay):
         self.effective_sample_size = effective_sample_size(weights)
 
     @classmethod
-    def from_estimator(cls, weighter, *, ax=None, plot=True):
+    def from_estimator(
+        cls, weighter: Estimator, *, ax: Sequence[Axes] | None = None, plot: bool = True
+    ) -> WeightsDisplay:
         """Take the weights of a fitted estimator.
 
         Parameters
@@ -72,7 +83,7 @@ class WeightsDisplay(BaseDisplay):
         display : WeightsDisplay
             The display.
         """
-        inner = getattr(weighter, "weighter_", weighter)
+        inner: Any = getattr(weighter, "weighter_", weighter)
         if not hasattr(inner, "weights_"):
             raise ValueError(
                 "weighter must be fitted and have the attribute weights_, as "
@@ -81,7 +92,7 @@ class WeightsDisplay(BaseDisplay):
         display = cls(inner.weights_)
         return display.plot(ax) if plot else display
 
-    def plot(self, ax=None):
+    def plot(self, ax: Sequence[Axes] | None = None) -> WeightsDisplay:
         """Draw histogram and curve.
 
         Parameters
@@ -114,7 +125,7 @@ class WeightsDisplay(BaseDisplay):
         return self
 
 
-def plot_weights(weighter, *, ax=None):
+def plot_weights(weighter: Estimator, *, ax: Sequence[Axes] | None = None) -> WeightsDisplay:
     """Plot the weights of a fitted weighter: how unequal they are.
 
     A few heavy rows make a model that rests on these rows alone. The histogram shows the weights,

@@ -1,10 +1,18 @@
 """The outcome of a diagnosis: findings with their evidence, as text, table, page and figure."""
 
+from __future__ import annotations
+
 import json
+from collections.abc import Mapping, Sequence
 from html import escape
-from typing import NamedTuple
+from os import PathLike
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 SEVERITIES = ("info", "warning", "serious")
 _WIDTH = 96  # of the page of text
@@ -104,7 +112,13 @@ class ShiftReport:
     'serious'
     """
 
-    def __init__(self, kind, findings, features, curves=None):
+    def __init__(
+        self,
+        kind: str,
+        findings: Sequence[Finding],
+        features: pd.DataFrame,
+        curves: Mapping[str, np.ndarray] | None = None,
+    ):
         self.kind = kind
         self.findings = tuple(findings)
         self.features = features
@@ -134,7 +148,7 @@ class ShiftReport:
             )
         return "\n".join(lines)
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values, for JSON.
 
         Returns
@@ -148,7 +162,7 @@ class ShiftReport:
             "features": _plain(self.features.to_dict(orient="index")),
         }
 
-    def to_frame(self):
+    def to_frame(self) -> pd.DataFrame:
         """Return the findings as a table.
 
         Returns
@@ -187,7 +201,7 @@ class ShiftReport:
             f"<details><summary>Features</summary>{self.features.round(3).to_html()}</details></div>"
         )
 
-    def to_html(self, path=None):
+    def to_html(self, path: str | PathLike[str] | None = None) -> str:
         """Write the report as one page of HTML that needs no network.
 
         Parameters
@@ -236,7 +250,7 @@ class ShiftReport:
         code = base64.b64encode(buffer.getvalue()).decode("ascii")
         return f'<img alt="figure of the report" src="data:image/png;base64,{code}">'
 
-    def plot(self, figure=None):
+    def plot(self, figure: Figure | None = None) -> Figure:
         """Show the report in one figure.
 
         Panels: ROC curve and scores of a classifier of the domains, the features that shifted most,
@@ -266,7 +280,7 @@ class ShiftReport:
         return figure
 
     @property
-    def curves(self):
+    def curves(self) -> Any:
         """Arrays behind the figure, by name."""
         return self._curves
 

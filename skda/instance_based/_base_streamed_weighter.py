@@ -1,12 +1,16 @@
 """Weighters that go on learning from batches of rows of either side."""
 
+from __future__ import annotations
+
 import copy
 from dataclasses import replace
+from typing import Self
 
 import numpy as np
 
 from .._array._rows import concatenate_rows, n_rows
 from .._core._sample_domain import note_domains
+from .._core._typing import ArrayLike, DomainIds
 from .._core._validation import begun_or_going_on, data_for_fit
 from ._base_weighter import FunctionWeighter, Importances
 
@@ -18,7 +22,9 @@ class StreamedWeighter(FunctionWeighter):
     both; it must set new objects and change no earlier one.
     """
 
-    def partial_fit(self, X, y=None, *, sample_domain=None):
+    def partial_fit(
+        self, X: ArrayLike, y: object = None, *, sample_domain: DomainIds | None = None
+    ) -> Self:
         """Learn from a batch of rows, and weight all source rows seen so far.
 
         Parameters
@@ -61,7 +67,7 @@ class StreamedWeighter(FunctionWeighter):
             # On a copy: a batch that fails or is interrupted counts as not seen.
             new = copy.copy(self)
             new._take_batch(data)
-            vars(self).update(vars(new))
+            vars(self).update(vars(new))  # type: ignore[attr-defined]
             if sample_domain is not None:
                 note_domains(self, data.ids)
         return self

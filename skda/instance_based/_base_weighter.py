@@ -4,8 +4,10 @@ Raw importances are flattened (``w ** exponent``), clipped and brought to mean 1
 rows; the constants are kept, so that weights of new rows are on the same scale.
 """
 
+from __future__ import annotations
+
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -17,6 +19,7 @@ from .._core._callbacks import CALLBACK_SUPPORT, begin_fit
 from .._core._param_checks import check_real
 from .._core._routing import DomainRouting
 from .._core._sample_domain import DomainWarning
+from .._core._typing import Array, ArrayLike, DomainIds
 from .._core._validation import data_for_fit, data_for_predict, fresh_fit
 from .._numerics._weights import effective_sample_size
 
@@ -128,7 +131,7 @@ class ImportanceSums(NamedTuple):
     ``total`` and ``squares`` sum ``exp(exponent (raw - peak))`` and its square over the rows.
     """
 
-    count: float
+    count: float  # type: ignore[assignment]  # hides tuple.count
     peak: float
     total: float
     squares: float
@@ -318,7 +321,9 @@ class BaseWeighter(*CALLBACK_SUPPORT, DomainRouting, BaseEstimator):
     _logs = False
     _array_level = "a"
 
-    def fit(self, X, y=None, *, sample_domain=None):
+    def fit(
+        self, X: ArrayLike, y: object = None, *, sample_domain: DomainIds | None = None
+    ) -> Self:
         """Learn the weight of each source row.
 
         Parameters
@@ -499,7 +504,7 @@ class FunctionWeighter(BaseWeighter):
                 sums[name] = Extremes(float(xp.min(line)), float(xp.max(line)))
         return sums
 
-    def predict_weights(self, X, *, sample_domain=None):
+    def predict_weights(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Return the weight that each of these rows has as a source row.
 
         Parameters

@@ -1,7 +1,10 @@
 """Weights from a classifier that tells target rows from source rows: its odds are the ratio."""
 
+from __future__ import annotations
+
 from copy import deepcopy
 from inspect import signature
+from typing import Literal, Self
 
 import numpy as np
 from sklearn.base import clone
@@ -17,6 +20,7 @@ from .._array._backend import Backend, is_foreign_array, to_numpy
 from .._array._rows import concatenate_rows, n_rows, take_rows
 from .._core._param_checks import check_forgetting_factor, check_integer
 from .._core._sample_domain import domains_for_fit, domains_for_predict
+from .._core._typing import ArrayLike, DomainIds, Predictor, RandomState
 from .._core._validation import DomainData
 from ._base_streamed_weighter import StreamedWeighter
 from ._base_weighter import Importances
@@ -209,14 +213,14 @@ class DomainClassifierWeighter(StreamedWeighter):
 
     def __init__(
         self,
-        classifier=None,
+        classifier: Predictor | None = None,
         *,
-        cv=5,
-        exponent=1.0,
-        clip=None,
-        min_effective_size="auto",
-        forgetting_factor=1.0,
-        random_state=None,
+        cv: int | None = 5,
+        exponent: float = 1.0,
+        clip: float | None = None,
+        min_effective_size: float | Literal["auto"] | None = "auto",
+        forgetting_factor: float = 1.0,
+        random_state: RandomState = None,
     ):
         self.classifier = classifier
         self.cv = cv
@@ -227,7 +231,9 @@ class DomainClassifierWeighter(StreamedWeighter):
         self.random_state = random_state
 
     @available_if(_is_incremental)
-    def partial_fit(self, X, y=None, *, sample_domain=None):
+    def partial_fit(
+        self, X: ArrayLike, y: object = None, *, sample_domain: DomainIds | None = None
+    ) -> Self:
         """Let the classifier learn from a batch, and weight all source rows seen so far.
 
         Parameters

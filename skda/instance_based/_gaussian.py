@@ -1,7 +1,9 @@
 """Weights from one Gaussian per domain: the ratio of two normal densities, in logarithms."""
 
+from __future__ import annotations
+
 import math
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from .._array._backend import namespace
 from .._array._rows import take_rows
@@ -193,11 +195,11 @@ class GaussianWeighter(StreamedWeighter):
     def __init__(
         self,
         *,
-        reg="ledoit-wolf",
-        exponent=1.0,
-        clip=None,
-        min_effective_size="auto",
-        forgetting_factor=1.0,
+        reg: float | Literal["ledoit-wolf", "oas"] = "ledoit-wolf",
+        exponent: float = 1.0,
+        clip: float | None = None,
+        min_effective_size: float | Literal["auto"] | None = "auto",
+        forgetting_factor: float = 1.0,
     ):
         self.reg = reg
         self.exponent = exponent

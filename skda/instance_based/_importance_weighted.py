@@ -1,6 +1,9 @@
 """Fit any estimator of scikit-learn on weighted source rows."""
 
+from __future__ import annotations
+
 import warnings
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import clone
@@ -23,6 +26,7 @@ from .._core._meta_estimator import (
 from .._core._param_checks import check_bool, check_integer, check_real
 from .._core._sample_domain import DomainWarning, check_no_masked_entries, domains_for_fit
 from .._core._samplers import check_keeps_rows
+from .._core._typing import ArrayLike, DomainIds, Estimator, RandomState
 from .._core._validation import fresh_fit, one_class_explained
 from .._numerics._weights import effective_sample_size
 
@@ -223,14 +227,14 @@ class ImportanceWeightedEstimator(DelegatingEstimator):
 
     def __init__(
         self,
-        estimator,
-        weighter=None,
+        estimator: Estimator,
+        weighter: Estimator | None = None,
         *,
-        use_target_labels=False,
-        target_share=None,
-        resample=False,
-        n_samples=None,
-        random_state=None,
+        use_target_labels: bool = False,
+        target_share: float | None = None,
+        resample: bool = False,
+        n_samples: int | None = None,
+        random_state: RandomState = None,
     ):
         self.estimator = estimator
         self.weighter = weighter
@@ -244,7 +248,15 @@ class ImportanceWeightedEstimator(DelegatingEstimator):
     def _order_dependent(self):
         return self.resample
 
-    def fit(self, X, y, sample_weight=None, *, sample_domain=None, **params):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        sample_domain: DomainIds | None = None,
+        **params: Any,
+    ) -> Self:
         """Learn the weights, then fit a clone of the estimator with them.
 
         Parameters

@@ -1,5 +1,9 @@
 """Weights from one kernel density estimate per domain, in logarithms."""
 
+from __future__ import annotations
+
+from typing import Literal
+
 from sklearn import get_config
 
 from .._array._backend import itemsize, namespace
@@ -128,7 +132,14 @@ class KernelDensityWeighter(FunctionWeighter):
 
     _logs = True
 
-    def __init__(self, *, gamma="scott", exponent=1.0, clip=None, min_effective_size="auto"):
+    def __init__(
+        self,
+        *,
+        gamma: float | Literal["scott", "median", "scale"] = "scott",
+        exponent: float = 1.0,
+        clip: float | None = None,
+        min_effective_size: float | Literal["auto"] | None = "auto",
+    ):
         self.gamma = gamma
         self.exponent = exponent
         self.clip = clip

@@ -4,7 +4,11 @@ After scaling, the coefficients are the proportions of a mixture, so that EM ste
 the gradient itself certifies how far the optimum is.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -15,6 +19,7 @@ from .._array._rows import take_rows
 from .._array._watch import unwatched
 from .._core._callbacks import rounds_of, subtask
 from .._core._param_checks import check_integer, check_real
+from .._core._typing import RandomState
 from .._numerics._box_qp import BoxSlab, Start, solve_box_qp
 from .._numerics._kernels import kernel_matrix, kernel_row_means
 from .._numerics._weights import effective_sample_size
@@ -281,15 +286,15 @@ class KLIEPWeighter(FunctionWeighter):
     def __init__(
         self,
         *,
-        gamma="cv",
-        n_basis=100,
-        cv=5,
-        exponent=1.0,
-        clip=None,
-        min_effective_size="auto",
-        tol=1e-4,
-        max_iter=100,
-        random_state=None,
+        gamma: float | Literal["cv", "median", "scale"] | Sequence[float] = "cv",
+        n_basis: int = 100,
+        cv: int = 5,
+        exponent: float = 1.0,
+        clip: float | None = None,
+        min_effective_size: float | Literal["auto"] | None = "auto",
+        tol: float = 1e-4,
+        max_iter: int = 100,
+        random_state: RandomState = None,
     ):
         self.gamma = gamma
         self.n_basis = n_basis

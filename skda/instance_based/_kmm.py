@@ -4,7 +4,11 @@ The weights solve one convex quadratic program over a box cut by a slab: on the 
 all source rows, or on explicit features of the kernel for more rows than that can have.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Callable
+from typing import Any, Literal
 
 from sklearn.exceptions import ConvergenceWarning
 
@@ -14,6 +18,7 @@ from .._array._warnings import warn_user
 from .._array._watch import unwatched
 from .._core._callbacks import at_most, rounds_of
 from .._core._param_checks import check_integer, check_option, check_real
+from .._core._typing import RandomState
 from .._numerics._box_qp import BoxSlab, solve_box_qp, start_from_halves
 from .._numerics._budget import check_cost
 from .._numerics._kernels import (
@@ -265,19 +270,19 @@ class KMMWeighter(BaseWeighter):
     def __init__(
         self,
         *,
-        kernel="rbf",
-        gamma="median",
-        upper_bound=1000.0,
-        eps=None,
-        reg=1.0,
-        solver="exact",
-        n_basis=500,
-        exponent=1.0,
-        clip=None,
-        min_effective_size="auto",
-        tol=1e-5,
-        max_iter=100,
-        random_state=None,
+        kernel: str | Callable[..., Any] = "rbf",
+        gamma: float | Literal["median", "scale"] = "median",
+        upper_bound: float = 1000.0,
+        eps: float | None = None,
+        reg: float = 1.0,
+        solver: Literal["exact", "nystroem"] = "exact",
+        n_basis: int = 500,
+        exponent: float = 1.0,
+        clip: float | None = None,
+        min_effective_size: float | Literal["auto"] | None = "auto",
+        tol: float = 1e-5,
+        max_iter: int = 100,
+        random_state: RandomState = None,
     ):
         self.kernel = kernel
         self.gamma = gamma

@@ -4,7 +4,10 @@ The target's class priors are estimated from the classifier's own outputs on unl
 and its probabilities are corrected for them.
 """
 
+from __future__ import annotations
+
 import copy
+from typing import Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
@@ -32,6 +35,7 @@ from .._core._param_checks import (
 from .._core._routing import DomainRouting
 from .._core._sample_domain import DomainWarning, check_sample_domain, note_domains
 from .._core._score import DomainClassifierMixin
+from .._core._typing import Array, ArrayLike, DomainIds, Predictor, RandomState, Splitting
 from .._core._validation import (
     class_labels,
     data_for_inner_fit,
@@ -238,18 +242,18 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
 
     def __init__(
         self,
-        estimator=None,
+        estimator: Predictor | None = None,
         *,
-        method="em",
-        strength=1.0,
-        reg=0.01,
-        calibration="bcts",
-        check_fit=True,
-        cv=5,
-        max_iter=1000,
-        tol=1e-6,
-        random_state=None,
-        forgetting_factor=1.0,
+        method: Literal["em", "bbse", "rlls"] = "em",
+        strength: float = 1.0,
+        reg: float = 0.01,
+        calibration: Literal["bcts", "temperature"] | None = "bcts",
+        check_fit: bool = True,
+        cv: Splitting = 5,
+        max_iter: int = 1000,
+        tol: float = 1e-6,
+        random_state: RandomState = None,
+        forgetting_factor: float = 1.0,
     ):
         self.estimator = estimator
         self.method = method
@@ -263,7 +267,14 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         self.random_state = random_state
         self.forgetting_factor = forgetting_factor
 
-    def fit(self, X, y, sample_weight=None, *, sample_domain=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        sample_domain: DomainIds | None = None,
+    ) -> Self:
         """Fit the classifier on source rows and estimate the class priors of the target rows.
 
         Parameters
@@ -471,7 +482,14 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         priors = ratio * source_priors
         return priors / priors.sum()
 
-    def partial_fit(self, X, y=None, classes=None, *, sample_domain=None):
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        classes: ArrayLike | None = None,
+        *,
+        sample_domain: DomainIds | None = None,
+    ) -> Self:
         """Estimate the target's class priors anew, with more rows of it and no labels.
 
         Parameters
@@ -504,7 +522,7 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         `check_fit` is not repeated.
         """
         if not hasattr(self, "estimator_"):
-            return self.fit(X, y, sample_domain=sample_domain)
+            return self.fit(X, y, sample_domain=sample_domain)  # type: ignore[arg-type]
         self._check_params(None)
         if getattr(self, "fit_gap_", 0.0) > getattr(self, "fit_limit_", 1.0):
             raise ValueError(
@@ -525,7 +543,7 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         # On a copy: a batch that fails or is interrupted counts as not seen.
         new = copy.copy(self)
         new._take_batch(data.X)
-        vars(self).update(vars(new))
+        vars(self).update(vars(new))  # type: ignore[attr-defined]
         if sample_domain is not None:
             note_domains(self, ids)
         return self
@@ -583,7 +601,9 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
             )
         self._evidence = source, (predicted, on_target, weights[data.target])
 
-    def prior_interval(self, level=0.95, *, n_bootstrap=200, random_state=None):
+    def prior_interval(
+        self, level: float = 0.95, *, n_bootstrap: int = 200, random_state: RandomState = None
+    ) -> np.ndarray:
         """Return intervals of the target's class priors, by resampling the rows.
 
         Target rows, and the held-out source rows where they are used, are drawn anew with
@@ -648,7 +668,7 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         )
         return self._priors_from(joint, counts, seen / seen.sum(), len(codes))
 
-    def predict_proba(self, X, *, sample_domain=None):
+    def predict_proba(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Return class probabilities, corrected for the target's class priors on target rows.
 
         Parameters
@@ -666,7 +686,7 @@ class LabelShiftClassifier(DomainClassifierMixin, DomainRouting, MetaEstimatorMi
         data = data_for_inner_predict(self, X, sample_domain)
         return data.input_backend.asarray(self._proba(data))
 
-    def predict(self, X, *, sample_domain=None):
+    def predict(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> np.ndarray:
         """Predict the most probable class of each row.
 
         Parameters

@@ -1,8 +1,13 @@
 """TrAdaBoost with several sources: each round learns from the one that helps the target most."""
 
+from __future__ import annotations
+
+from typing import Literal
+
 import numpy as np
 
 from .._array._rows import take_rows
+from .._core._typing import Predictor, RandomState
 from ._base_boosting import target_error
 from ._tradaboost import TrAdaBoostClassifier
 
@@ -116,15 +121,15 @@ class MultiSourceTrAdaBoostClassifier(TrAdaBoostClassifier):
 
     def __init__(
         self,
-        estimator=None,
+        estimator: Predictor | None = None,
         *,
-        n_estimators=50,
-        initial_weights="uniform",
-        error="hard",
-        samme=False,
-        dynamic_cost=False,
-        stop_early=True,
-        random_state=None,
+        n_estimators: int = 50,
+        initial_weights: Literal["uniform", "balanced"] = "uniform",
+        error: Literal["hard", "soft"] = "hard",
+        samme: bool = False,
+        dynamic_cost: bool = False,
+        stop_early: bool = True,
+        random_state: RandomState = None,
     ):
         super().__init__(
             estimator,

@@ -1,5 +1,10 @@
 """Weights by counting: each target row votes for the source rows nearest to it."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
@@ -104,12 +109,12 @@ class NearestNeighborsWeighter(BaseWeighter):
     def __init__(
         self,
         *,
-        n_neighbors=5,
-        smoothing=1.0,
-        metric="minkowski",
-        exponent=1.0,
-        clip=None,
-        min_effective_size="auto",
+        n_neighbors: int = 5,
+        smoothing: float = 1.0,
+        metric: str | Callable[..., Any] = "minkowski",
+        exponent: float = 1.0,
+        clip: float | None = None,
+        min_effective_size: float | Literal["auto"] | None = "auto",
     ):
         self.n_neighbors = n_neighbors
         self.smoothing = smoothing

@@ -4,12 +4,18 @@ uLSIF fits the ratio p_t / p_s, RuLSIF the bounded ratio p_t / (α p_t + (1 - α
 penalty are chosen by an exact leave-one-out criterion that needs no refitting.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
 import numpy as np
 from sklearn.utils import check_random_state
 
 from .._array._backend import namespace
 from .._array._rows import take_rows
 from .._core._param_checks import check_integer, check_real
+from .._core._typing import RandomState
 from .._numerics._kernels import kernel_matrix
 from ._base_weighter import FunctionWeighter
 from ._ratio_kernels import candidates, draw_centers, gamma_candidates
@@ -228,14 +234,14 @@ class RuLSIFWeighter(_LeastSquaresWeighter):
     def __init__(
         self,
         *,
-        alpha=0.1,
-        gamma="cv",
-        reg="cv",
-        n_basis=100,
-        exponent=1.0,
-        clip=None,
-        min_effective_size="auto",
-        random_state=None,
+        alpha: float = 0.1,
+        gamma: float | Literal["cv", "median", "scale"] | Sequence[float] = "cv",
+        reg: float | Literal["cv"] | Sequence[float] = "cv",
+        n_basis: int = 100,
+        exponent: float = 1.0,
+        clip: float | None = None,
+        min_effective_size: float | Literal["auto"] | None = "auto",
+        random_state: RandomState = None,
     ):
         self.alpha = alpha
         self.gamma = gamma
@@ -346,13 +352,13 @@ class ULSIFWeighter(_LeastSquaresWeighter):
     def __init__(
         self,
         *,
-        gamma="cv",
-        reg="cv",
-        n_basis=100,
-        exponent=1.0,
-        clip=None,
-        min_effective_size="auto",
-        random_state=None,
+        gamma: float | Literal["cv", "median", "scale"] | Sequence[float] = "cv",
+        reg: float | Literal["cv"] | Sequence[float] = "cv",
+        n_basis: int = 100,
+        exponent: float = 1.0,
+        clip: float | None = None,
+        min_effective_size: float | Literal["auto"] | None = "auto",
+        random_state: RandomState = None,
     ):
         self.gamma = gamma
         self.reg = reg

@@ -4,7 +4,11 @@ In each round wrong target rows gain weight and wrong source rows lose it, so th
 rows which follow another concept fade out.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator
 from functools import partial
+from typing import Literal, Self
 
 import numpy as np
 from sklearn.tree import DecisionTreeClassifier
@@ -14,6 +18,7 @@ from .._core._callbacks import begin_fit, subtask
 from .._core._meta_estimator import check_accepts_sample_weight, class_columns, predicted_codes
 from .._core._param_checks import check_bool, check_integer, check_option
 from .._core._score import DomainClassifierMixin
+from .._core._typing import Array, ArrayLike, DomainIds, Predictor, RandomState
 from .._core._validation import class_labels, data_for_inner_fit, data_for_inner_predict, fresh_fit
 from ._base_boosting import (
     BaseTransferBoosting,
@@ -150,15 +155,15 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
 
     def __init__(
         self,
-        estimator=None,
+        estimator: Predictor | None = None,
         *,
-        n_estimators=50,
-        initial_weights="balanced",
-        error="hard",
-        samme=False,
-        dynamic_cost=False,
-        stop_early=False,
-        random_state=None,
+        n_estimators: int = 50,
+        initial_weights: Literal["uniform", "balanced"] = "balanced",
+        error: Literal["hard", "soft"] = "hard",
+        samme: bool = False,
+        dynamic_cost: bool = False,
+        stop_early: bool = False,
+        random_state: RandomState = None,
     ):
         self.estimator = estimator
         self.n_estimators = n_estimators
@@ -169,7 +174,14 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
         self.dynamic_cost = dynamic_cost
         self.random_state = random_state
 
-    def fit(self, X, y, sample_weight=None, *, sample_domain=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        sample_domain: DomainIds | None = None,
+    ) -> Self:
         """Boost on the source rows and the labeled target rows.
 
         Parameters
@@ -197,7 +209,7 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
             ids = np.where(is_target, -1, data.ids[rows])  # all targets are one
             begin_fit(self, X, y, data.ids, data.labeled, n_tasks=self._n_tasks(data))
             so_far = self._kept_by_callbacks(data, rows)
-            rounds = self._boost(*labeled_part(data, rows), codes[rows], ids, weights, so_far)
+            rounds = self._boost(*labeled_part(data, rows), codes[rows], ids, weights, so_far)  # type: ignore[call-arg]
             self._keep(rounds, data, rows)
         return self
 
@@ -249,7 +261,7 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
             return class_columns(learner, X, self.classes_)
         return np.eye(len(self.classes_))[predicted_codes(learner, X, self.classes_)]
 
-    def predict(self, X, *, sample_domain=None):
+    def predict(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> np.ndarray:
         """Predict the class of each row.
 
         Parameters
@@ -267,7 +279,7 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
         data = data_for_inner_predict(self, X, sample_domain)
         return self._decide(self._vote_shares(data.X, len(self.estimators_)))
 
-    def predict_proba(self, X, *, sample_domain=None):
+    def predict_proba(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Return the share of the votes for each class.
 
         Parameters
@@ -285,7 +297,9 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
         data = data_for_inner_predict(self, X, sample_domain)
         return data.input_backend.asarray(self._vote_shares(data.X, len(self.estimators_)))
 
-    def staged_predict(self, X, *, sample_domain=None):
+    def staged_predict(
+        self, X: ArrayLike, *, sample_domain: DomainIds | None = None
+    ) -> Iterator[np.ndarray]:
         """Predict as if boosting had ended after round 1, 2, ….
 
         Parameters
@@ -303,7 +317,9 @@ class TrAdaBoostClassifier(DomainClassifierMixin, BaseTransferBoosting):
         for shares in self.staged_predict_proba(X, sample_domain=sample_domain):
             yield self._decide(shares)
 
-    def staged_predict_proba(self, X, *, sample_domain=None):
+    def staged_predict_proba(
+        self, X: ArrayLike, *, sample_domain: DomainIds | None = None
+    ) -> Iterator[np.ndarray]:
         """Return the shares of the votes as if boosting had ended after round 1, 2, ….
 
         Parameters

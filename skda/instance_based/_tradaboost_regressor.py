@@ -3,7 +3,11 @@
 Errors are taken relative to the largest one, and the learners' weighted median is the answer.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator
 from functools import partial
+from typing import Literal, Self
 
 import numpy as np
 from sklearn.tree import DecisionTreeRegressor
@@ -15,6 +19,7 @@ from .._core._labels import as_labels
 from .._core._meta_estimator import check_accepts_sample_weight
 from .._core._param_checks import check_bool, check_integer, check_option
 from .._core._score import DomainRegressorMixin
+from .._core._typing import Array, ArrayLike, DomainIds, Predictor, RandomState
 from .._core._validation import data_for_inner_fit, data_for_inner_predict, fresh_fit
 from ._base_boosting import (
     BaseTransferBoosting,
@@ -62,7 +67,14 @@ def adjusted_errors(y, predictions, weights, loss="linear"):
 class BaseTrAdaBoostRegressor(DomainRegressorMixin, BaseTransferBoosting):
     """Weighted-median regression by boosting; a subclass writes ``_boost``."""
 
-    def fit(self, X, y, sample_weight=None, *, sample_domain=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        sample_domain: DomainIds | None = None,
+    ) -> Self:
         """Boost on the source rows and the labeled target rows.
 
         Parameters
@@ -126,7 +138,7 @@ class BaseTrAdaBoostRegressor(DomainRegressorMixin, BaseTransferBoosting):
                 return rounds
             weights = update(weights, errors, rounds.capped(error))
 
-    def predict(self, X, *, sample_domain=None):
+    def predict(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Predict the value of each row.
 
         Parameters
@@ -148,7 +160,9 @@ class BaseTrAdaBoostRegressor(DomainRegressorMixin, BaseTransferBoosting):
             weighted_median(predictions, self.estimator_weights_[voting])
         )
 
-    def staged_predict(self, X, *, sample_domain=None):
+    def staged_predict(
+        self, X: ArrayLike, *, sample_domain: DomainIds | None = None
+    ) -> Iterator[np.ndarray]:
         """Predict as if boosting had ended after round 1, 2, ….
 
         Parameters
@@ -290,13 +304,13 @@ class TrAdaBoostRegressor(BaseTrAdaBoostRegressor):
 
     def __init__(
         self,
-        estimator=None,
+        estimator: Predictor | None = None,
         *,
-        n_estimators=50,
-        initial_weights="balanced",
-        loss="linear",
-        stop_early=False,
-        random_state=None,
+        n_estimators: int = 50,
+        initial_weights: Literal["balanced", "uniform"] = "balanced",
+        loss: Literal["linear", "square", "exponential"] = "linear",
+        stop_early: bool = False,
+        random_state: RandomState = None,
     ):
         self.estimator = estimator
         self.n_estimators = n_estimators

@@ -3,7 +3,10 @@
 Each step is measured by cross-validation on the labeled target rows.
 """
 
+from __future__ import annotations
+
 from functools import partial
+from typing import Literal
 
 import numpy as np
 from scipy.optimize import brentq
@@ -14,6 +17,7 @@ from .._array._rows import take_rows
 from .._core._callbacks import subtask
 from .._core._labels import as_labels
 from .._core._param_checks import check_integer
+from .._core._typing import Predictor, RandomState, Splitting
 from ._base_boosting import target_factor, weighted_median, with_sum
 from ._tradaboost_regressor import BaseTrAdaBoostRegressor, adjusted_errors
 
@@ -175,14 +179,14 @@ class TwoStageTrAdaBoostRegressor(BaseTrAdaBoostRegressor):
 
     def __init__(
         self,
-        estimator=None,
+        estimator: Predictor | None = None,
         *,
-        n_steps=10,
-        n_estimators=10,
-        cv=5,
-        loss="linear",
-        stop_early=True,
-        random_state=None,
+        n_steps: int = 10,
+        n_estimators: int = 10,
+        cv: Splitting = 5,
+        loss: Literal["linear", "square", "exponential"] = "linear",
+        stop_early: bool = True,
+        random_state: RandomState = None,
     ):
         self.estimator = estimator
         self.n_steps = n_steps

@@ -4,6 +4,8 @@ A scorer uses the estimator through its public methods only, and passes ``sample
 of them that accepts it.
 """
 
+from __future__ import annotations
+
 import inspect
 from dataclasses import dataclass
 from functools import cached_property
@@ -219,7 +221,7 @@ class BaseDomainScorer(BaseEstimator):
     prediction.
     """
 
-    _needs = ("target",)
+    _needs: tuple[str, ...] = ("target",)
     _classification_only = False
 
     def __call__(self, estimator, X, y=None, *, sample_domain=None):
@@ -292,7 +294,7 @@ class BaseDomainScorer(BaseEstimator):
                     "which keeps both domains in every fold."
                 )
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> Any:
         """Return the request for ``sample_domain``.
 
         Returns

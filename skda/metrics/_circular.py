@@ -1,5 +1,9 @@
 """Circular validation: carry the predicted target labels back to the source."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import numpy as np
 from sklearn.base import clone
 from sklearn.metrics import accuracy_score, r2_score
@@ -68,7 +72,7 @@ class CircularValidationScorer(BaseDomainScorer):
 
     _needs = ("source", "target")
 
-    def __init__(self, metric=None):
+    def __init__(self, metric: Callable[..., float] | None = None):
         self.metric = metric
 
     def _check_params(self):

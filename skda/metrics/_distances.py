@@ -1,5 +1,7 @@
 """Distances between two samples: energy, Wasserstein and its slices, covariances."""
 
+from __future__ import annotations
+
 import numpy as np
 from sklearn.utils import check_random_state
 
@@ -7,6 +9,7 @@ from .._array._backend import as_like, backend_of, itemsize, namespace, to_numpy
 from .._array._rows import row_tiles
 from .._array._warnings import warn_user
 from .._core._param_checks import check_integer, check_real
+from .._core._typing import ArrayLike, RandomState
 from .._numerics._covariance import covariance
 from .._numerics._kernels import pairwise_sq_dists
 from ._samples import two_samples, two_samples_on_host
@@ -37,7 +40,7 @@ def mean_distance(X, Y=None):
     return total / (X.shape[0] * Y.shape[0])
 
 
-def energy_distance(X, Y):
+def energy_distance(X: ArrayLike, Y: ArrayLike) -> float:
     """Measure the energy distance between two samples.
 
     Rows of different samples lie further apart on average than rows of the same sample, unless
@@ -85,7 +88,7 @@ def energy_distance(X, Y):
     return float(max(squared, 0.0) ** 0.5)  # rounding can make the difference negative
 
 
-def coral_distance(X, Y):
+def coral_distance(X: ArrayLike, Y: ArrayLike) -> float:
     """Measure how far apart the covariances of two samples are.
 
     The loss that CORAL methods make small: it sees how features spread and go together, and
@@ -149,7 +152,14 @@ def line_wasserstein(X, Y, p):
     return as_like(widths, X) @ gaps
 
 
-def sliced_wasserstein_distance(X, Y, *, p=2, n_projections=100, random_state=None):
+def sliced_wasserstein_distance(
+    X: ArrayLike,
+    Y: ArrayLike,
+    *,
+    p: float = 2,
+    n_projections: int = 100,
+    random_state: RandomState = None,
+) -> float:
     """Measure the Wasserstein distance between random one-dimensional views of two samples.
 
     Moving one sample onto the other is a sort in one dimension and expensive in many. This distance
@@ -208,7 +218,7 @@ def sliced_wasserstein_distance(X, Y, *, p=2, n_projections=100, random_state=No
     return float(namespace(X).mean(values)) ** (1 / p)
 
 
-def wasserstein_distance(X, Y, *, p=2):
+def wasserstein_distance(X: ArrayLike, Y: ArrayLike, *, p: float = 2) -> float:
     """Measure the Wasserstein distance: the least cost of moving one sample onto the other.
 
     Each row of one sample is moved to rows of the other; the distance is the mean way that rows

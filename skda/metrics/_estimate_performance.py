@@ -1,5 +1,10 @@
 """How good a fitted model is on the target: an estimate, an interval, and what they rest on."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
 import numpy as np
 from scipy.stats import norm
 from sklearn.utils import check_random_state
@@ -8,6 +13,7 @@ from .._array._rows import n_rows
 from .._array._warnings import warn_user
 from .._core._param_checks import check_integer, check_option, check_real
 from .._core._sample_domain import check_both_sides, check_sample_domain
+from .._core._typing import ArrayLike, DomainIds, Estimator, Predictor, RandomState
 from .._numerics._mean_intervals import betting_interval, prediction_powered_mean
 from ._base_scorer import ScoringData, _checked_labels, best_estimator_of
 from ._performance_ground import Ground
@@ -52,21 +58,24 @@ _MEANS = ("accuracy", "log_loss", *NUMBER_METRICS)
 
 
 def estimate_performance(
-    model,
-    X,
-    y,
-    sample_domain,
+    model: Predictor,
+    X: ArrayLike,
+    y: ArrayLike,
+    sample_domain: DomainIds,
     *,
-    metric=None,
-    method="auto",
-    level=0.9,
-    weighter=None,
-    candidates=None,
-    queried=None,
-    cv=5,
-    n_bootstrap=100,
-    random_state=None,
-):
+    metric: Literal["accuracy", "balanced_accuracy", "f1", "roc_auc", "log_loss", "mae", "rmse"]
+    | None = None,
+    method: Literal[
+        "auto", "weighted", "cbpe", "pape", "atc", "label_shift", "dle", "labels", "joined"
+    ] = "auto",
+    level: float = 0.9,
+    weighter: Estimator | Callable[..., Any] | None = None,
+    candidates: Any = None,
+    queried: Any = None,
+    cv: int | None = 5,
+    n_bootstrap: int = 100,
+    random_state: RandomState = None,
+) -> PerformanceEstimate:
     """Estimate how good a fitted model is on the target, without labels there or with a few.
 
     The score on held-out source rows says how good a model is on rows like those. This function

@@ -1,5 +1,7 @@
 """Scorers that read the class probabilities of target rows: are they confident and varied?"""
 
+from __future__ import annotations
+
 from scipy.special import xlogy
 
 from .._core._param_checks import check_real
@@ -99,7 +101,7 @@ class InformationMaximizationScorer(BaseDomainScorer):
 
     _classification_only = True
 
-    def __init__(self, diversity=1.0):
+    def __init__(self, diversity: float = 1.0):
         self.diversity = diversity
 
     def _check_params(self):

@@ -1,6 +1,10 @@
 """Scorers that use labels: of source rows, or of those target rows that have one."""
 
+from __future__ import annotations
+
 import inspect
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from sklearn.metrics import accuracy_score, get_scorer, r2_score
@@ -103,7 +107,7 @@ class SourceScorer(BaseDomainScorer):
 
     _needs = ("source",)
 
-    def __init__(self, metric=None):
+    def __init__(self, metric: str | Callable[..., Any] | None = None):
         self.metric = metric
 
     def _check_params(self):
@@ -153,7 +157,7 @@ class LabeledTargetScorer(BaseDomainScorer):
     1.0
     """
 
-    def __init__(self, metric=None):
+    def __init__(self, metric: str | Callable[..., Any] | None = None):
         self.metric = metric
 
     def _check_params(self):

@@ -1,11 +1,16 @@
 """MixVal: is a mixture of two target rows predicted as its larger part is?"""
 
+from __future__ import annotations
+
+from typing import Literal
+
 import numpy as np
 from scipy import sparse
 from sklearn.utils import check_random_state
 
 from .._array._backend import namespace
 from .._core._param_checks import check_option, check_real
+from .._core._typing import RandomState
 from ._base_scorer import BaseDomainScorer, ScoringData
 
 
@@ -94,7 +99,12 @@ class MixValScorer(BaseDomainScorer):
 
     _classification_only = True
 
-    def __init__(self, share=0.55, pairs="both", random_state=0):
+    def __init__(
+        self,
+        share: float = 0.55,
+        pairs: Literal["both", "intra", "inter"] = "both",
+        random_state: RandomState = 0,
+    ):
         self.share = share
         self.pairs = pairs
         self.random_state = random_state

@@ -3,13 +3,17 @@
 The kernel matrix over both samples is visited once, a tile at a time, and never held.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from sklearn.utils import check_random_state
 
 from .._array._backend import as_like, device_of, namespace, to_numpy
 from .._core._param_checks import check_bool, check_integer, check_real
+from .._core._typing import ArrayLike, RandomState
 from .._numerics._kernels import kernel_tiling, resolve_gamma
 from ._samples import two_samples
 
@@ -99,7 +103,16 @@ def _stacked(X, Y, kernel, gamma, degree, coef0, unbiased):
     return Z, in_X, {"kernel": kernel, "gamma": gamma, "degree": degree, "coef0": coef0}
 
 
-def mmd(X, Y, *, kernel="rbf", gamma="median", degree=3, coef0=1.0, unbiased=False):
+def mmd(
+    X: ArrayLike,
+    Y: ArrayLike,
+    *,
+    kernel: str | Callable[..., Any] = "rbf",
+    gamma: float | Literal["median", "scale"] = "median",
+    degree: float = 3,
+    coef0: float = 1.0,
+    unbiased: bool = False,
+) -> float:
     """Measure the squared maximum mean discrepancy between two samples.
 
     How far apart the means of the two samples are after a kernel has mapped their rows to a space
@@ -179,17 +192,17 @@ def _finite(values, kernel_params):
 
 
 def mmd_test(
-    X,
-    Y,
+    X: ArrayLike,
+    Y: ArrayLike,
     *,
-    kernel="rbf",
-    gamma="median",
-    degree=3,
-    coef0=1.0,
-    unbiased=True,
-    n_permutations=199,
-    random_state=None,
-):
+    kernel: str | Callable[..., Any] = "rbf",
+    gamma: float | Literal["median", "scale"] = "median",
+    degree: float = 3,
+    coef0: float = 1.0,
+    unbiased: bool = True,
+    n_permutations: int = 199,
+    random_state: RandomState = None,
+) -> tuple[float, float]:
     """Test whether two samples come from one distribution, by permuting the MMD.
 
     If nothing differs, the rows could as well have been assigned to the samples at random. The test

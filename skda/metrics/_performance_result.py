@@ -1,6 +1,9 @@
 """What :func:`skda.metrics.estimate_performance` returns."""
 
+from __future__ import annotations
+
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -85,7 +88,7 @@ class PerformanceEstimate:
         limits = "no interval" if np.isnan(low) else f"{low:.3f} to {high:.3f}"
         return f"{self.metric} {self.value:.3f} ({limits}) by {self.method}: {self.verdict.text}"
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return everything as a dict of plain Python objects.
 
         Returns

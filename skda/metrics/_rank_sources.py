@@ -1,6 +1,8 @@
 """Which of several sources suits a target, before anything is adapted."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
 
 import numpy as np
 from sklearn.base import clone, is_regressor
@@ -10,6 +12,7 @@ from .._array._rows import n_rows, take_rows
 from .._core._labels import as_labels, labeled_rows, take_labels
 from .._core._param_checks import check_option
 from .._core._sample_domain import check_both_sides, check_sample_domain
+from .._core._typing import ArrayLike, DomainIds, Predictor
 from ._transferability import h_score, leep, logme
 
 MEASURES = ("logme", "h_score", "leep")
@@ -22,7 +25,14 @@ class SourceRank(NamedTuple):
     score: float
 
 
-def rank_sources(estimator, X, y, *, sample_domain, measure="logme"):
+def rank_sources(
+    estimator: Predictor,
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    sample_domain: DomainIds,
+    measure: Literal["logme", "h_score", "leep"] = "logme",
+) -> list[SourceRank]:
     """Rank sources by how well a model of each suits the labeled target rows.
 
     One model is fitted on each source. Its outputs for the target rows that have a label are

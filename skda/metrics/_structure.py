@@ -1,5 +1,9 @@
 """Scorers that use the structure of the target rows: neighbors, rank, clusters."""
 
+from __future__ import annotations
+
+from typing import Literal
+
 import numpy as np
 from scipy.special import logsumexp
 from sklearn.cluster import KMeans
@@ -8,6 +12,7 @@ from sklearn.metrics import adjusted_mutual_info_score, silhouette_score
 from .._array._backend import to_numpy
 from .._array._rows import row_tiles
 from .._core._param_checks import check_option, check_real
+from .._core._typing import RandomState
 from ._base_scorer import BaseDomainScorer
 
 # Of one tile of similarities: large enough for a fast matrix product, small beside the data.
@@ -78,7 +83,7 @@ class SoftNeighborhoodDensityScorer(BaseDomainScorer):
 
     _classification_only = True
 
-    def __init__(self, temperature=0.05):
+    def __init__(self, temperature: float = 0.05):
         self.temperature = temperature
 
     def _check_params(self):
@@ -193,7 +198,9 @@ class ClassClusterScorer(BaseDomainScorer):
 
     _classification_only = True
 
-    def __init__(self, measure="ami", random_state=0):
+    def __init__(
+        self, measure: Literal["ami", "silhouette"] = "ami", random_state: RandomState = 0
+    ):
         self.measure = measure
         self.random_state = random_state
 

@@ -1,5 +1,7 @@
 """What a transferred model gains over the target labels alone, and whether that is chance."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +16,7 @@ from .._array._rows import n_rows, take_rows
 from .._core._labels import as_labels, labeled_rows, missing_like, take_labels
 from .._core._param_checks import check_integer, check_real
 from .._core._sample_domain import check_both_sides, check_sample_domain
+from .._core._typing import ArrayLike, DomainIds, Predictor, RandomState
 from .._numerics._folds import N_FOLDS, dealt_folds
 from .._numerics._paired_tests import gain_interval, sign_test
 from ._base_scorer import call_with_domains
@@ -31,16 +34,16 @@ class TransferGain(NamedTuple):
 
 
 def transfer_gain(
-    estimator,
-    X,
-    y,
+    estimator: Predictor,
+    X: ArrayLike,
+    y: ArrayLike,
     *,
-    sample_domain,
-    baseline=None,
-    n_folds=N_FOLDS,
-    confidence=0.9,
-    random_state=None,
-):
+    sample_domain: DomainIds,
+    baseline: Predictor | None = None,
+    n_folds: int = N_FOLDS,
+    confidence: float = 0.9,
+    random_state: RandomState = None,
+) -> TransferGain:
     r"""Return what a transferred model gains over a model of the labeled target rows alone.
 
     Transfer is worth its while only if it beats what the target labels give on their own. Both are

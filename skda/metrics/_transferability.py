@@ -1,5 +1,7 @@
 """How well a source model's outputs suit the labels of a target, without training on it."""
 
+from __future__ import annotations
+
 import numpy as np
 from scipy import linalg
 from sklearn.covariance import ledoit_wolf
@@ -9,6 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from .._array._backend import to_numpy
 from .._core._labels import as_labels
 from .._core._param_checks import check_bool
+from .._core._typing import ArrayLike
 
 _MAX_ITER = 100
 # Relative change of the ratio of the precisions at which the evidence stands still.
@@ -65,7 +68,7 @@ def _evidence(features, wanted):
     )
 
 
-def logme(features, y, *, regression=False):
+def logme(features: ArrayLike, y: ArrayLike, *, regression: bool = False) -> float:
     r"""Return how probable the target labels are under linear models of the features.
 
     A source model whose outputs, or inner features, explain the target labels linearly will be
@@ -118,7 +121,7 @@ def logme(features, y, *, regression=False):
     return float(np.mean([_evidence(features, column) for column in columns.T]))
 
 
-def h_score(features, y, *, shrinkage=True):
+def h_score(features: ArrayLike, y: ArrayLike, *, shrinkage: bool = True) -> float:
     r"""Return how far apart the classes of the target lie in the features of a source model.
 
     The larger the part of the features' variance that lies between the classes, the easier the
@@ -181,7 +184,7 @@ def h_score(features, y, *, shrinkage=True):
     return float(np.trace(linalg.pinvh(covariance) @ between))
 
 
-def leep(proba, y):
+def leep(proba: ArrayLike, y: ArrayLike) -> float:
     r"""Return how well the classes of a source model predict the labels of the target.
 
     The source's classes need not be the target's: each of them stands for the mix of target

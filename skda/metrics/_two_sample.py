@@ -1,5 +1,7 @@
 """Distances and tests by a classifier that tries to tell two samples apart."""
 
+from __future__ import annotations
+
 import numpy as np
 from scipy.stats import hypergeom
 from sklearn.base import clone
@@ -10,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from .._core._param_checks import check_integer, check_real
+from .._core._typing import ArrayLike, Predictor, RandomState
 from ._mmd import TwoSampleTestResult
 from ._samples import two_samples_on_host
 
@@ -34,7 +37,14 @@ def _classifier(estimator):
     )
 
 
-def proxy_a_distance(X, Y, *, estimator=None, cv=5, random_state=None):
+def proxy_a_distance(
+    X: ArrayLike,
+    Y: ArrayLike,
+    *,
+    estimator: Predictor | None = None,
+    cv: int = 5,
+    random_state: RandomState = None,
+) -> float:
     """Measure how well a classifier tells two samples apart.
 
     If a classifier finds out which sample a held-out row is from, the samples differ; if it can
@@ -98,7 +108,14 @@ def proxy_a_distance(X, Y, *, estimator=None, cv=5, random_state=None):
     return float(max(0.0, 2.0 * (1.0 - 2.0 * error)))  # worse than a guess is a guess
 
 
-def classifier_two_sample_test(X, Y, *, estimator=None, test_size=0.5, random_state=None):
+def classifier_two_sample_test(
+    X: ArrayLike,
+    Y: ArrayLike,
+    *,
+    estimator: Predictor | None = None,
+    test_size: float = 0.5,
+    random_state: RandomState = None,
+) -> tuple[float, float]:
     """Test whether two samples come from one distribution, by telling held-out rows apart.
 
     A classifier is fitted to separate a part of the rows by sample. If the samples do not differ,

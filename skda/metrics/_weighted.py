@@ -1,5 +1,10 @@
 """Scorers that weight the loss on source rows so that it stands for the loss on target rows."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
 import numpy as np
 from scipy import sparse
 from sklearn.base import clone
@@ -11,6 +16,7 @@ from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 from .._array._backend import to_numpy
 from .._array._rows import concatenate_rows
 from .._core._param_checks import check_option
+from .._core._typing import Estimator, RandomState
 from ._base_scorer import BaseDomainScorer
 
 # exp(30) is 1e13: domains that separate perfectly give weights of any size, which then overflow.
@@ -94,7 +100,15 @@ class _WeightedScorer(BaseDomainScorer):
 
     _needs = ("source", "target")
 
-    def __init__(self, loss=None, weighter=None, features="mapped", random_state=0):
+    def __init__(
+        self,
+        loss: Literal["zero_one", "log_loss", "squared_error", "absolute_error"]
+        | Callable[..., Any]
+        | None = None,
+        weighter: Estimator | Callable[..., Any] | None = None,
+        features: Literal["mapped", "input"] = "mapped",
+        random_state: RandomState = 0,
+    ):
         self.loss = loss
         self.weighter = weighter
         self.features = features

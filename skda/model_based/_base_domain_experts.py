@@ -1,5 +1,9 @@
 """What the methods share that combine one model per source domain."""
 
+from __future__ import annotations
+
+from typing import Self
+
 import numpy as np
 from scipy.optimize import nnls
 from sklearn.base import BaseEstimator, clone, is_classifier
@@ -12,6 +16,7 @@ from .._array._rows import n_rows, take_rows
 from .._core._labels import take_labels
 from .._core._param_checks import check_option
 from .._core._routing import DomainRouting
+from .._core._typing import ArrayLike, DomainIds
 from .._core._validation import (
     class_labels,
     data_for_inner_fit,
@@ -115,7 +120,7 @@ class DomainExperts(DomainRouting, BaseEstimator):
     def _labels(self):
         return "all" if self.weighting == "labels" else "source"
 
-    def fit(self, X, y, *, sample_domain=None):
+    def fit(self, X: ArrayLike, y: ArrayLike, *, sample_domain: DomainIds | None = None) -> Self:
         """Fit a model to each source, and learn how to weigh them.
 
         Parameters

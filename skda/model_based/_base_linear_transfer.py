@@ -42,7 +42,7 @@ def with_constant(X):
 class LinearTransfer(BaseModelTransfer):
     """A linear source model with its coefficients moved to suit labeled target rows."""
 
-    _automatic = ("auto",)  # how the penalty may be chosen
+    _automatic: tuple[str, ...] = ("auto",)  # how the penalty may be chosen
 
     def _check_params(self):
         if not isinstance(self.reg, str):

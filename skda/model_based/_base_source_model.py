@@ -3,6 +3,10 @@
 A source model that is already fitted replaces the source rows: then target rows are enough.
 """
 
+from __future__ import annotations
+
+from typing import Self
+
 import numpy as np
 from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.dummy import DummyClassifier
@@ -19,6 +23,7 @@ from .._core._labels import as_labels, join_labels, take_labels
 from .._core._meta_estimator import aligned_columns
 from .._core._routing import DomainRouting
 from .._core._sample_domain import DomainWarning
+from .._core._typing import ArrayLike, DomainIds
 from .._core._validation import (
     class_labels,
     data_for_inner_fit,
@@ -105,7 +110,7 @@ class BaseModelTransfer(DomainRouting, BaseEstimator):
 
     _labels = "all"
 
-    def fit(self, X, y, *, sample_domain=None):
+    def fit(self, X: ArrayLike, y: ArrayLike, *, sample_domain: DomainIds | None = None) -> Self:
         """Take or learn the source model, then adapt it to the labeled target rows.
 
         Parameters

@@ -1,7 +1,10 @@
 """What the Gaussian processes of two domains share: rows with their domain, and the kernel."""
 
+from __future__ import annotations
+
 import warnings
 from contextlib import contextmanager
+from typing import Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone, is_classifier
@@ -12,6 +15,7 @@ from sklearn.utils import check_array
 from .._core._labels import take_labels
 from .._core._param_checks import check_integer
 from .._core._routing import DomainRouting
+from .._core._typing import ArrayLike, DomainIds
 from .._core._validation import (
     data_for_inner_fit,
     data_for_inner_predict,
@@ -40,7 +44,7 @@ class TransferGaussianProcess(DomainRouting, BaseEstimator):
 
     _labels = "all"
 
-    def fit(self, X, y, *, sample_domain=None):
+    def fit(self, X: ArrayLike, y: ArrayLike, *, sample_domain: DomainIds | None = None) -> Self:
         """Fit to the source rows and the labeled target rows.
 
         Parameters

@@ -1,5 +1,7 @@
 """What tree and forest have in common: reading the source's trees, and refining them."""
 
+from __future__ import annotations
+
 import numpy as np
 from scipy import sparse
 from sklearn.base import clone, is_classifier
@@ -9,6 +11,7 @@ from sklearn.utils import check_array
 from .._core._labels import as_labels
 from .._core._param_checks import check_option, check_real
 from .._core._score import DomainClassifierMixin
+from .._core._typing import Array, ArrayLike, DomainIds
 from ._base_source_model import BaseModelTransfer, class_codes, pipeline_parts
 from ._base_tree_arrays import TreeArrays
 from ._base_tree_refinement import (
@@ -29,7 +32,7 @@ class TreesTransfer(BaseModelTransfer):
     former), ``_trees_of(model)`` and ``_refined(target)``.
     """
 
-    _methods = TREE_METHODS
+    _methods: tuple[str, ...] = TREE_METHODS
     protected_classes = None  # a parameter of classifiers
 
     def _check_params(self):
@@ -107,7 +110,7 @@ class TreesTransfer(BaseModelTransfer):
 class TreesClassifier(DomainClassifierMixin, TreesTransfer):
     """Refined trees whose leaves hold class proportions."""
 
-    def predict(self, X, *, sample_domain=None):
+    def predict(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> np.ndarray:
         """Predict the class of each row.
 
         Parameters
@@ -125,7 +128,7 @@ class TreesClassifier(DomainClassifierMixin, TreesTransfer):
         proba, _ = self._mean_value(X, sample_domain)
         return self.classes_[np.argmax(proba, axis=1)]
 
-    def predict_proba(self, X, *, sample_domain=None):
+    def predict_proba(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Return the class proportions at the leaves of each row.
 
         Parameters

@@ -1,10 +1,15 @@
 """One model per source domain, weighted by how much a row is like the rows of each source."""
 
+from __future__ import annotations
+
+from typing import Literal
+
 import numpy as np
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from .._core._score import DomainClassifierMixin, DomainRegressorMixin
+from .._core._typing import Array, ArrayLike, DomainIds, Predictor
 from ._base_domain_experts import DomainExperts
 from ._base_source_model import class_codes, fitted_classifier, on_host, probabilities
 
@@ -98,7 +103,13 @@ class DomainExpertsClassifier(DomainClassifierMixin, DomainExperts):
     0.53 -> 0.99
     """
 
-    def __init__(self, estimator=None, *, weighting="similarity", domain_estimator=None):
+    def __init__(
+        self,
+        estimator: Predictor | None = None,
+        *,
+        weighting: Literal["similarity", "uniform", "labels", "mmd", "consensus"] = "similarity",
+        domain_estimator: Predictor | None = None,
+    ):
         self.estimator = estimator
         self.weighting = weighting
         self.domain_estimator = domain_estimator
@@ -116,7 +127,7 @@ class DomainExpertsClassifier(DomainClassifierMixin, DomainExperts):
     def _wanted(self, labels):
         return np.eye(len(self.classes_))[class_codes(labels, self.classes_)]
 
-    def predict(self, X, *, sample_domain=None):
+    def predict(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> np.ndarray:
         """Predict the class of each row.
 
         Parameters
@@ -134,7 +145,7 @@ class DomainExpertsClassifier(DomainClassifierMixin, DomainExperts):
         proba, _ = self._combined(X, sample_domain)
         return self.classes_[np.argmax(proba, axis=1)]
 
-    def predict_proba(self, X, *, sample_domain=None):
+    def predict_proba(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Return the weighted mean of the experts' class probabilities.
 
         Parameters
@@ -236,7 +247,13 @@ class DomainExpertsRegressor(DomainRegressorMixin, DomainExperts):
     R² 0.99
     """
 
-    def __init__(self, estimator=None, *, weighting="similarity", domain_estimator=None):
+    def __init__(
+        self,
+        estimator: Predictor | None = None,
+        *,
+        weighting: Literal["similarity", "uniform", "labels", "mmd", "consensus"] = "similarity",
+        domain_estimator: Predictor | None = None,
+    ):
         self.estimator = estimator
         self.weighting = weighting
         self.domain_estimator = domain_estimator
@@ -250,7 +267,7 @@ class DomainExpertsRegressor(DomainRegressorMixin, DomainExperts):
     def _wanted(self, labels):
         return np.asarray(labels, dtype=np.float64)
 
-    def predict(self, X, *, sample_domain=None):
+    def predict(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Predict with the weighted mean of the experts.
 
         Parameters

@@ -1,10 +1,15 @@
 """A random forest of the source, each tree refined on a few target rows."""
 
+from __future__ import annotations
+
+from typing import Any, Literal
+
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.utils import check_random_state
 
 from .._core._param_checks import check_bool
 from .._core._score import DomainRegressorMixin
+from .._core._typing import Array, ArrayLike, DomainIds, Predictor, RandomState
 from ._base_tree_refinement import TargetRows
 from ._base_tree_transfer import TREE_METHODS, TreesClassifier, TreesTransfer, is_tree
 
@@ -140,13 +145,13 @@ class ForestTransferClassifier(ForestTransfer, TreesClassifier):
 
     def __init__(
         self,
-        source_estimator=None,
+        source_estimator: Predictor | None = None,
         *,
-        method="mix",
-        source_weight=1.0,
-        protected_classes=None,
-        bootstrap=False,
-        random_state=None,
+        method: Literal["mix", "ser", "strut", "relabel"] = "mix",
+        source_weight: float = 1.0,
+        protected_classes: Any = None,
+        bootstrap: bool = False,
+        random_state: RandomState = None,
     ):
         self.source_estimator = source_estimator
         self.method = method
@@ -249,12 +254,12 @@ class ForestTransferRegressor(DomainRegressorMixin, ForestTransfer):
 
     def __init__(
         self,
-        source_estimator=None,
+        source_estimator: Predictor | None = None,
         *,
-        method="mix",
-        source_weight=1.0,
-        bootstrap=False,
-        random_state=None,
+        method: Literal["mix", "ser", "strut", "relabel"] = "mix",
+        source_weight: float = 1.0,
+        bootstrap: bool = False,
+        random_state: RandomState = None,
     ):
         self.source_estimator = source_estimator
         self.method = method
@@ -271,7 +276,7 @@ class ForestTransferRegressor(DomainRegressorMixin, ForestTransfer):
             forest.set_params(max_samples=_MOST_ROWS_OF_A_TREE)
         return forest
 
-    def predict(self, X, *, sample_domain=None):
+    def predict(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Predict with the mean of the refined trees.
 
         Parameters

@@ -3,6 +3,11 @@
 From one domain to the next the rows change little, so that the model is right about most of them.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.linear_model import LogisticRegression
@@ -14,6 +19,7 @@ from .._core._meta_estimator import aligned_columns, class_columns
 from .._core._param_checks import check_integer, check_real
 from .._core._routing import DomainRouting
 from .._core._score import DomainClassifierMixin
+from .._core._typing import Array, ArrayLike, DomainIds, Predictor, RandomState
 from .._core._validation import (
     class_labels,
     data_for_inner_fit,
@@ -160,12 +166,12 @@ class GradualSelfTrainingClassifier(DomainClassifierMixin, DomainRouting, BaseEs
 
     def __init__(
         self,
-        estimator=None,
+        estimator: Predictor | None = None,
         *,
-        order=None,
-        n_intermediate=5,
-        keep_fraction=0.9,
-        random_state=None,
+        order: Sequence[int] | None = None,
+        n_intermediate: int = 5,
+        keep_fraction: float = 0.9,
+        random_state: RandomState = None,
     ):
         self.estimator = estimator
         self.order = order
@@ -173,7 +179,7 @@ class GradualSelfTrainingClassifier(DomainClassifierMixin, DomainRouting, BaseEs
         self.keep_fraction = keep_fraction
         self.random_state = random_state
 
-    def fit(self, X, y, *, sample_domain=None):
+    def fit(self, X: ArrayLike, y: ArrayLike, *, sample_domain: DomainIds | None = None) -> Self:
         """Fit to the source rows, then follow the shift to the target.
 
         Parameters
@@ -255,7 +261,7 @@ class GradualSelfTrainingClassifier(DomainClassifierMixin, DomainRouting, BaseEs
             counts.append(len(rows))
         return np.array(counts, dtype=np.int64)
 
-    def predict(self, X, *, sample_domain=None):
+    def predict(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> np.ndarray:
         """Predict the class of each row.
 
         Parameters
@@ -273,7 +279,7 @@ class GradualSelfTrainingClassifier(DomainClassifierMixin, DomainRouting, BaseEs
         data = data_for_inner_predict(self, X, sample_domain)
         return self.estimator_.predict(data.X)
 
-    def predict_proba(self, X, *, sample_domain=None):
+    def predict_proba(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Return class probabilities.
 
         Parameters

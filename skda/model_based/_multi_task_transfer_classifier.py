@@ -1,5 +1,9 @@
 """Logistic regression of many domains at once: a shared part and a part of each domain."""
 
+from __future__ import annotations
+
+from typing import Literal, Self
+
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
@@ -10,6 +14,7 @@ from .._array._backend import as_like, to_numpy
 from .._array._warnings import warn_user
 from .._core._param_checks import check_integer, check_real
 from .._core._score import DomainClassifierMixin
+from .._core._typing import Array, ArrayLike, DomainIds, RandomState
 from .._core._validation import class_labels
 from .._numerics._folds import dealt_folds
 from ._base_multi_task import BaseMultiTask, intercept_penalty
@@ -198,13 +203,13 @@ class MultiTaskTransferClassifier(DomainClassifierMixin, BaseMultiTask):
 
     def __init__(
         self,
-        sharing="auto",
+        sharing: float | Literal["auto"] = "auto",
         *,
-        alpha=1.0,
-        intercept="own",
-        max_iter=1000,
-        tol=1e-5,
-        random_state=None,
+        alpha: float = 1.0,
+        intercept: Literal["own", "shared"] | None = "own",
+        max_iter: int = 1000,
+        tol: float = 1e-5,
+        random_state: RandomState = None,
     ):
         self.sharing = sharing
         self.alpha = alpha
@@ -219,7 +224,14 @@ class MultiTaskTransferClassifier(DomainClassifierMixin, BaseMultiTask):
         check_integer("max_iter", self.max_iter)
         check_real("tol", self.tol, low=0, closed="neither")
 
-    def fit(self, X, y, sample_weight=None, *, sample_domain=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        sample_domain: DomainIds | None = None,
+    ) -> Self:
         """Learn the coefficients of every domain with labels.
 
         Parameters
@@ -311,7 +323,7 @@ class MultiTaskTransferClassifier(DomainClassifierMixin, BaseMultiTask):
         outputs, data = self._linear_outputs(X, sample_domain, method)
         return class_scores(to_numpy(outputs)), data.input_backend
 
-    def decision_function(self, X, *, sample_domain=None):
+    def decision_function(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Return the linear outputs: the log-odds of two classes, or a score of each class.
 
         Parameters
@@ -329,7 +341,7 @@ class MultiTaskTransferClassifier(DomainClassifierMixin, BaseMultiTask):
         scores, backend = self._scores(X, sample_domain, "decision_function")
         return backend.asarray(scores[:, 1] if len(self.classes_) == 2 else scores)
 
-    def predict(self, X, *, sample_domain=None):
+    def predict(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> np.ndarray:
         """Predict the class of each row with the coefficients of its domain.
 
         Parameters
@@ -349,7 +361,7 @@ class MultiTaskTransferClassifier(DomainClassifierMixin, BaseMultiTask):
         scores, _ = self._scores(X, sample_domain, "predict")
         return self.classes_[np.argmax(scores, axis=1)]
 
-    def predict_proba(self, X, *, sample_domain=None):
+    def predict_proba(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Return class probabilities.
 
         Parameters
@@ -367,7 +379,7 @@ class MultiTaskTransferClassifier(DomainClassifierMixin, BaseMultiTask):
         scores, backend = self._scores(X, sample_domain, "predict_proba")
         return backend.asarray(softmax(scores, axis=1))
 
-    def predict_log_proba(self, X, *, sample_domain=None):
+    def predict_log_proba(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Return logarithms of the class probabilities.
 
         Parameters

@@ -4,7 +4,9 @@ The parts of the domains are eliminated one by one, so that what is left to solv
 unknowns as there are features, however many domains there are.
 """
 
-from typing import Any, NamedTuple
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 
@@ -13,6 +15,7 @@ from .._array._rows import take_rows
 from .._core._labels import take_labels
 from .._core._param_checks import check_real
 from .._core._score import DomainRegressorMixin
+from .._core._typing import Array, ArrayLike, DomainIds
 from .._numerics._linalg import plus_ridge, spd_solve
 from ._base_multi_task import BaseMultiTask, intercept_penalty
 
@@ -289,7 +292,13 @@ class MultiTaskTransferRegressor(DomainRegressorMixin, BaseMultiTask):
 
     _array_level = "a"
 
-    def __init__(self, sharing="auto", *, alpha="auto", intercept="own"):
+    def __init__(
+        self,
+        sharing: float | Literal["auto"] = "auto",
+        *,
+        alpha: float | Literal["auto"] = "auto",
+        intercept: Literal["own", "shared"] | None = "own",
+    ):
         self.sharing = sharing
         self.alpha = alpha
         self.intercept = intercept
@@ -299,7 +308,14 @@ class MultiTaskTransferRegressor(DomainRegressorMixin, BaseMultiTask):
         if self.alpha != "auto" or not isinstance(self.alpha, str):
             check_real("alpha", self.alpha, low=0, closed="neither", hint='"auto" chooses it.')
 
-    def fit(self, X, y, sample_weight=None, *, sample_domain=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        sample_domain: DomainIds | None = None,
+    ) -> Self:
         """Learn the coefficients of every domain with labels.
 
         Parameters
@@ -360,7 +376,7 @@ class MultiTaskTransferRegressor(DomainRegressorMixin, BaseMultiTask):
         _, self.sharing_, self.alpha_, tasks = best
         return tasks
 
-    def predict(self, X, *, sample_domain=None):
+    def predict(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Predict each row with the coefficients of its domain.
 
         Parameters

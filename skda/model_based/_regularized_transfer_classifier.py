@@ -3,6 +3,10 @@
 The penalty is a Gaussian prior around the source's coefficients instead of around zero.
 """
 
+from __future__ import annotations
+
+from typing import Literal
+
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
@@ -13,6 +17,7 @@ from sklearn.utils import check_random_state
 from .._array._warnings import warn_user
 from .._core._param_checks import check_integer, check_real
 from .._core._score import DomainClassifierMixin
+from .._core._typing import Array, ArrayLike, DomainIds, Predictor, RandomState
 from .._numerics._folds import dealt_folds
 from ._base_linear_transfer import LinearTransfer, with_constant
 from ._base_source_model import class_codes
@@ -215,14 +220,14 @@ class RegularizedTransferClassifier(DomainClassifierMixin, LinearTransfer):
 
     def __init__(
         self,
-        source_estimator=None,
+        source_estimator: Predictor | None = None,
         *,
-        reg="auto",
-        penalty="l2",
-        penalize_intercept=True,
-        max_iter=1000,
-        tol=1e-5,
-        random_state=None,
+        reg: float | Literal["auto"] = "auto",
+        penalty: Literal["l2", "l1"] = "l2",
+        penalize_intercept: bool = True,
+        max_iter: int = 1000,
+        tol: float = 1e-5,
+        random_state: RandomState = None,
     ):
         self.source_estimator = source_estimator
         self.reg = reg
@@ -305,7 +310,7 @@ class RegularizedTransferClassifier(DomainClassifierMixin, LinearTransfer):
         data = self._rows_to_predict(X, sample_domain)
         return class_scores(self._outputs(data.X)), data.input_backend
 
-    def decision_function(self, X, *, sample_domain=None):
+    def decision_function(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Return the linear outputs: the log-odds of two classes, or a score of each class.
 
         Parameters
@@ -323,7 +328,7 @@ class RegularizedTransferClassifier(DomainClassifierMixin, LinearTransfer):
         scores, backend = self._scores(X, sample_domain)
         return backend.asarray(scores[:, 1] if len(self.classes_) == 2 else scores)
 
-    def predict(self, X, *, sample_domain=None):
+    def predict(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> np.ndarray:
         """Predict the class of each row.
 
         Parameters
@@ -341,7 +346,7 @@ class RegularizedTransferClassifier(DomainClassifierMixin, LinearTransfer):
         scores, _ = self._scores(X, sample_domain)
         return self.classes_[np.argmax(scores, axis=1)]
 
-    def predict_proba(self, X, *, sample_domain=None):
+    def predict_proba(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Return class probabilities.
 
         Parameters
@@ -359,7 +364,7 @@ class RegularizedTransferClassifier(DomainClassifierMixin, LinearTransfer):
         scores, backend = self._scores(X, sample_domain)
         return backend.asarray(softmax(scores, axis=1))
 
-    def predict_log_proba(self, X, *, sample_domain=None):
+    def predict_log_proba(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Return logarithms of the class probabilities.
 
         Parameters

@@ -4,8 +4,10 @@ The source model predicts; the target rows say by how much its coefficients have
 moves is penalized, so that the target rows change only what they give evidence for.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from scipy.linalg import eigh
@@ -14,6 +16,7 @@ from sklearn.model_selection import PredefinedSplit
 from sklearn.utils import check_random_state
 
 from .._core._score import DomainRegressorMixin
+from .._core._typing import Array, ArrayLike, DomainIds, Predictor, RandomState
 from .._numerics._folds import dealt_folds
 from ._base_linear_transfer import LinearTransfer, with_constant
 
@@ -256,12 +259,12 @@ class RegularizedTransferRegressor(DomainRegressorMixin, LinearTransfer):
 
     def __init__(
         self,
-        source_estimator=None,
+        source_estimator: Predictor | None = None,
         *,
-        reg="auto",
-        penalty="l2",
-        penalize_intercept=False,
-        random_state=None,
+        reg: float | Literal["auto", "gcv"] = "auto",
+        penalty: Literal["l2", "l1"] = "l2",
+        penalize_intercept: bool = False,
+        random_state: RandomState = None,
     ):
         self.source_estimator = source_estimator
         self.reg = reg
@@ -339,7 +342,7 @@ class RegularizedTransferRegressor(DomainRegressorMixin, LinearTransfer):
         self.reg_ = float(2 * n * model.alpha_)
         return model.coef_
 
-    def predict(self, X, *, sample_domain=None):
+    def predict(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Predict with the coefficients for the target.
 
         Parameters

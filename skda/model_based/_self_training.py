@@ -3,6 +3,10 @@
 It begins with the rows that it is surest of, in each class, and takes more in each round.
 """
 
+from __future__ import annotations
+
+from typing import Self
+
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.linear_model import LogisticRegression
@@ -13,6 +17,7 @@ from .._core._meta_estimator import aligned_columns, class_columns
 from .._core._param_checks import check_bool, check_integer, check_real
 from .._core._routing import DomainRouting
 from .._core._score import DomainClassifierMixin
+from .._core._typing import Array, ArrayLike, DomainIds, Predictor
 from .._core._validation import (
     class_labels,
     data_for_inner_fit,
@@ -121,13 +126,20 @@ class SelfTrainingTransferClassifier(DomainClassifierMixin, DomainRouting, BaseE
     0.91 -> 0.97
     """
 
-    def __init__(self, estimator=None, *, n_rounds=10, max_fraction=0.8, keep_source=True):
+    def __init__(
+        self,
+        estimator: Predictor | None = None,
+        *,
+        n_rounds: int = 10,
+        max_fraction: float = 0.8,
+        keep_source: bool = True,
+    ):
         self.estimator = estimator
         self.n_rounds = n_rounds
         self.max_fraction = max_fraction
         self.keep_source = keep_source
 
-    def fit(self, X, y, *, sample_domain=None):
+    def fit(self, X: ArrayLike, y: ArrayLike, *, sample_domain: DomainIds | None = None) -> Self:
         """Fit to the source rows, then go over to the target rows.
 
         Parameters
@@ -194,7 +206,7 @@ class SelfTrainingTransferClassifier(DomainClassifierMixin, DomainRouting, BaseE
         proba = class_columns(self.estimator_, X, self.classes_)
         return surest_by_class(codes, proba[np.arange(len(codes)), codes], part)
 
-    def predict(self, X, *, sample_domain=None):
+    def predict(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> np.ndarray:
         """Predict the class of each row.
 
         Parameters
@@ -212,7 +224,7 @@ class SelfTrainingTransferClassifier(DomainClassifierMixin, DomainRouting, BaseE
         data = data_for_inner_predict(self, X, sample_domain)
         return self.estimator_.predict(data.X)
 
-    def predict_proba(self, X, *, sample_domain=None):
+    def predict_proba(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Return class probabilities.
 
         Parameters

@@ -1,5 +1,9 @@
 """Classification of few target rows with the predictions of a source model as evidence."""
 
+from __future__ import annotations
+
+from typing import Literal
+
 import numpy as np
 from scipy.special import log_softmax, softmax
 from sklearn.base import clone, is_regressor
@@ -11,6 +15,7 @@ from .._array._warnings import warn_user
 from .._core._param_checks import check_integer, check_real
 from .._core._sample_domain import DomainWarning
 from .._core._score import DomainClassifierMixin
+from .._core._typing import Array, ArrayLike, DomainIds, Estimator, Predictor, RandomState
 from .._numerics._folds import dealt_folds
 from ._base_boosting_margins import ContinuedBooster, continued_booster, margin_argument
 from ._base_source_model import (
@@ -160,13 +165,13 @@ class StackedTransferClassifier(DomainClassifierMixin, StackedTransfer):
 
     def __init__(
         self,
-        source_estimator=None,
-        target_estimator=None,
+        source_estimator: Predictor | None = None,
+        target_estimator: Estimator | None = None,
         *,
-        method="interpolation",
-        n_estimators=50,
-        learning_rate=0.5,
-        random_state=None,
+        method: Literal["interpolation", "feature", "residual"] = "interpolation",
+        n_estimators: int = 50,
+        learning_rate: float = 0.5,
+        random_state: RandomState = None,
     ):
         self.source_estimator = source_estimator
         self.target_estimator = target_estimator
@@ -264,7 +269,7 @@ class StackedTransferClassifier(DomainClassifierMixin, StackedTransfer):
         settings = {"n_estimators": n_rounds, "learning_rate": self.learning_rate}
         return [step for step, _ in boosted_steps(model, X, codes, scores, **settings)]
 
-    def predict(self, X, *, sample_domain=None):
+    def predict(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> np.ndarray:
         """Predict the class of each row with both models.
 
         Parameters
@@ -282,7 +287,7 @@ class StackedTransferClassifier(DomainClassifierMixin, StackedTransfer):
         data = self._rows_to_predict(X, sample_domain)
         return self.classes_[np.argmax(self._combined(data.X), axis=1)]
 
-    def predict_proba(self, X, *, sample_domain=None):
+    def predict_proba(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Return class probabilities of both models.
 
         Parameters

@@ -1,10 +1,15 @@
 """Regression on few target rows with the predictions of a source model as evidence."""
 
+from __future__ import annotations
+
+from typing import Literal
+
 import numpy as np
 from sklearn.linear_model import Ridge
 
 from .._array._rows import take_rows
 from .._core._score import DomainRegressorMixin
+from .._core._typing import Array, ArrayLike, DomainIds, Predictor, RandomState
 from ._base_source_model import on_host
 from ._base_stacked import StackedTransfer
 
@@ -93,11 +98,11 @@ class StackedTransferRegressor(DomainRegressorMixin, StackedTransfer):
 
     def __init__(
         self,
-        source_estimator=None,
-        target_estimator=None,
+        source_estimator: Predictor | None = None,
+        target_estimator: Predictor | None = None,
         *,
-        method="interpolation",
-        random_state=None,
+        method: Literal["interpolation", "feature", "residual"] = "interpolation",
+        random_state: RandomState = None,
     ):
         self.source_estimator = source_estimator
         self.target_estimator = target_estimator
@@ -134,7 +139,7 @@ class StackedTransferRegressor(DomainRegressorMixin, StackedTransfer):
         else:
             self.target_estimator_ = self._cloned_target().fit(X, y - self._source_values(X))
 
-    def predict(self, X, *, sample_domain=None):
+    def predict(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Predict with both models.
 
         Parameters

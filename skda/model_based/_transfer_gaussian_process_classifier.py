@@ -1,10 +1,15 @@
 """Gaussian process classification of two domains, with the correlation between them learnt."""
 
+from __future__ import annotations
+
+from typing import Any, Literal
+
 import numpy as np
 from sklearn.gaussian_process import GaussianProcessClassifier
-from sklearn.gaussian_process.kernels import RBF, ConstantKernel
+from sklearn.gaussian_process.kernels import RBF, ConstantKernel, Kernel
 
 from .._core._score import DomainClassifierMixin
+from .._core._typing import Array, ArrayLike, DomainIds, RandomState
 from ._base_transfer_gaussian_process import TransferGaussianProcess
 
 
@@ -93,12 +98,12 @@ class TransferGaussianProcessClassifier(DomainClassifierMixin, TransferGaussianP
 
     def __init__(
         self,
-        kernel=None,
+        kernel: Kernel | None = None,
         *,
-        rho=0.5,
-        rho_bounds=(-1.0, 1.0),
-        n_restarts_optimizer=0,
-        random_state=None,
+        rho: float = 0.5,
+        rho_bounds: tuple[float, float] | Literal["fixed"] = (-1.0, 1.0),
+        n_restarts_optimizer: int = 0,
+        random_state: RandomState = None,
     ):
         self.kernel = kernel
         self.rho = rho
@@ -119,18 +124,18 @@ class TransferGaussianProcessClassifier(DomainClassifierMixin, TransferGaussianP
         )
 
     @property
-    def classes_(self):
+    def classes_(self) -> Any:
         """Classes of the source rows and of the labeled target rows."""
         return self.process_.classes_
 
     @property
-    def rho_(self):
+    def rho_(self) -> Any:
         """The correlations that were learnt."""
         kernel = self.process_.kernel_
         # With three classes or more it holds the kernels of all processes.
         return np.array([part.rho for part in getattr(kernel, "kernels", [kernel])])
 
-    def predict(self, X, *, sample_domain=None):
+    def predict(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> np.ndarray:
         """Predict the class of each row.
 
         Parameters
@@ -148,7 +153,7 @@ class TransferGaussianProcessClassifier(DomainClassifierMixin, TransferGaussianP
         rows, _ = self._rows_to_predict(X, sample_domain)
         return self.process_.predict(rows)
 
-    def predict_proba(self, X, *, sample_domain=None):
+    def predict_proba(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Return class probabilities.
 
         Parameters

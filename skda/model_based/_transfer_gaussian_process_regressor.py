@@ -1,11 +1,16 @@
 """Gaussian process regression of two domains, with the correlation between them learnt."""
 
+from __future__ import annotations
+
+from typing import Any, Literal
+
 import numpy as np
 from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
+from sklearn.gaussian_process.kernels import RBF, ConstantKernel, Kernel, WhiteKernel
 
 from .._core._param_checks import check_bool, check_real
 from .._core._score import DomainRegressorMixin
+from .._core._typing import Array, ArrayLike, DomainIds, RandomState
 from ._base_transfer_gaussian_process import TransferGaussianProcess
 
 
@@ -92,14 +97,14 @@ class TransferGaussianProcessRegressor(DomainRegressorMixin, TransferGaussianPro
 
     def __init__(
         self,
-        kernel=None,
+        kernel: Kernel | None = None,
         *,
-        rho=0.5,
-        rho_bounds=(-1.0, 1.0),
-        alpha=1e-10,
-        normalize_y=True,
-        n_restarts_optimizer=0,
-        random_state=None,
+        rho: float = 0.5,
+        rho_bounds: tuple[float, float] | Literal["fixed"] = (-1.0, 1.0),
+        alpha: float = 1e-10,
+        normalize_y: bool = True,
+        n_restarts_optimizer: int = 0,
+        random_state: RandomState = None,
     ):
         self.kernel = kernel
         self.rho = rho
@@ -129,11 +134,13 @@ class TransferGaussianProcessRegressor(DomainRegressorMixin, TransferGaussianPro
         )
 
     @property
-    def rho_(self):
+    def rho_(self) -> Any:
         """The correlation that was learnt."""
         return self.process_.kernel_.rho
 
-    def predict(self, X, *, sample_domain=None, return_std=False):
+    def predict(
+        self, X: ArrayLike, *, sample_domain: DomainIds | None = None, return_std: bool = False
+    ) -> tuple[Array, Array]:
         """Predict the mean of the process, and on request its standard deviation.
 
         Parameters

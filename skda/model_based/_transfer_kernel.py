@@ -1,9 +1,14 @@
 """A kernel that knows of two domains: rows of different domains count as similar by a factor ρ."""
 
+from __future__ import annotations
+
+from typing import Any, Literal
+
 import numpy as np
 from sklearn.gaussian_process.kernels import Hyperparameter, Kernel
 
 from .._core._param_checks import check_integer, check_real
+from .._core._typing import ArrayLike
 
 # ρ is a hyperbolic tangent of what is optimized, so that it may be negative. There it is
 # 1e-5 from an end of its bounds; further out the likelihood would be flat.
@@ -97,13 +102,19 @@ class TransferKernel(Kernel):
     R² in the target: 1.00
     """
 
-    def __init__(self, kernel, rho=0.5, rho_bounds=(-1.0, 1.0), domain_column=-1):
+    def __init__(
+        self,
+        kernel: Kernel,
+        rho: float = 0.5,
+        rho_bounds: tuple[float, float] | Literal["fixed"] = (-1.0, 1.0),
+        domain_column: int = -1,
+    ):
         self.kernel = kernel
         self.rho = rho
         self.rho_bounds = rho_bounds
         self.domain_column = domain_column
 
-    def get_params(self, deep=True):
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters, those of the kernel inside with the prefix ``kernel__``.
 
         Parameters
@@ -123,12 +134,12 @@ class TransferKernel(Kernel):
         return params
 
     @property
-    def hyperparameter_rho(self):
+    def hyperparameter_rho(self) -> Any:
         """Specification of ρ."""
         return Hyperparameter("rho", "numeric", self.rho_bounds)
 
     @property
-    def hyperparameters(self):
+    def hyperparameters(self) -> Any:
         """List of the specifications of the kernel inside and of ρ, in the order of ``theta``."""
         inner = [
             Hyperparameter(f"kernel__{h.name}", h.value_type, h.bounds, h.n_elements, h.fixed)
@@ -137,7 +148,7 @@ class TransferKernel(Kernel):
         return [*inner, self.hyperparameter_rho]
 
     @property
-    def theta(self):
+    def theta(self) -> Any:
         """What is optimized: the logarithms of the kernel inside, and φ, which gives ρ."""
         limits = check_rho(self.rho, self.rho_bounds)
         if limits is None:
@@ -160,7 +171,7 @@ class TransferKernel(Kernel):
             self.rho = float(np.clip(rho, *limits))
 
     @property
-    def bounds(self):
+    def bounds(self) -> Any:
         """Bounds of ``theta``, an array of shape (n_dims, 2)."""
         inner = self.kernel.bounds
         if check_rho(self.rho, self.rho_bounds) is None:
@@ -214,7 +225,7 @@ class TransferKernel(Kernel):
             gradient = np.dstack([gradient, slope * across * K])
         return factor * K, gradient
 
-    def diag(self, X):
+    def diag(self, X: ArrayLike) -> np.ndarray:
         """Return the diagonal of the kernel matrix: that of the kernel inside.
 
         Parameters
@@ -241,7 +252,7 @@ class TransferKernel(Kernel):
         column = check_integer("domain_column", self.domain_column, low=-d, high=d - 1)
         return np.delete(X, column, axis=1), X[:, column] >= 0
 
-    def is_stationary(self):
+    def is_stationary(self) -> bool:
         """Return False: the domain counts beside the difference of the features.
 
         Returns
@@ -252,7 +263,7 @@ class TransferKernel(Kernel):
         return False
 
     @property
-    def requires_vector_input(self):
+    def requires_vector_input(self) -> Any:
         """Whether the rows must be vectors: they hold the domain, so they must."""
         return True
 

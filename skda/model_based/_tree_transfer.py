@@ -1,7 +1,12 @@
 """A decision tree of the source, refined on a few target rows."""
 
+from __future__ import annotations
+
+from typing import Any, Literal
+
 from sklearn.tree import DecisionTreeClassifier
 
+from .._core._typing import Predictor, RandomState
 from ._base_tree_transfer import TreesClassifier, is_tree
 
 
@@ -103,12 +108,12 @@ class TreeTransferClassifier(TreesClassifier):
 
     def __init__(
         self,
-        source_estimator=None,
+        source_estimator: Predictor | None = None,
         *,
-        method="ser",
-        source_weight=5.0,
-        protected_classes=None,
-        random_state=None,
+        method: Literal["ser", "strut", "relabel"] = "ser",
+        source_weight: float = 5.0,
+        protected_classes: Any = None,
+        random_state: RandomState = None,
     ):
         self.source_estimator = source_estimator
         self.method = method

@@ -1,10 +1,12 @@
 """Comparing candidates under several scorers at once, the source-only model always among them."""
 
+from __future__ import annotations
+
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from inspect import signature
 from numbers import Integral, Real
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import sklearn
@@ -19,6 +21,7 @@ from .._core._callbacks import CALLBACK_SUPPORT, begin_fit, callbacks_of_fit, fi
 from .._core._labels import as_labels, labeled_rows
 from .._core._param_checks import check_integer
 from .._core._sample_domain import DomainWarning, check_both_sides, check_sample_domain
+from .._core._typing import ArrayLike, DomainIds, Estimator, Splitting
 from ..metrics import (
     CircularValidationScorer,
     DEVScorer,
@@ -31,6 +34,9 @@ from ..metrics import (
 from ..pipeline._make_domain_pipeline import asks_for_domain
 from ._source_only import with_source_only
 from ._split import DomainStratifiedKFold
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def default_scoring(estimators, y, sample_domain):
@@ -58,18 +64,18 @@ def _needs_target_labels(estimator):
 
 
 def compare(
-    estimators,
-    X,
-    y,
-    sample_domain,
+    estimators: Mapping[str, Estimator],
+    X: ArrayLike,
+    y: ArrayLike,
+    sample_domain: DomainIds | Iterable[tuple[Any, ...]],
     *,
-    scoring=None,
-    cv=None,
-    source_only=None,
-    n_jobs=None,
-    error_score=np.nan,
-    callbacks=(),
-):
+    scoring: Mapping[str, Any] | None = None,
+    cv: Splitting | None = None,
+    source_only: Estimator | None = None,
+    n_jobs: int | None = None,
+    error_score: float | Literal["raise"] = np.nan,
+    callbacks: Sequence[Any] = (),
+) -> pd.DataFrame:
     """Cross-validate candidates under several scorers and rank them under each.
 
     Every candidate is fitted on the same folds and scored by the same scorers, next to the model
@@ -179,9 +185,12 @@ def compare(
     if not _names_targets(sample_domain):
         return comparison.fit(candidates, X, y, sample_domain, **options)
     tables = {}
-    for name, ids, *rows in sample_domain:
+    targets: Any = sample_domain
+    for name, ids, *rows in targets:
         # With earlier domains only, ids are those of some rows, which come along.
-        part = (take_rows(X, rows[0]), take_rows(as_labels(y), rows[0])) if rows else (X, y)
+        part: tuple[Any, Any] = (
+            (take_rows(X, rows[0]), take_rows(as_labels(y), rows[0])) if rows else (X, y)
+        )
         tables[name] = comparison.fit(candidates, *part, ids, **options)
     return pandas.concat(tables, names=["target", "candidate"])
 

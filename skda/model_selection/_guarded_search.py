@@ -1,7 +1,11 @@
 """Choosing a candidate only where labeled target rows show that it beats the source-only model."""
 
+from __future__ import annotations
+
 import warnings
+from collections.abc import Mapping
 from contextlib import contextmanager
+from typing import Any, Literal, Self
 
 import numpy as np
 import sklearn
@@ -23,6 +27,7 @@ from .._core._param_checks import check_bool, check_real
 from .._core._routing import DomainRouting
 from .._core._sample_domain import DomainWarning
 from .._core._score import scored_part
+from .._core._typing import Array, ArrayLike, DomainIds, Estimator, RandomState, Splitting
 from .._core._validation import (
     data_for_inner_fit,
     data_for_inner_predict,
@@ -313,18 +318,18 @@ class GuardedSearchCV(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, Base
 
     def __init__(
         self,
-        candidates,
+        candidates: Mapping[str, Estimator],
         *,
-        alpha=0.1,
-        source_only=None,
-        scoring=None,
-        cv=None,
-        fit_share=0.5,
-        confidence=0.9,
-        n_jobs=None,
-        error_score=np.nan,
-        random_state=None,
-        verbose=False,
+        alpha: float = 0.1,
+        source_only: Estimator | None = None,
+        scoring: Mapping[str, Any] | None = None,
+        cv: Splitting | None = None,
+        fit_share: float = 0.5,
+        confidence: float = 0.9,
+        n_jobs: int | None = None,
+        error_score: float | Literal["raise"] = np.nan,
+        random_state: RandomState = None,
+        verbose: int = False,
     ):
         self.candidates = candidates
         self.alpha = alpha
@@ -340,7 +345,7 @@ class GuardedSearchCV(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, Base
 
     # Fitting
 
-    def fit(self, X, y, *, sample_domain=None):
+    def fit(self, X: ArrayLike, y: ArrayLike, *, sample_domain: DomainIds | None = None) -> Self:
         """Fit all candidates, and test them on the labeled target rows.
 
         Parameters
@@ -551,7 +556,7 @@ class GuardedSearchCV(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, Base
 
     # Labels that come later
 
-    def update(self, X, y, *, sample_domain=None):
+    def update(self, X: ArrayLike, y: ArrayLike, *, sample_domain: DomainIds | None = None) -> Self:
         """Add labels of further target rows, one or many, and decide again.
 
         Parameters
@@ -661,7 +666,7 @@ class GuardedSearchCV(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, Base
     # Using the best
 
     @available_if(_best_has("predict"))
-    def predict(self, X, *, sample_domain=None):
+    def predict(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Predict with the chosen model.
 
         Parameters
@@ -679,7 +684,7 @@ class GuardedSearchCV(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, Base
         return self._delegate("predict", X, sample_domain)
 
     @available_if(_best_has("predict_proba"))
-    def predict_proba(self, X, *, sample_domain=None):
+    def predict_proba(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Return class probabilities of the chosen model.
 
         Parameters
@@ -697,7 +702,7 @@ class GuardedSearchCV(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, Base
         return self._delegate("predict_proba", X, sample_domain)
 
     @available_if(_best_has("predict_log_proba"))
-    def predict_log_proba(self, X, *, sample_domain=None):
+    def predict_log_proba(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Return logarithms of class probabilities of the chosen model.
 
         Parameters
@@ -715,7 +720,7 @@ class GuardedSearchCV(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, Base
         return self._delegate("predict_log_proba", X, sample_domain)
 
     @available_if(_best_has("decision_function"))
-    def decision_function(self, X, *, sample_domain=None):
+    def decision_function(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Return decision values of the chosen model.
 
         Parameters
@@ -732,7 +737,14 @@ class GuardedSearchCV(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, Base
         """
         return self._delegate("decision_function", X, sample_domain)
 
-    def score(self, X, y, sample_weight=None, *, sample_domain=None):
+    def score(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        sample_domain: DomainIds | None = None,
+    ) -> float:
         """Return accuracy, or R² of regressors.
 
         Parameters
@@ -764,7 +776,7 @@ class GuardedSearchCV(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, Base
         return call(self.best_estimator_, method, data.X, ids)
 
     @property
-    def classes_(self):
+    def classes_(self) -> Any:
         """Classes of the chosen classifier."""
         check_is_fitted(self)
         return self.best_estimator_.classes_

@@ -1,9 +1,23 @@
 """Draw the table that compare returns."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
 
-def plot_comparison(table, *, scorers=None, ax=None):
+
+def plot_comparison(
+    table: pd.DataFrame,
+    *,
+    scorers: str | Sequence[str] | None = None,
+    ax: Sequence[Axes] | None = None,
+) -> np.ndarray:
     """Draw what :func:`compare` returned: one panel per scorer, one line per candidate.
 
     A candidate whose point passes the dashed line, the source-only model, under every scorer is

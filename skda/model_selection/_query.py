@@ -1,6 +1,8 @@
 """Which target rows to label next: to choose a model, to train one, or to measure one."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from sklearn.base import is_classifier
@@ -14,6 +16,7 @@ from .._array._rows import n_rows, take_rows
 from .._core._labels import as_labels, missing_labels
 from .._core._param_checks import check_integer, check_option
 from .._core._sample_domain import check_sample_domain
+from .._core._typing import ArrayLike, DomainIds, RandomState
 from ._guarded_search import GuardedSearchCV, call
 
 GOALS = ("choose", "train", "measure")
@@ -65,7 +68,16 @@ class QueriedRows(NamedTuple):
         return float((values / self.probabilities).sum() / self.n_pool)
 
 
-def query_rows(model, X, *, n, goal="choose", y=None, sample_domain=None, random_state=None):
+def query_rows(
+    model: Any,
+    X: ArrayLike,
+    *,
+    n: int,
+    goal: Literal["choose", "train", "measure"] = "choose",
+    y: ArrayLike | None = None,
+    sample_domain: DomainIds | None = None,
+    random_state: RandomState = None,
+) -> QueriedRows:
     """Choose the target rows whose labels are worth most.
 
     To choose among models, label rows on which they disagree. To train one, label rows on which it

@@ -1,7 +1,11 @@
 """Splitters that keep both domains in every part, and leaving one domain out."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
-from numpy.random import RandomState
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import type_of_target
@@ -11,6 +15,7 @@ from .._core._labels import as_labels, missing_labels
 from .._core._param_checks import check_bool, check_integer, check_real
 from .._core._sample_domain import check_both_sides, check_sample_domain
 from .._core._stack import encode_domains
+from .._core._typing import ArrayLike, DomainIds, RandomState
 
 # Of regression targets: deciles balance a fold well, and hold enough rows to be spread over folds.
 _N_BINS = 10
@@ -90,7 +95,14 @@ class _DomainSplitter(BaseCrossValidator):
         check_both_sides(ids)
         return ids
 
-    def get_n_splits(self, X=None, y=None, groups=None, *, sample_domain=None):
+    def get_n_splits(
+        self,
+        X: object = None,
+        y: object = None,
+        groups: object = None,
+        *,
+        sample_domain: object = None,
+    ) -> int:
         """Return the number of splits.
 
         Parameters
@@ -161,12 +173,21 @@ class DomainStratifiedKFold(_DomainSplitter):
     [2 4]
     """
 
-    def __init__(self, n_splits=5, *, shuffle=False, random_state=None):
+    def __init__(
+        self, n_splits: int = 5, *, shuffle: bool = False, random_state: RandomState = None
+    ):
         self.n_splits = n_splits
         self.shuffle = shuffle
         self.random_state = random_state
 
-    def split(self, X, y=None, groups=None, *, sample_domain=None):
+    def split(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        groups: object = None,
+        *,
+        sample_domain: DomainIds | None = None,
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield the rows of each train and test part.
 
         Parameters
@@ -208,7 +229,9 @@ class DomainStratifiedKFold(_DomainSplitter):
     def _check_params(self):
         check_integer("n_splits", self.n_splits, low=2)
         # A generator may be none of the user's: StackingClassifier puts one into every splitter.
-        seeded = self.random_state is not None and not isinstance(self.random_state, RandomState)
+        seeded = self.random_state is not None and not isinstance(
+            self.random_state, np.random.RandomState
+        )
         if not check_bool("shuffle", self.shuffle) and seeded:
             raise ValueError(
                 f"random_state={self.random_state!r} has no effect without shuffling. Pass "
@@ -263,13 +286,27 @@ class DomainShuffleSplit(_DomainSplitter):
     array([ 1,  1,  1, -2])
     """
 
-    def __init__(self, n_splits=10, *, test_size=0.2, train_size=None, random_state=None):
+    def __init__(
+        self,
+        n_splits: int = 10,
+        *,
+        test_size: float = 0.2,
+        train_size: float | None = None,
+        random_state: RandomState = None,
+    ):
         self.n_splits = n_splits
         self.test_size = test_size
         self.train_size = train_size
         self.random_state = random_state
 
-    def split(self, X, y=None, groups=None, *, sample_domain=None):
+    def split(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        groups: object = None,
+        *,
+        sample_domain: DomainIds | None = None,
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield the rows of each train and test part.
 
         Parameters
@@ -351,7 +388,9 @@ def _evenly_spaced(n, k, rng):
     return np.floor((np.arange(k) + rng.uniform()) * n / k).astype(np.int64)
 
 
-def iter_target_domains(domains, *, past_only=False):
+def iter_target_domains(
+    domains: ArrayLike, *, past_only: bool = False
+) -> Iterator[tuple[Any, ...]]:
     """Take each domain in turn as the target, all others (or all earlier ones) as sources.
 
     With labels in several domains this shows how a method does on a domain whose labels it has not

@@ -1,6 +1,9 @@
 """Alarms when the rows of a stream are no longer distributed like the reference."""
 
+from __future__ import annotations
+
 from numbers import Integral
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -8,11 +11,15 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .._core._param_checks import check_integer, check_option, check_real
+from .._core._typing import ArrayLike, RandomState
 from .._core._validation import fresh_fit
 from ._columns import Columns
 from ._conformal_test import ConformalTest
 from ._evidence import Trace
 from ._pair_test import PairTest
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _TESTS = ("conformal", "mmd", "classifier")
 _GUARANTEES = ("rate", "ever")
@@ -161,12 +168,12 @@ class DriftMonitor(BaseEstimator):
 
     def __init__(
         self,
-        test="conformal",
+        test: Literal["conformal", "mmd", "classifier"] = "conformal",
         *,
-        alpha=1e-6,
-        guarantee="rate",
-        max_rows=5000,
-        random_state=None,
+        alpha: float = 1e-6,
+        guarantee: Literal["rate", "ever"] = "rate",
+        max_rows: int = 5000,
+        random_state: RandomState = None,
     ):
         self.test = test
         self.alpha = alpha
@@ -174,7 +181,7 @@ class DriftMonitor(BaseEstimator):
         self.max_rows = max_rows
         self.random_state = random_state
 
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: object = None) -> Self:
         """Take rows as the reference and start with no evidence.
 
         Parameters
@@ -212,7 +219,7 @@ class DriftMonitor(BaseEstimator):
             if self.test == "conformal":
                 self._test = ConformalTest(self._columns, reference, **options)
             else:
-                self._test = PairTest(self._columns, reference, kind=self.test, **options)
+                self._test = PairTest(self._columns, reference, kind=self.test, **options)  # type: ignore[assignment]
             self.threshold_ = 1.0 / alpha
             self.n_rows_seen_ = 0
             self._begin()
@@ -229,7 +236,7 @@ class DriftMonitor(BaseEstimator):
         self.alarm_, self.alarm_row_, self.since_ = False, None, None
         self.evalue_, self.pvalue_ = 0.0, 1.0
 
-    def update(self, X):
+    def update(self, X: ArrayLike) -> Self:
         """Take the next rows of the stream.
 
         After an alarm rows are counted and no longer watched, until `reset` or `fit`; so the result
@@ -267,7 +274,7 @@ class DriftMonitor(BaseEstimator):
             self.since_ = int(np.clip(np.rint(test.since()), self._first_row, self.alarm_row_))
 
     @property
-    def features_(self):
+    def features_(self) -> Any:
         """Evidence against each feature, the largest first."""
         check_is_fitted(self, "threshold_")
         values = self._test.evalues()
@@ -275,13 +282,13 @@ class DriftMonitor(BaseEstimator):
         return {self._test.names[i]: float(values[i]) for i in order}
 
     @property
-    def trace_(self):
+    def trace_(self) -> Any:
         """Rows and evidence since the start, in bounded memory."""
         check_is_fitted(self, "threshold_")
         ends, values = self._trace.series()
         return ends + self._first_row, values
 
-    def reset(self):
+    def reset(self) -> Self:
         """Forget the evidence, and watch on; all rows up to now belong to the normal state.
 
         For an alarm that was a false one, or a change that is there to stay. To compare with other
@@ -297,7 +304,7 @@ class DriftMonitor(BaseEstimator):
         self._begin()
         return self
 
-    def plot(self, ax=None):
+    def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the evidence over time, with the alarm and the estimated start of the change.
 
         Parameters

@@ -1,6 +1,10 @@
 """A deployed model that watches its stream, and learns the new state when an alarm sounds."""
 
+from __future__ import annotations
+
 import copy
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import sklearn
@@ -11,9 +15,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._array._rows import concatenate_rows, n_rows, take_rows
 from .._core._param_checks import check_bool, check_integer
+from .._core._typing import ArrayLike, Estimator
 from .._core._validation import fresh_fit
 from ..pipeline import adapt_to
 from ._drift_monitor import DriftMonitor
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Features that a record of an alarm names.
 _NAMED = 5
@@ -111,7 +119,14 @@ class StreamingAdapter(BaseEstimator):
     _array_level = "inner"
 
     def __init__(
-        self, model, monitor=None, *, align=True, refine=True, min_rows=100, max_rows=2000
+        self,
+        model: Estimator,
+        monitor: DriftMonitor | None = None,
+        *,
+        align: bool = True,
+        refine: bool = True,
+        min_rows: int = 100,
+        max_rows: int = 2000,
     ):
         self.model = model
         self.monitor = monitor
@@ -120,7 +135,7 @@ class StreamingAdapter(BaseEstimator):
         self.min_rows = min_rows
         self.max_rows = max_rows
 
-    def fit(self, X, y=None, sample_domain=None):
+    def fit(self, X: ArrayLike, y: object = None, sample_domain: int | None = None) -> Self:
         """Take rows on which the model is known to work as the reference of the monitor.
 
         Parameters
@@ -161,8 +176,10 @@ class StreamingAdapter(BaseEstimator):
                 raise ValueError(f"monitor must be a DriftMonitor or None; got {monitor!r}.")
             self.monitor_ = clone(monitor).fit(X)
             self._seed = self.monitor_.seed_
-            self.n_rows_seen_, self._offset, self.log_ = 0, 0, []
-            self._recent, self._due, self._n_aligned, self._refine_at = [], None, 0, None
+            self.log_: list[dict[str, Any]] = []
+            self._recent: list[Any] = []
+            self.n_rows_seen_, self._offset = 0, 0
+            self._due, self._n_aligned, self._refine_at = None, 0, None
             self._note("fit", n_rows=n_rows(X), seed=self._seed)
         return self
 
@@ -191,7 +208,7 @@ class StreamingAdapter(BaseEstimator):
         known = {i for step in steps for i in getattr(step, "_fit_domains", None) or ()}
         return min({-1, *known} | ({self.domain_} - {None})) - 1
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict rows as rows of the present state; nothing is learnt.
 
         Parameters
@@ -207,7 +224,7 @@ class StreamingAdapter(BaseEstimator):
         return self._call("predict", X)
 
     @available_if(_model_has("predict_proba"))
-    def predict_proba(self, X):
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Return class probabilities of rows as rows of the present state; nothing is learnt.
 
         Parameters
@@ -226,7 +243,7 @@ class StreamingAdapter(BaseEstimator):
         check_is_fitted(self, "model_")
         return _predict(self.model_, X, self.domain_, method)
 
-    def update(self, X):
+    def update(self, X: ArrayLike) -> Self:
         """Take the next rows of the stream: watch them, and align the model if it is time.
 
         Parameters
@@ -332,7 +349,7 @@ class StreamingAdapter(BaseEstimator):
         record = {"event": event, "row": self.n_rows_seen_, "domain": self.domain_}
         self.log_.append({**record, **values})
 
-    def log_frame(self):
+    def log_frame(self) -> pd.DataFrame:
         """Return the log as a data frame, one row per record.
 
         Returns
@@ -352,7 +369,9 @@ class StreamingAdapter(BaseEstimator):
             raise ImportError("log_frame needs pandas: pip install pandas") from error
         return pandas.DataFrame.from_records(self.log_)
 
-    def replay(self, log, X_reference, X):
+    def replay(
+        self, log: Sequence[Mapping[str, Any]], X_reference: ArrayLike, X: ArrayLike
+    ) -> StreamingAdapter:
         """Go through a stream again, and check that all decisions are those of a log.
 
         Parameters

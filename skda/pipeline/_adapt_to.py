@@ -1,6 +1,9 @@
 """Teach a fitted model a new domain: its maps learn it, and the predictor stays as it is."""
 
+from __future__ import annotations
+
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from sklearn.pipeline import Pipeline
@@ -9,9 +12,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._array._rows import n_rows
 from .._core._sample_domain import check_sample_domain, note_domains
+from .._core._typing import ArrayLike, DomainIds, Transformer
 
 
-def adapt_to(model, X, sample_domain):
+def adapt_to(model: Transformer, X: ArrayLike, sample_domain: int | DomainIds) -> Any:
     """Let a fitted model learn new domains from their rows, without labels and without a refit.
 
     Every step that has a map of its own for each target learns that of the new domains, from what

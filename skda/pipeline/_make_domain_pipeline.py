@@ -1,5 +1,10 @@
 """Build a pipeline in which every step that learns from labels is fitted on source rows."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 from sklearn.feature_selection import SelectorMixin, VarianceThreshold
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
@@ -22,7 +27,12 @@ _ROUTING_IS_OFF = (
 )
 
 
-def make_domain_pipeline(*steps, memory=None, transform_input=None, verbose=False):
+def make_domain_pipeline(
+    *steps: Any,
+    memory: Any = None,
+    transform_input: Sequence[str] | None = None,
+    verbose: bool = False,
+) -> Pipeline:
     """Build a plain scikit-learn Pipeline in which no step sees a target label.
 
     Parameters

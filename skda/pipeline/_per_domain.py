@@ -1,6 +1,9 @@
 """Fit one clone of a transformer on the rows of each domain."""
 
+from __future__ import annotations
+
 from copy import deepcopy
+from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
@@ -21,6 +24,7 @@ from .._core._sample_domain import (
     domains_for_predict,
     note_domains,
 )
+from .._core._typing import Array, ArrayLike, DomainIds, Transformer
 from .._core._validation import fresh_fit
 
 
@@ -72,10 +76,12 @@ class PerDomain(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, BaseEstima
     _per_target = True
     _needs_target = False
 
-    def __init__(self, transformer):
+    def __init__(self, transformer: Transformer):
         self.transformer = transformer
 
-    def fit(self, X, y=None, *, sample_domain=None):
+    def fit(
+        self, X: ArrayLike, y: object = None, *, sample_domain: DomainIds | None = None
+    ) -> Self:
         """Fit one clone per domain.
 
         Parameters
@@ -120,7 +126,9 @@ class PerDomain(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, BaseEstima
         with fitted_inside(self, "domain", transformer):
             return transformer.fit(X)
 
-    def partial_fit(self, X, y=None, *, sample_domain=None):
+    def partial_fit(
+        self, X: ArrayLike, y: object = None, *, sample_domain: DomainIds | None = None
+    ) -> Self:
         """Fit a clone for each new domain; a known one goes on if the transformer can.
 
         Parameters
@@ -169,7 +177,7 @@ class PerDomain(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, BaseEstima
         self.target_domains_ = [domain for domain in self.transformers_ if domain < 0]
         return self
 
-    def transform(self, X, *, sample_domain=None):
+    def transform(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Transform each row by the clone of its domain.
 
         Parameters
@@ -200,7 +208,9 @@ class PerDomain(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, BaseEstima
         ]
         return join_rows(pieces, index)
 
-    def fit_transform(self, X, y=None, *, sample_domain=None):
+    def fit_transform(
+        self, X: ArrayLike, y: object = None, *, sample_domain: DomainIds | None = None
+    ) -> Array:
         """Fit one clone per domain and transform the same rows.
 
         Parameters
@@ -219,7 +229,9 @@ class PerDomain(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, BaseEstima
         """
         return self.fit(X, sample_domain=sample_domain).transform(X, sample_domain=sample_domain)
 
-    def set_output(self, *, transform=None):
+    def set_output(
+        self, *, transform: Literal["default", "pandas", "polars"] | None = None
+    ) -> Self:
         """Set the container that ``transform`` and ``fit_transform`` return.
 
         Parameters
@@ -237,16 +249,16 @@ class PerDomain(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, BaseEstima
         return self
 
     @property
-    def n_features_in_(self):
+    def n_features_in_(self) -> Any:
         """Number of features seen in ``fit``."""
         return self._any_fitted().n_features_in_
 
     @property
-    def feature_names_in_(self):
+    def feature_names_in_(self) -> Any:
         """Names of the features seen in ``fit``, if they had names."""
         return self._any_fitted().feature_names_in_
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
         """Return the names of the output columns.
 
         Parameters
@@ -268,7 +280,7 @@ class PerDomain(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, BaseEstima
             raise AttributeError("PerDomain is not fitted yet")
         return fitted[0]
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> Any:
         """Return what this estimator consumes.
 
         Returns

@@ -1,5 +1,9 @@
 """Fit any scikit-learn estimator on the source rows and apply it to the rows of all domains."""
 
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils.metaestimators import available_if
@@ -12,6 +16,7 @@ from .._core._labels import labeled_rows, take_labels
 from .._core._meta_estimator import DelegatingEstimator, inner_has, slice_params
 from .._core._param_checks import check_bool
 from .._core._sample_domain import check_both_sides, check_no_masked_entries, domains_for_fit
+from .._core._typing import Array, ArrayLike, DomainIds, Estimator
 from .._core._validation import fresh_fit, one_class_explained
 
 
@@ -71,11 +76,18 @@ class TrainOnSource(DelegatingEstimator):
     _source_only = True
     _needs_target = False
 
-    def __init__(self, estimator, *, use_target_labels=False):
+    def __init__(self, estimator: Estimator, *, use_target_labels: bool = False):
         self.estimator = estimator
         self.use_target_labels = use_target_labels
 
-    def fit(self, X, y=None, *, sample_domain=None, **params):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        sample_domain: DomainIds | None = None,
+        **params: Any,
+    ) -> Self:
         """Fit a clone of the estimator on the source rows.
 
         Parameters
@@ -104,7 +116,14 @@ class TrainOnSource(DelegatingEstimator):
         return self
 
     @available_if(inner_has("transform"))
-    def fit_transform(self, X, y=None, *, sample_domain=None, **params):
+    def fit_transform(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        sample_domain: DomainIds | None = None,
+        **params: Any,
+    ) -> Array:
         """Fit on the source rows and transform the rows of all domains.
 
         Parameters
@@ -143,7 +162,9 @@ class TrainOnSource(DelegatingEstimator):
         return join_rows([fitted_part, other_part], [rows, others])
 
     @available_if(inner_has("transform"))
-    def transform(self, X, *, sample_domain=None, **params):
+    def transform(
+        self, X: ArrayLike, *, sample_domain: DomainIds | None = None, **params: Any
+    ) -> Array:
         """Transform rows of any domain with the fitted estimator.
 
         Parameters
@@ -163,7 +184,9 @@ class TrainOnSource(DelegatingEstimator):
         return self._delegate("transform", X, sample_domain, params)
 
     @available_if(inner_has("set_output"))
-    def set_output(self, *, transform=None):
+    def set_output(
+        self, *, transform: Literal["default", "pandas", "polars"] | None = None
+    ) -> Self:
         """Set the container that ``transform`` and ``fit_transform`` return.
 
         Parameters
@@ -176,7 +199,7 @@ class TrainOnSource(DelegatingEstimator):
         self : object
             This estimator.
         """
-        self.estimator.set_output(transform=transform)
+        self.estimator.set_output(transform=transform)  # type: ignore[attr-defined]
         if hasattr(self, "estimator_"):
             self.estimator_.set_output(transform=transform)
         return self

@@ -1,5 +1,10 @@
 """Zero-shot classification: classes known by their attributes only, by a closed form (ESZSL)."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 
@@ -8,6 +13,7 @@ from .._array._rows import take_rows
 from .._core._class_scores import ClassScoresClassifier
 from .._core._labels import take_labels
 from .._core._param_checks import check_option, check_real
+from .._core._typing import ArrayLike, DomainIds
 from .._core._validation import data_for_fit, fresh_fit
 from .._numerics._linalg import plus_ridge, spd_solve
 
@@ -199,12 +205,12 @@ class AttributeZeroShotClassifier(ClassScoresClassifier):
 
     def __init__(
         self,
-        class_attributes=None,
+        class_attributes: Mapping[Any, Any] | ArrayLike | None = None,
         *,
-        reg=1.0,
-        attribute_reg=1.0,
-        candidates="all",
-        calibration=0.0,
+        reg: float = 1.0,
+        attribute_reg: float = 1.0,
+        candidates: Literal["all", "unseen"] = "all",
+        calibration: float = 0.0,
     ):
         self.class_attributes = class_attributes
         self.reg = reg
@@ -212,7 +218,7 @@ class AttributeZeroShotClassifier(ClassScoresClassifier):
         self.candidates = candidates
         self.calibration = calibration
 
-    def fit(self, X, y, *, sample_domain=None):
+    def fit(self, X: ArrayLike, y: ArrayLike, *, sample_domain: DomainIds | None = None) -> Self:
         """Learn the map from features to attributes from the labeled rows.
 
         Parameters

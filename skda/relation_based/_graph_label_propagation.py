@@ -1,5 +1,10 @@
 """Labels spread over a nearest-neighbor graph of the rows of all domains."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator
@@ -13,6 +18,7 @@ from .._core._param_checks import check_integer, check_option, check_real
 from .._core._routing import DomainRouting
 from .._core._sample_domain import DomainWarning
 from .._core._score import DomainClassifierMixin
+from .._core._typing import Array, ArrayLike, DomainIds, RandomState
 from .._core._validation import class_labels, data_for_fit, data_for_predict, fresh_fit
 from .._numerics._graph import (
     neighbor_matrix,
@@ -260,16 +266,16 @@ class GraphLabelPropagationClassifier(DomainRouting, DomainClassifierMixin, Base
 
     def __init__(
         self,
-        n_neighbors=10,
+        n_neighbors: int = 10,
         *,
-        alpha=0.5,
-        metric="euclidean",
-        target_share=0.2,
-        target_priors=None,
-        neighbors="exact",
-        tol=1e-10,
-        max_iter=1000,
-        random_state=None,
+        alpha: float = 0.5,
+        metric: Literal["euclidean", "cosine"] = "euclidean",
+        target_share: float | None = 0.2,
+        target_priors: Literal["source"] | Mapping[Any, float] | ArrayLike | None = None,
+        neighbors: Literal["exact", "approximate", "auto"] = "exact",
+        tol: float = 1e-10,
+        max_iter: int = 1000,
+        random_state: RandomState = None,
     ):
         self.n_neighbors = n_neighbors
         self.alpha = alpha
@@ -281,7 +287,7 @@ class GraphLabelPropagationClassifier(DomainRouting, DomainClassifierMixin, Base
         self.max_iter = max_iter
         self.random_state = random_state
 
-    def fit(self, X, y, *, sample_domain=None):
+    def fit(self, X: ArrayLike, y: ArrayLike, *, sample_domain: DomainIds | None = None) -> Self:
         """Build the graph and spread the labels over it.
 
         Parameters
@@ -372,7 +378,7 @@ class GraphLabelPropagationClassifier(DomainRouting, DomainClassifierMixin, Base
         self.neighbors_, self.edge_weights_ = indices, weights
 
     @property
-    def graph_(self):
+    def graph_(self) -> Any:
         """Edges between the rows of ``fit``."""
         check_is_fitted(self)
         return symmetric_affinity(self.neighbors_, self.edge_weights_)
@@ -400,7 +406,7 @@ class GraphLabelPropagationClassifier(DomainRouting, DomainClassifierMixin, Base
             DomainWarning,
         )
 
-    def predict_proba(self, X, *, sample_domain=None):
+    def predict_proba(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Return the weighted mean of the distributions of a row's neighbors.
 
         Parameters
@@ -418,7 +424,7 @@ class GraphLabelPropagationClassifier(DomainRouting, DomainClassifierMixin, Base
         proba, backend = self._predicted(X, sample_domain, "predict_proba")
         return backend.asarray(proba)
 
-    def predict(self, X, *, sample_domain=None):
+    def predict(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> np.ndarray:
         """Return the most probable class of each row.
 
         Parameters

@@ -1,5 +1,9 @@
 """Nearest class prototype, with the source's prototypes moved toward few labeled target rows."""
 
+from __future__ import annotations
+
+from typing import Literal, Self
+
 import numpy as np
 
 from .._array._backend import as_like, namespace, to_numpy
@@ -9,6 +13,7 @@ from .._core._class_scores import ClassScoresClassifier
 from .._core._meta_estimator import check_row_weights
 from .._core._param_checks import check_option, check_real
 from .._core._sample_domain import DomainWarning
+from .._core._typing import Array, ArrayLike, DomainIds
 from .._core._validation import class_labels, data_for_fit, fresh_fit
 from .._numerics._covariance import covariance_from_moments, moments
 from .._numerics._kernels import pairwise_sq_dists, unit_rows
@@ -207,12 +212,25 @@ class PrototypeClassifier(ClassScoresClassifier):
     _array_level = "a"
     _labels = "all"
 
-    def __init__(self, *, metric="euclidean", strength="auto", shrinkage="oas"):
+    def __init__(
+        self,
+        *,
+        metric: Literal["euclidean", "cosine", "mahalanobis"] = "euclidean",
+        strength: float | Literal["auto"] = "auto",
+        shrinkage: float | Literal["oas"] = "oas",
+    ):
         self.metric = metric
         self.strength = strength
         self.shrinkage = shrinkage
 
-    def fit(self, X, y, sample_weight=None, *, sample_domain=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        sample_domain: DomainIds | None = None,
+    ) -> Self:
         """Learn the prototypes from source rows and labeled target rows.
 
         Parameters
@@ -344,7 +362,7 @@ class PrototypeClassifier(ClassScoresClassifier):
         distances = pairwise_sq_dists(self._in_metric(X, backend), prototypes)
         return distances * (-0.5 / self.variance_)
 
-    def predict_proba(self, X, *, sample_domain=None):
+    def predict_proba(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
         """Return class probabilities: the softmax of the scores.
 
         Parameters
