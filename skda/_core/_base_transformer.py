@@ -20,7 +20,7 @@ from ._validation import data_for_fit, data_for_predict, fresh_fit
 _TILE_BYTES = 4 * 2**20  # of rows to map at once
 
 
-class BaseDomainTransformer(*CALLBACK_SUPPORT, DomainRouting, TransformerMixin, BaseEstimator):
+class BaseDomainTransformer(*CALLBACK_SUPPORT, DomainRouting, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """A transformer that maps the rows of each domain by that domain's map.
 
     A method implements ``_fit(data)``, which stores what it learns with ``data.to_input``, and

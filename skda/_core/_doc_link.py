@@ -5,26 +5,25 @@
 DOCS_URL = None
 
 
-class DocLinkMixin:
-    """Set what scikit-learn's HTML representation builds the link from."""
+def doc_link_module():
+    """Return the package whose classes have a link."""
+    # scikit-learn compares it with the package of the class; none is called "".
+    return "skda" if DOCS_URL else ""
 
-    @property
-    def _doc_link_module(self):
-        # scikit-learn compares it with the package of the class; none is called "".
-        return "skda" if DOCS_URL else ""
 
-    @property
-    def _doc_link_template(self):
-        return f"{DOCS_URL}/{{version}}/api/generated/{{module}}.{{name}}.html"
+def doc_link_template():
+    """Return the address of a class, with names in braces."""
+    return f"{DOCS_URL}/{{version}}/api/generated/{{module}}.{{name}}.html"
 
-    def _doc_link_url_param_generator(self):
-        import skda
 
-        name = type(self).__name__
-        # Most classes are imported from skda itself, whatever subpackage they live in.
-        module = "skda"
-        if name not in skda._MODULE_OF:
-            module = ".".join(type(self).__module__.split(".")[:2])
-        numbers = skda.__version__.split(".")
-        version = "dev" if "dev" in skda.__version__ else ".".join(numbers[:2])
-        return {"version": version, "module": module, "name": name}
+def doc_link_names(cls):
+    """Return what stands in the braces for a class."""
+    import skda
+
+    # Most classes are imported from skda itself, whatever subpackage they live in.
+    module = "skda"
+    if cls.__name__ not in skda._MODULE_OF:
+        module = ".".join(cls.__module__.split(".")[:2])
+    numbers = skda.__version__.split(".")
+    version = "dev" if "dev" in skda.__version__ else ".".join(numbers[:2])
+    return {"version": version, "module": module, "name": cls.__name__}

@@ -71,7 +71,7 @@ def slice_params(params, rows, n_samples):
     }
 
 
-class DelegatingEstimator(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, BaseEstimator):
+class DelegatingEstimator(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
     """Delegates to ``estimator_``; a subclass has an ``estimator`` parameter and writes ``fit``.
 
     It consumes ``sample_domain`` itself and routes all other metadata, and also

@@ -1,10 +1,10 @@
 """Metadata routing: every method of every estimator requests ``sample_domain``."""
 
 from .._array._config import carry_config
-from ._doc_link import DocLinkMixin
+from ._doc_link import doc_link_module, doc_link_names, doc_link_template
 
 
-class DomainRouting(DocLinkMixin):
+class DomainRouting:
     """Request ``sample_domain`` in every method, so that a plain Pipeline passes it on.
 
     Also notes the configuration on clones, so that worker processes compute where the parent
@@ -35,6 +35,17 @@ class DomainRouting(DocLinkMixin):
     __metadata_request__predict_log_proba = {"sample_domain": True}
     __metadata_request__decision_function = {"sample_domain": True}
     __metadata_request__score = {"sample_domain": True}
+
+    @property
+    def _doc_link_module(self):
+        return doc_link_module()
+
+    @property
+    def _doc_link_template(self):
+        return doc_link_template()
+
+    def _doc_link_url_param_generator(self):
+        return doc_link_names(type(self))
 
     def __sklearn_clone__(self):
         clone = super().__sklearn_clone__()

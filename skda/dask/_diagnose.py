@@ -1,6 +1,10 @@
 """Which kind of shift lies between the domains of a table in blocks, from a sample of its rows."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -9,25 +13,29 @@ from .._array._rows import concatenate_rows, n_rows, take_rows
 from .._core._labels import as_labels, join_labels, labeled_rows
 from .._core._param_checks import check_integer
 from .._core._sample_domain import check_both_sides
+from .._core._typing import ArrayLike, DaskRows, DomainIds, Predictor, RandomState
 from ..inspection._diagnose import diagnosed
 from ._engine import engine, is_frame, task
 from ._feature_shift import feature_shift
 from ._sample import block_ids, quotas_by_block
 from ._table import Table
 
+if TYPE_CHECKING:
+    from ..inspection import ShiftReport
+
 
 def diagnose(
-    X,
-    y,
-    sample_domain,
+    X: DaskRows,
+    y: DaskRows | ArrayLike | None,
+    sample_domain: DaskRows | DomainIds,
     *,
-    estimator=None,
-    alpha=0.05,
-    max_rows=2000,
-    n_permutations=199,
-    ignore=(),
-    random_state=None,
-):
+    estimator: Predictor | None = None,
+    alpha: float = 0.05,
+    max_rows: int = 2000,
+    n_permutations: int = 199,
+    ignore: Sequence[str] = (),
+    random_state: RandomState = None,
+) -> ShiftReport:
     """Report which kind of shift lies between the domains of a table in blocks, and what follows.
 
     The report of :func:`skda.inspection.diagnose`. Features are compared one by one over all rows,

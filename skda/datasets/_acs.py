@@ -1,12 +1,20 @@
 """Tasks of the American Community Survey, from its files of persons."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from .._core._param_checks import check_option
 from ._bundle import Column, Options, bundle
+
+if TYPE_CHECKING:
+    from sklearn.utils import Bunch
 
 _DESCR = """\
 American Community Survey: prediction tasks by state and year
@@ -137,14 +145,14 @@ _TASKS = {
 
 
 def read_acs(
-    files,
-    task="income",
+    files: str | PathLike[str] | Sequence[str | PathLike[str]] | Mapping[str, Any],
+    task: Literal["income", "employment", "public_coverage", "mobility", "travel_time"] = "income",
     *,
-    source=None,
-    target=None,
-    return_X_y=False,
-    as_frame=False,
-):
+    source: str | Sequence[str] | None = None,
+    target: str | Sequence[str] | None = None,
+    return_X_y: bool = False,
+    as_frame: bool = False,
+) -> Bunch | tuple[Any, ...]:
     """Read a folktables task from files of the American Community Survey, by state and year.
 
     The files ``psam_pXX.csv`` of the census have a row for each person of a state. A task chooses

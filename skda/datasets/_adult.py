@@ -1,10 +1,19 @@
 """Income in the census of 1994, by group."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Literal
+
 import numpy as np
 
 from .._core._param_checks import check_option
 from ._bundle import Column, Options, bundle, numbers, take_rows, texts
 from ._download import Cache, Layout, RemoteFile, pinned
+
+if TYPE_CHECKING:
+    from sklearn.utils import Bunch
 
 _DESCR = """\
 Adult: income in the census of 1994
@@ -69,17 +78,17 @@ _TWINS = {"sex": ("sex",), "race": ("race",), "education": ("education", "educat
 
 def fetch_adult(
     *,
-    source=None,
-    target=None,
-    data_home=None,
-    download_if_missing=True,
-    return_X_y=False,
-    as_frame=False,
-    n_retries=3,
-    delay=1.0,
-    by="sex",
-    subset="all",
-):
+    source: str | Sequence[str] | None = None,
+    target: str | Sequence[str] | None = None,
+    data_home: str | PathLike[str] | None = None,
+    download_if_missing: bool = True,
+    return_X_y: bool = False,
+    as_frame: bool = False,
+    n_retries: int = 3,
+    delay: float = 1.0,
+    by: Literal["sex", "race", "education"] = "sex",
+    subset: Literal["train", "test", "all"] = "all",
+) -> Bunch | tuple[Any, ...]:
     """Fetch the UCI adult data: income in the census of 1994, by group.
 
     What persons learned and do, and whether they earn more than 50000 dollars a year: numbers and

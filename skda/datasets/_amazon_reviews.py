@@ -1,6 +1,11 @@
 """Reviews of four kinds of products, good and bad."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from io import BytesIO
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from scipy import sparse
@@ -9,6 +14,9 @@ from sklearn.datasets import load_svmlight_file
 from .._core._param_checks import check_option
 from ._bundle import Options, bundle
 from ._download import Cache, RemoteFile, pinned
+
+if TYPE_CHECKING:
+    from sklearn.utils import Bunch
 
 _DESCR = """\
 Amazon reviews of four kinds of products
@@ -55,16 +63,16 @@ _N_FEATURES = 5000
 
 def fetch_amazon_reviews(
     *,
-    source=None,
-    target=None,
-    data_home=None,
-    download_if_missing=True,
-    return_X_y=False,
-    as_frame=False,
-    n_retries=3,
-    delay=1.0,
-    subset="train",
-):
+    source: str | Sequence[str] | None = None,
+    target: str | Sequence[str] | None = None,
+    data_home: str | PathLike[str] | None = None,
+    download_if_missing: bool = True,
+    return_X_y: bool = False,
+    as_frame: bool = False,
+    n_retries: int = 3,
+    delay: float = 1.0,
+    subset: Literal["train", "test", "all"] = "train",
+) -> Bunch | tuple[Any, ...]:
     """Fetch Amazon reviews of four kinds of products as sparse counts.
 
     Counts of 5000 words and pairs of words in reviews of books, DVDs, electronics and kitchen ware,

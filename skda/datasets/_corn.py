@@ -1,6 +1,11 @@
 """Spectra of corn on three instruments."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from io import BytesIO
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from scipy.io import loadmat
@@ -8,6 +13,9 @@ from scipy.io import loadmat
 from .._core._param_checks import check_option
 from ._bundle import Options, bundle
 from ._download import Cache, RemoteFile, pinned
+
+if TYPE_CHECKING:
+    from sklearn.utils import Bunch
 
 _DESCR = """\
 Corn on three spectrometers
@@ -40,16 +48,16 @@ _WAVELENGTHS = range(1100, 2500, 2)
 
 def fetch_corn(
     *,
-    source=None,
-    target=None,
-    data_home=None,
-    download_if_missing=True,
-    return_X_y=False,
-    as_frame=False,
-    n_retries=3,
-    delay=1.0,
-    response="moisture",
-):
+    source: str | Sequence[str] | None = None,
+    target: str | Sequence[str] | None = None,
+    data_home: str | PathLike[str] | None = None,
+    download_if_missing: bool = True,
+    return_X_y: bool = False,
+    as_frame: bool = False,
+    n_retries: int = 3,
+    delay: float = 1.0,
+    response: Literal["moisture", "oil", "protein", "starch"] = "moisture",
+) -> Bunch | tuple[Any, ...]:
     """Fetch the corn data: spectra of the same samples on three instruments.
 
     Near-infrared spectra of 80 samples of corn and what they hold of water, oil, protein and

@@ -1,9 +1,18 @@
 """Readmission of diabetes patients, by how they came to the hospital."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from .._core._param_checks import check_option
 from ._bundle import Column, Options, bundle, take_rows
+
+if TYPE_CHECKING:
+    from sklearn.utils import Bunch
 
 _DESCR = """\
 Diabetes 130-US hospitals: readmission
@@ -39,14 +48,14 @@ _BY = {
 
 
 def read_diabetes_readmission(
-    path,
+    path: str | PathLike[str],
     *,
-    by="admission_source",
-    source=None,
-    target=None,
-    return_X_y=False,
-    as_frame=False,
-):
+    by: str = "admission_source",
+    source: str | Sequence[str] | None = None,
+    target: str | Sequence[str] | None = None,
+    return_X_y: bool = False,
+    as_frame: bool = False,
+) -> Bunch | tuple[Any, ...]:
     """Read the diabetes readmission data of 130 hospitals, split by a column into domains.
 
     Stays of diabetes patients in hospitals of the United States, from the file

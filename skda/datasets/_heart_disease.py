@@ -1,9 +1,18 @@
 """Heart disease in four hospitals."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ._bundle import Column, Options, bundle, numbers
 from ._download import Cache, Layout, RemoteFile, pinned
+
+if TYPE_CHECKING:
+    from sklearn.utils import Bunch
 
 _DESCR = """\
 Heart disease in four hospitals
@@ -95,15 +104,15 @@ _NEVER_ZERO = ("trestbps", "chol")
 
 def fetch_heart_disease(
     *,
-    source=None,
-    target=None,
-    data_home=None,
-    download_if_missing=True,
-    return_X_y=False,
-    as_frame=False,
-    n_retries=3,
-    delay=1.0,
-):
+    source: str | Sequence[str] | None = None,
+    target: str | Sequence[str] | None = None,
+    data_home: str | PathLike[str] | None = None,
+    download_if_missing: bool = True,
+    return_X_y: bool = False,
+    as_frame: bool = False,
+    n_retries: int = 3,
+    delay: float = 1.0,
+) -> Bunch | tuple[Any, ...]:
     """Fetch the UCI heart disease data: patients of four hospitals.
 
     The same thirteen findings of 920 patients, with gaps, and whether the heart's vessels were

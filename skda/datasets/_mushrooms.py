@@ -1,9 +1,18 @@
 """Edible and poisonous mushrooms of two shapes of stalk."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ._bundle import Column, Options, bundle
 from ._download import Cache, Layout, RemoteFile, pinned
+
+if TYPE_CHECKING:
+    from sklearn.utils import Bunch
 
 _DESCR = """\
 Mushrooms with an enlarging or a tapering stalk
@@ -76,15 +85,15 @@ _NAMES = tuple(name for name in _PROPERTIES if name != _DOMAIN)
 
 def fetch_mushrooms(
     *,
-    source=None,
-    target=None,
-    data_home=None,
-    download_if_missing=True,
-    return_X_y=False,
-    as_frame=False,
-    n_retries=3,
-    delay=1.0,
-):
+    source: str | Sequence[str] | None = None,
+    target: str | Sequence[str] | None = None,
+    data_home: str | PathLike[str] | None = None,
+    download_if_missing: bool = True,
+    return_X_y: bool = False,
+    as_frame: bool = False,
+    n_retries: int = 3,
+    delay: float = 1.0,
+) -> Bunch | tuple[Any, ...]:
     """Fetch the UCI mushroom data, split by the shape of the stalk.
 
     Properties of mushrooms, all categories, and whether the mushroom is poisonous. Mushrooms with

@@ -1,11 +1,19 @@
 """Genres of music under four kinds of noise."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from io import BytesIO
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ._bundle import Options, bundle
 from ._download import Cache, RemoteFile, pinned
+
+if TYPE_CHECKING:
+    from sklearn.utils import Bunch
 
 _DESCR = """\
 Genres of music under four kinds of noise
@@ -43,15 +51,15 @@ _N_FEATURES = 57
 
 def fetch_music(
     *,
-    source=None,
-    target=None,
-    data_home=None,
-    download_if_missing=True,
-    return_X_y=False,
-    as_frame=False,
-    n_retries=3,
-    delay=1.0,
-):
+    source: str | Sequence[str] | None = None,
+    target: str | Sequence[str] | None = None,
+    data_home: str | PathLike[str] | None = None,
+    download_if_missing: bool = True,
+    return_X_y: bool = False,
+    as_frame: bool = False,
+    n_retries: int = 3,
+    delay: float = 1.0,
+) -> Bunch | tuple[Any, ...]:
     """Fetch the music genre data: pieces of music under four kinds of noise.
 
     Features of 1000 pieces of music of ten genres. The domains are the same kinds of music without

@@ -1,6 +1,11 @@
 """Objects in pictures from four origins."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from io import BytesIO
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from scipy.io import loadmat
@@ -8,6 +13,9 @@ from scipy.io import loadmat
 from .._core._param_checks import check_option
 from ._bundle import Options, bundle
 from ._download import Cache, RemoteFile, pinned
+
+if TYPE_CHECKING:
+    from sklearn.utils import Bunch
 
 _DESCR = """\
 Office-Caltech10
@@ -87,16 +95,16 @@ _CLASSES = (
 
 def fetch_office_caltech(
     *,
-    source=None,
-    target=None,
-    data_home=None,
-    download_if_missing=True,
-    return_X_y=False,
-    as_frame=False,
-    n_retries=3,
-    delay=1.0,
-    features="surf",
-):
+    source: str | Sequence[str] | None = None,
+    target: str | Sequence[str] | None = None,
+    data_home: str | PathLike[str] | None = None,
+    download_if_missing: bool = True,
+    return_X_y: bool = False,
+    as_frame: bool = False,
+    n_retries: int = 3,
+    delay: float = 1.0,
+    features: Literal["surf", "decaf6"] = "surf",
+) -> Bunch | tuple[Any, ...]:
     """Fetch Office-Caltech10: features of pictures from four origins.
 
     Ten kinds of objects, photographed for a shop, taken from the web, and by two cameras in an

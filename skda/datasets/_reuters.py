@@ -1,6 +1,11 @@
 """News about organizations and people."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from io import BytesIO
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from scipy.io import loadmat
@@ -8,6 +13,9 @@ from scipy.io import loadmat
 from .._core._param_checks import check_option
 from ._bundle import Options, bundle
 from ._download import Cache, RemoteFile, pinned
+
+if TYPE_CHECKING:
+    from sklearn.utils import Bunch
 
 _DESCR = """\
 Reuters-21578, split by subtopic
@@ -50,16 +58,16 @@ _SHA256 = {
 
 def fetch_reuters(
     *,
-    source=None,
-    target=None,
-    data_home=None,
-    download_if_missing=True,
-    return_X_y=False,
-    as_frame=False,
-    n_retries=3,
-    delay=1.0,
-    topics="orgs-people",
-):
+    source: str | Sequence[str] | None = None,
+    target: str | Sequence[str] | None = None,
+    data_home: str | PathLike[str] | None = None,
+    download_if_missing: bool = True,
+    return_X_y: bool = False,
+    as_frame: bool = False,
+    n_retries: int = 3,
+    delay: float = 1.0,
+    topics: Literal["orgs-people", "orgs-places", "people-places"] = "orgs-people",
+) -> Bunch | tuple[Any, ...]:
     """Fetch Reuters news of two topics, split by subtopic, as sparse counts.
 
     Counts of words in news of two topics. The domains are of different subtopics of the same

@@ -1,12 +1,20 @@
 """Exam scores of pupils of 139 schools."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from io import BytesIO
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.io import loadmat
 
 from ._bundle import Options, bundle
 from ._download import Cache, RemoteFile, pinned
+
+if TYPE_CHECKING:
+    from sklearn.utils import Bunch
 
 _DESCR = """\
 Exam scores in 139 London schools
@@ -51,15 +59,15 @@ _NAMES = (
 
 def fetch_schools(
     *,
-    source=None,
-    target=None,
-    data_home=None,
-    download_if_missing=True,
-    return_X_y=False,
-    as_frame=False,
-    n_retries=3,
-    delay=1.0,
-):
+    source: str | Sequence[str] | None = None,
+    target: str | Sequence[str] | None = None,
+    data_home: str | PathLike[str] | None = None,
+    download_if_missing: bool = True,
+    return_X_y: bool = False,
+    as_frame: bool = False,
+    n_retries: int = 3,
+    delay: float = 1.0,
+) -> Bunch | tuple[Any, ...]:
     """Fetch the ILEA school data: exam scores of pupils of 139 schools.
 
     What is known of 15362 pupils and of their schools, and the score in an exam. Each school is a

@@ -1,10 +1,19 @@
 """Final grades of pupils in two subjects."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from .._core._param_checks import check_bool
 from ._bundle import Column, Options, bundle, numbers, texts
 from ._download import Cache, Layout, RemoteFile, pinned
+
+if TYPE_CHECKING:
+    from sklearn.utils import Bunch
 
 _DESCR = """\
 Student performance in two subjects
@@ -81,16 +90,16 @@ _CATEGORIES = {
 
 def fetch_student_performance(
     *,
-    source=None,
-    target=None,
-    data_home=None,
-    download_if_missing=True,
-    return_X_y=False,
-    as_frame=False,
-    n_retries=3,
-    delay=1.0,
-    earlier_grades=False,
-):
+    source: str | Sequence[str] | None = None,
+    target: str | Sequence[str] | None = None,
+    data_home: str | PathLike[str] | None = None,
+    download_if_missing: bool = True,
+    return_X_y: bool = False,
+    as_frame: bool = False,
+    n_retries: int = 3,
+    delay: float = 1.0,
+    earlier_grades: bool = False,
+) -> Bunch | tuple[Any, ...]:
     """Fetch the UCI student performance data: grades in two subjects.
 
     Thirty answers of pupils on family, school and leisure, and the final grade. A regression with

@@ -1,9 +1,18 @@
 """Quality of red and of white wine."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ._bundle import Options, bundle
 from ._download import Cache, Layout, RemoteFile, pinned
+
+if TYPE_CHECKING:
+    from sklearn.utils import Bunch
 
 _DESCR = """\
 Wine quality, red and white
@@ -53,15 +62,15 @@ _NAMES = (
 
 def fetch_wine_quality(
     *,
-    source=None,
-    target=None,
-    data_home=None,
-    download_if_missing=True,
-    return_X_y=False,
-    as_frame=False,
-    n_retries=3,
-    delay=1.0,
-):
+    source: str | Sequence[str] | None = None,
+    target: str | Sequence[str] | None = None,
+    data_home: str | PathLike[str] | None = None,
+    download_if_missing: bool = True,
+    return_X_y: bool = False,
+    as_frame: bool = False,
+    n_retries: int = 3,
+    delay: float = 1.0,
+) -> Bunch | tuple[Any, ...]:
     """Fetch the UCI wine quality data: red and white wine.
 
     Eleven chemical measurements of wines and the grade that tasters gave. A regression in which

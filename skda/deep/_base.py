@@ -74,7 +74,7 @@ _LEAST_GAIN = 1e-4
 
 class BaseDeep(
     StoredAsPlainValues,
-    *CALLBACK_SUPPORT,
+    *CALLBACK_SUPPORT,  # type: ignore[misc]
     DomainRouting,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
@@ -856,7 +856,7 @@ class BaseDeep(
             )
         return new
 
-    def plot_history(self, ax: Axes | None = None) -> tuple[Axes, ...]:
+    def plot_history(self, ax: Axes | None = None) -> tuple[Axes, Axes | None]:
         """Draw losses and accuracies of the training by epoch.
 
         Parameters
@@ -880,7 +880,7 @@ class BaseDeep(
         # Here, because a picture is asked for after few fits.
         from ..inspection import TrainingCurveDisplay
 
-        axes = TrainingCurveDisplay.from_estimator(self, ax=ax).axes_
+        axes: list[Any] = TrainingCurveDisplay.from_estimator(self, ax=ax).axes_
         return axes[0], axes[1] if len(axes) > 1 else None
 
     def _data_for_predict(self, X, sample_domain, method):

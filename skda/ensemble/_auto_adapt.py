@@ -30,7 +30,7 @@ _LEAST_LABELS = 5
 _CONFIDENCE = 0.9
 
 
-class BaseAutoAdapt(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, BaseEstimator):
+class BaseAutoAdapt(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
     """Fits a consensus, and decides between it and the source-only model.
 
     A subclass writes ``_consensus``, ``_decide_by_labels`` and ``_decide_without_labels``.

@@ -38,7 +38,7 @@ class Outcome(NamedTuple):
     error: str
 
 
-class BaseConsensus(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, BaseEstimator):
+class BaseConsensus(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
     """Fits the candidates; a subclass combines their predictions.
 
     It has the parameters ``candidates``, ``estimator``, ``use_target_labels``, ``n_jobs`` and

@@ -3,9 +3,12 @@
 What :class:`JDOTClassifier` and :class:`JDOTRegressor` share.
 """
 
+from __future__ import annotations
+
 from functools import partial
 from typing import Any, NamedTuple
 
+import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from .._array._backend import as_like, namespace, to_numpy
@@ -13,6 +16,7 @@ from .._array._warnings import warn_user
 from .._array._watch import unwatched
 from .._core._callbacks import at_most, rounds_of
 from .._core._param_checks import check_integer, check_real
+from .._core._typing import ArrayLike, DomainIds
 from .._numerics._sinkhorn import sinkhorn_plan
 from .._numerics._threads import limit_blas_threads
 from .._numerics._transport import check_plan_sizes, cost_matrix, cost_unit, exact_plan
@@ -199,7 +203,7 @@ class JointTransportMixin:
     def _n_tasks(self, data):
         return at_most(self.max_iter) if data.adapts else 0
 
-    def transport_plan(self, X, y, *, sample_domain):
+    def transport_plan(self, X: ArrayLike, y: ArrayLike, *, sample_domain: DomainIds) -> np.ndarray:
         """Return the transport plan between source rows and target rows.
 
         It is not kept after ``fit``, since it is as large as both sides multiplied, and is computed

@@ -64,7 +64,7 @@ def model_has(method):
     return check
 
 
-class TargetModel(*CALLBACK_SUPPORT, DomainRouting):
+class TargetModel(*CALLBACK_SUPPORT, DomainRouting):  # type: ignore[misc]
     """An estimator that learns ``estimator_`` on target rows and predicts with it.
 
     A subclass has an ``estimator`` parameter, ``_default()`` that stands in for None, and
@@ -103,7 +103,7 @@ class TargetModel(*CALLBACK_SUPPORT, DomainRouting):
             begin_fit(self, X, y, data.ids, data.labeled, n_tasks=self._n_tasks(data))
             # The inner estimator knows nothing of domains, and neither does its error.
             with one_class_explained(self, data.y_source):
-                self._fit(data)  # type: ignore[attr-defined]
+                self._fit(data)
         return self
 
     def predict(self, X: ArrayLike, *, sample_domain: DomainIds | None = None) -> Array:
@@ -123,7 +123,7 @@ class TargetModel(*CALLBACK_SUPPORT, DomainRouting):
         """
         if is_classifier(self):
             data = data_for_predict(self, X, sample_domain, method="predict")
-            return self.estimator_.predict(to_numpy(data.X))  # type: ignore[attr-defined]
+            return self.estimator_.predict(to_numpy(data.X))
         return self._answer("predict", X, sample_domain)
 
     def _answer(self, method, X, sample_domain, tidy=None):

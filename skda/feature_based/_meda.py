@@ -136,7 +136,7 @@ class FeatureEquations:
         return self.normalizer @ W, self.F @ W
 
 
-class MEDAClassifier(*CALLBACK_SUPPORT, ClassScoresClassifier):
+class MEDAClassifier(*CALLBACK_SUPPORT, ClassScoresClassifier):  # type: ignore[misc]
     """Classify on geodesic-flow features, bringing domains and classes together in the classifier.
 
     Rows are mapped by the geodesic flow kernel and scaled to unit length. A kernel least-squares

@@ -477,7 +477,9 @@ class OptimalTransportTransformer(OneToOneFeatureMixin, BaseDomainTransformer):
         add_domains(self, data)
         return self
 
-    def transport_plan(self, X, y=None, *, sample_domain):
+    def transport_plan(
+        self, X: ArrayLike, y: ArrayLike | None = None, *, sample_domain: DomainIds
+    ) -> np.ndarray:
         """Return the transport plan between source rows and target rows.
 
         It is not kept after ``fit``, since it is as large as both sides multiplied, and is computed

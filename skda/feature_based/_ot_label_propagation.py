@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from .._array._backend import to_numpy
 from .._core._param_checks import check_option
 from .._core._score import DomainClassifierMixin
-from .._core._typing import Predictor
+from .._core._typing import ArrayLike, DomainIds, Predictor
 from .._core._validation import class_labels
 from .._numerics._sinkhorn import sinkhorn_plan
 from .._numerics._transport import check_plan_sizes, cost_matrix, cost_unit, exact_plan
@@ -164,7 +164,7 @@ class OTLabelPropagationClassifier(TargetClassifier, DomainClassifierMixin, Base
             self._inner(), to_numpy(data.X_target), shares, self.classes_
         )
 
-    def transport_plan(self, X, y, *, sample_domain):
+    def transport_plan(self, X: ArrayLike, y: ArrayLike, *, sample_domain: DomainIds) -> np.ndarray:
         """Return the transport plan between source rows and target rows.
 
         It is not kept after ``fit``, since it is as large as both sides multiplied, and is computed

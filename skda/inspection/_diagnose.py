@@ -170,7 +170,12 @@ def diagnose(
     >>> diagnose(X, y, sample_domain, random_state=0).kind
     'covariate'
     """
-    how = {"estimator": estimator, "alpha": alpha, "max_rows": max_rows, "ignore": ignore}
+    how: dict[str, Any] = {
+        "estimator": estimator,
+        "alpha": alpha,
+        "max_rows": max_rows,
+        "ignore": ignore,
+    }
     how |= {"n_permutations": n_permutations, "random_state": random_state}
     return diagnosed(X, y, sample_domain, **how)
 

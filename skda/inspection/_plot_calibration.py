@@ -1,11 +1,17 @@
 """Reliability diagrams of the source and of the target."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
 import numpy as np
 from sklearn.base import is_classifier
 
 from .._array._backend import to_numpy
 from .._core._labels import take_labels
 from .._core._param_checks import check_bool, check_integer, check_option
+from .._core._typing import ArrayLike, DomainIds, Predictor
 from ..metrics._base_scorer import best_estimator_of
 from ._base_display import BaseDisplay
 from ._domain_predictions import (
@@ -16,6 +22,9 @@ from ._domain_predictions import (
 )
 from ._plot_axes import SOURCE_COLOR, TARGET_COLOR, TEXT_SIZE, TITLE_SIZE, open_frame, style_of
 from ._reliability import Reliability, reliability
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # Area of a mark, in points², of a bin that holds all rows; the least one can still be seen.
 _LARGEST_MARK, _LEAST_MARK = 160.0, 12.0
@@ -81,7 +90,7 @@ class DomainCalibrationDisplay(BaseDisplay):
     {'source': 0.1, 'target': 0.23}
     """
 
-    def __init__(self, curves, *, pos_label=None):
+    def __init__(self, curves: Mapping[str, tuple[ArrayLike, ...]], *, pos_label: Any = None):
         if not isinstance(curves, dict) or not curves:
             raise ValueError(f"curves must be a dict of domains to curves; got {curves!r}.")
         self.curves = {name: _checked(name, curve) for name, curve in curves.items()}
@@ -91,19 +100,19 @@ class DomainCalibrationDisplay(BaseDisplay):
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        y,
+        estimator: Predictor,
+        X: ArrayLike,
+        y: ArrayLike,
         *,
-        sample_domain,
-        n_bins=10,
-        strategy="uniform",
-        pos_label=None,
-        per_domain=False,
-        sample_weight=None,
-        ax=None,
-        plot=True,
-    ):
+        sample_domain: DomainIds,
+        n_bins: int = 10,
+        strategy: Literal["uniform", "quantile"] = "uniform",
+        pos_label: Any = None,
+        per_domain: bool = False,
+        sample_weight: ArrayLike | None = None,
+        ax: Axes | Sequence[Axes] | None = None,
+        plot: bool = True,
+    ) -> DomainCalibrationDisplay:
         """Compute the display from a fitted classifier and labeled rows.
 
         Parameters
@@ -166,19 +175,19 @@ class DomainCalibrationDisplay(BaseDisplay):
     @classmethod
     def from_predictions(
         cls,
-        y_true,
-        y_prob,
+        y_true: ArrayLike,
+        y_prob: ArrayLike,
         *,
-        sample_domain,
-        classes=None,
-        n_bins=10,
-        strategy="uniform",
-        pos_label=None,
-        per_domain=False,
-        sample_weight=None,
-        ax=None,
-        plot=True,
-    ):
+        sample_domain: DomainIds,
+        classes: ArrayLike | None = None,
+        n_bins: int = 10,
+        strategy: Literal["uniform", "quantile"] = "uniform",
+        pos_label: Any = None,
+        per_domain: bool = False,
+        sample_weight: ArrayLike | None = None,
+        ax: Axes | Sequence[Axes] | None = None,
+        plot: bool = True,
+    ) -> DomainCalibrationDisplay:
         """Compute the display from labels and probabilities.
 
         Parameters
@@ -239,7 +248,7 @@ class DomainCalibrationDisplay(BaseDisplay):
         display = cls(curves, pos_label=None if column is None else classes[column])
         return display.plot(ax) if plot else display
 
-    def plot(self, ax=None):
+    def plot(self, ax: Axes | Sequence[Axes] | None = None) -> DomainCalibrationDisplay:
         """Draw the curves.
 
         Parameters

@@ -1,9 +1,19 @@
 """Scores of candidates beside each other, with the one that was chosen."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+from .._core._typing import ArrayLike, Estimator
 from ._base_display import BaseDisplay
 from ._plot_axes import COLORS, TEXT_SIZE, TITLE_SIZE, open_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
 
 _REFERENCE = "source only"  # the name that compare, the searches and the ensembles give this model
 _SMALL = 7  # points, of the line that explains the marks
@@ -74,7 +84,15 @@ class ComparisonDisplay(BaseDisplay):
     {'accuracy': 1}
     """
 
-    def __init__(self, names, scores, *, intervals=None, chosen=None, reference=_REFERENCE):
+    def __init__(
+        self,
+        names: Sequence[str],
+        scores: Mapping[str, ArrayLike],
+        *,
+        intervals: Mapping[str, ArrayLike] | None = None,
+        chosen: Mapping[str, int | None] | int | None = None,
+        reference: str | None = _REFERENCE,
+    ):
         self.names = [str(name) for name in names]
         n = len(self.names)
         if not isinstance(scores, dict) or not scores or not n:
@@ -94,7 +112,14 @@ class ComparisonDisplay(BaseDisplay):
         self.reference = reference
 
     @classmethod
-    def from_table(cls, table, *, scorers=None, ax=None, plot=True):
+    def from_table(
+        cls,
+        table: pd.DataFrame,
+        *,
+        scorers: str | Sequence[str] | None = None,
+        ax: Axes | Sequence[Axes] | None = None,
+        plot: bool = True,
+    ) -> ComparisonDisplay:
         """Take the scores of a table.
 
         Parameters
@@ -131,7 +156,9 @@ class ComparisonDisplay(BaseDisplay):
         return display.plot(ax) if plot else display
 
     @classmethod
-    def from_estimator(cls, search, *, ax=None, plot=True):
+    def from_estimator(
+        cls, search: Estimator, *, ax: Axes | Sequence[Axes] | None = None, plot: bool = True
+    ) -> ComparisonDisplay:
         """Take the scores of a fitted search or consensus.
 
         Parameters
@@ -194,7 +221,7 @@ class ComparisonDisplay(BaseDisplay):
         # A search that is not to refit by one of several scores chooses none.
         return cls(names, scores, intervals=intervals, chosen=getattr(search, "best_index_", None))
 
-    def plot(self, ax=None):
+    def plot(self, ax: Axes | Sequence[Axes] | None = None) -> ComparisonDisplay:
         """Draw one panel for each score.
 
         Parameters

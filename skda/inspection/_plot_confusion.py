@@ -1,10 +1,16 @@
 """Confusion matrices of the source and of the target, side by side."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
 import numpy as np
 from sklearn.metrics import confusion_matrix
 
 from .._core._labels import as_labels, join_labels, take_labels
 from .._core._param_checks import check_bool, check_option
+from .._core._typing import ArrayLike, DomainIds, Predictor
 from ._base_display import BaseDisplay
 from ._domain_predictions import (
     check_row_count,
@@ -13,6 +19,9 @@ from ._domain_predictions import (
     predict_rows,
 )
 from ._plot_axes import TEXT_SIZE, TITLE_SIZE
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _MOST_WITH_DECIMALS = 6  # classes: cells of more have room for two digits, and show percent
 _DARK = 0.6  # part of the largest value from which a cell's text is white
@@ -71,7 +80,13 @@ class DomainConfusionDisplay(BaseDisplay):
     {'source': 1.0, 'target': 0.5}
     """
 
-    def __init__(self, counts, *, labels, normalize="true"):
+    def __init__(
+        self,
+        counts: Mapping[str, ArrayLike],
+        *,
+        labels: ArrayLike,
+        normalize: Literal["true", "pred", "all"] | None = "true",
+    ):
         check_option("normalize", normalize, ("true", "pred", "all", None))
         self.labels = np.asarray(labels)
         size = (len(self.labels), len(self.labels))
@@ -95,18 +110,18 @@ class DomainConfusionDisplay(BaseDisplay):
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        y,
+        estimator: Predictor,
+        X: ArrayLike,
+        y: ArrayLike,
         *,
-        sample_domain,
-        labels=None,
-        normalize="true",
-        per_domain=False,
-        sample_weight=None,
-        ax=None,
-        plot=True,
-    ):
+        sample_domain: DomainIds,
+        labels: ArrayLike | None = None,
+        normalize: Literal["true", "pred", "all"] | None = "true",
+        per_domain: bool = False,
+        sample_weight: ArrayLike | None = None,
+        ax: Axes | Sequence[Axes] | None = None,
+        plot: bool = True,
+    ) -> DomainConfusionDisplay:
         """Compute the display from a fitted classifier and labeled rows.
 
         Parameters
@@ -160,17 +175,17 @@ class DomainConfusionDisplay(BaseDisplay):
     @classmethod
     def from_predictions(
         cls,
-        y_true,
-        y_pred,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
         *,
-        sample_domain,
-        labels=None,
-        normalize="true",
-        per_domain=False,
-        sample_weight=None,
-        ax=None,
-        plot=True,
-    ):
+        sample_domain: DomainIds,
+        labels: ArrayLike | None = None,
+        normalize: Literal["true", "pred", "all"] | None = "true",
+        per_domain: bool = False,
+        sample_weight: ArrayLike | None = None,
+        ax: Axes | Sequence[Axes] | None = None,
+        plot: bool = True,
+    ) -> DomainConfusionDisplay:
         """Compute the display from labels and predictions.
 
         Parameters
@@ -226,7 +241,7 @@ class DomainConfusionDisplay(BaseDisplay):
         display = cls(counts, labels=labels, normalize=normalize)
         return display.plot(ax) if plot else display
 
-    def plot(self, ax=None):
+    def plot(self, ax: Axes | Sequence[Axes] | None = None) -> DomainConfusionDisplay:
         """Draw the matrices.
 
         Parameters

@@ -1,9 +1,18 @@
 """What an iterative method lowers, by iteration."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+from .._core._typing import ArrayLike, Estimator
 from ._base_display import BaseDisplay
 from ._plot_axes import TITLE_SIZE, open_frame, style_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # Fitted attributes that hold one value for each iteration, with what they are, and whether they
 # fall over many powers of ten.
@@ -72,7 +81,9 @@ class ConvergenceDisplay(BaseDisplay):
     (3,)
     """
 
-    def __init__(self, traces, *, logarithmic=(), first=1):
+    def __init__(
+        self, traces: Mapping[str, ArrayLike], *, logarithmic: Sequence[str] = (), first: int = 1
+    ):
         if not isinstance(traces, dict) or not traces:
             raise ValueError(f"traces must be a dict of names to values; got {traces!r}.")
         self.traces = {name: np.asarray(one, dtype=np.float64) for name, one in traces.items()}
@@ -86,7 +97,9 @@ class ConvergenceDisplay(BaseDisplay):
         self.first = first
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None, plot=True):
+    def from_estimator(
+        cls, estimator: Estimator, *, ax: Axes | Sequence[Axes] | None = None, plot: bool = True
+    ) -> ConvergenceDisplay:
         """Take what a fitted estimator has recorded.
 
         Parameters
@@ -118,7 +131,7 @@ class ConvergenceDisplay(BaseDisplay):
         display = cls(traces, logarithmic=logarithmic)
         return display.plot(ax) if plot else display
 
-    def plot(self, ax=None):
+    def plot(self, ax: Axes | Sequence[Axes] | None = None) -> ConvergenceDisplay:
         """Draw the traces.
 
         Parameters

@@ -1,10 +1,19 @@
 """The evidence that a monitor has seen, with its alarm."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from .._core._param_checks import check_real
+from .._core._typing import ArrayLike
 from ._base_display import BaseDisplay
 from ._plot_axes import COLORS, TEXT_SIZE, open_frame
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 class DriftDisplay(BaseDisplay):
@@ -55,7 +64,16 @@ class DriftDisplay(BaseDisplay):
     3
     """
 
-    def __init__(self, rows, evidence, threshold, *, alarm_row=None, since=None, feature=None):
+    def __init__(
+        self,
+        rows: ArrayLike,
+        evidence: ArrayLike,
+        threshold: float,
+        *,
+        alarm_row: int | None = None,
+        since: int | None = None,
+        feature: str | None = None,
+    ):
         self.rows = np.asarray(rows, dtype=np.float64)
         self.evidence = np.asarray(evidence, dtype=np.float64)
         if self.rows.ndim != 1 or self.rows.shape != self.evidence.shape:
@@ -69,7 +87,9 @@ class DriftDisplay(BaseDisplay):
         self.feature = feature
 
     @classmethod
-    def from_estimator(cls, monitor, *, ax=None, plot=True):
+    def from_estimator(
+        cls, monitor: Any, *, ax: Axes | Sequence[Axes] | None = None, plot: bool = True
+    ) -> DriftDisplay:
         """Take what a fitted monitor has seen.
 
         Parameters
@@ -95,10 +115,11 @@ class DriftDisplay(BaseDisplay):
         if monitor.alarm_:
             feature = next(iter(monitor.features_))
             alarm = {"alarm_row": monitor.alarm_row_, "since": monitor.since_, "feature": feature}
-        display = cls(*monitor.trace_, monitor.threshold_, **alarm)
+        rows, evidence = monitor.trace_
+        display = cls(rows, evidence, monitor.threshold_, **alarm)
         return display.plot(ax) if plot else display
 
-    def plot(self, ax=None):
+    def plot(self, ax: Axes | Sequence[Axes] | None = None) -> DriftDisplay:
         """Draw the evidence.
 
         Parameters

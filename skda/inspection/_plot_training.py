@@ -1,9 +1,18 @@
 """Losses and accuracies of a training, by epoch."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+from .._core._typing import ArrayLike, Predictor
 from ._base_display import BaseDisplay
 from ._plot_axes import TEXT_SIZE, open_frame, style_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _LEGEND_SIZE = 7  # of some five names beside the curves
 
@@ -49,7 +58,12 @@ class TrainingCurveDisplay(BaseDisplay):
     [1.0, 0.5]
     """
 
-    def __init__(self, epochs, losses, accuracies=None):
+    def __init__(
+        self,
+        epochs: ArrayLike,
+        losses: Mapping[str, ArrayLike],
+        accuracies: Mapping[str, ArrayLike] | None = None,
+    ):
         self.epochs = np.asarray(epochs, dtype=np.float64)
         if self.epochs.ndim != 1 or not len(self.epochs):
             raise ValueError(f"epochs must be a list of numbers, at least one; got {epochs!r}.")
@@ -68,7 +82,9 @@ class TrainingCurveDisplay(BaseDisplay):
         return values
 
     @classmethod
-    def from_estimator(cls, net, *, ax=None, plot=True):
+    def from_estimator(
+        cls, net: Predictor, *, ax: Axes | Sequence[Axes] | None = None, plot: bool = True
+    ) -> TrainingCurveDisplay:
         """Take what a fitted net has recorded.
 
         Parameters
@@ -101,7 +117,7 @@ class TrainingCurveDisplay(BaseDisplay):
         display = cls([row["epoch"] for row in history], losses, accuracies)
         return display.plot(ax) if plot else display
 
-    def plot(self, ax=None):
+    def plot(self, ax: Axes | Sequence[Axes] | None = None) -> TrainingCurveDisplay:
         """Draw the curves.
 
         Parameters

@@ -1,5 +1,10 @@
 """A transport plan: which rows it pairs, and whether it keeps classes together."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
 import numpy as np
 
 from .._array._backend import to_numpy
@@ -7,6 +12,7 @@ from .._array._rows import n_rows
 from .._core._labels import as_labels, missing_labels, take_labels
 from .._core._param_checks import check_integer, check_option
 from .._core._sample_domain import check_both_sides, check_sample_domain
+from .._core._typing import ArrayLike, DomainIds, Estimator
 from ._base_display import BaseDisplay
 from ._pictures import check_points, project
 from ._plot_axes import (
@@ -17,6 +23,9 @@ from ._plot_axes import (
     TEXT_SIZE,
     TITLE_SIZE,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # Cells of the image to a side: of more, single pairs would be too small to be seen.
 _MOST_CELLS = 60
@@ -84,7 +93,15 @@ class TransportPlanDisplay(BaseDisplay):
     0.9
     """
 
-    def __init__(self, plan, source, target, *, y_source=None, y_target=None):
+    def __init__(
+        self,
+        plan: ArrayLike,
+        source: ArrayLike,
+        target: ArrayLike,
+        *,
+        y_source: ArrayLike | None = None,
+        y_target: ArrayLike | None = None,
+    ):
         plan = np.asarray(to_numpy(plan), dtype=np.float64)
         good = plan.ndim == 2 and np.isfinite(plan).all() and (plan >= 0).all() and plan.any()
         if not good:
@@ -117,8 +134,16 @@ class TransportPlanDisplay(BaseDisplay):
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, y=None, *, sample_domain, kind="both", ax=None, plot=True
-    ):
+        cls,
+        estimator: Estimator,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        sample_domain: DomainIds,
+        kind: Literal["both", "lines", "image"] = "both",
+        ax: Axes | Sequence[Axes] | None = None,
+        plot: bool = True,
+    ) -> TransportPlanDisplay:
         """Compute the display from a fitted estimator and its rows.
 
         Parameters
@@ -166,7 +191,13 @@ class TransportPlanDisplay(BaseDisplay):
         display = cls(plan, points[ids >= 0], points[ids < 0], **labels)
         return display.plot(ax, kind=kind) if plot else display
 
-    def plot(self, ax=None, *, kind="both", max_lines=300):
+    def plot(
+        self,
+        ax: Axes | Sequence[Axes] | None = None,
+        *,
+        kind: Literal["both", "lines", "image"] = "both",
+        max_lines: int = 300,
+    ) -> TransportPlanDisplay:
         """Draw the plan.
 
         Parameters

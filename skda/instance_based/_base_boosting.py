@@ -158,7 +158,7 @@ class Rounds:
         return self.condition == "n_estimators" and len(self.learners) < self.n_estimators
 
 
-class BaseTransferBoosting(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, BaseEstimator):
+class BaseTransferBoosting(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
     """Boosting over source rows and labeled target rows; a subclass writes ``fit``."""
 
     initial_weights = "uniform"  # a parameter of those that offer the choice

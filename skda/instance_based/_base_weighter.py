@@ -310,7 +310,7 @@ class Importances(NamedTuple):
     warning: str | None = None
 
 
-class BaseWeighter(*CALLBACK_SUPPORT, DomainRouting, BaseEstimator):
+class BaseWeighter(*CALLBACK_SUPPORT, DomainRouting, BaseEstimator):  # type: ignore[misc]
     """Weights source rows so that they stand for the target.
 
     A method implements ``_importances(data)``, which returns :class:`Importances` (logarithms of

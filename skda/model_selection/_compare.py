@@ -295,7 +295,7 @@ def _names_targets(sample_domain):
     )
 
 
-class Comparison(*CALLBACK_SUPPORT):
+class Comparison(*CALLBACK_SUPPORT):  # type: ignore[misc]
     """The fits of a comparison as callbacks see them: one task for each candidate and part."""
 
     _holds_estimators = True

@@ -157,7 +157,7 @@ def _score(scorer, model, data, hidden):
         return np.nan
 
 
-class GuardedSearchCV(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, BaseEstimator):
+class GuardedSearchCV(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
     r"""Choose a candidate only if labeled target rows show that it beats the source-only model.
 
     No score that does without target labels tells reliably which method helps, and a wrong choice

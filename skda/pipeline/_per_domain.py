@@ -28,7 +28,7 @@ from .._core._typing import Array, ArrayLike, DomainIds, Transformer
 from .._core._validation import fresh_fit
 
 
-class PerDomain(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, BaseEstimator):
+class PerDomain(*CALLBACK_SUPPORT, DomainRouting, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
     """Fit one clone of a transformer on the rows of each domain.
 
     Parameters

@@ -48,7 +48,7 @@ def test_an_estimator_has_at_most_six_classes_of_ours(estimator):
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_the_signature_names_every_parameter_in_the_source(estimator):
     source = inspect.getsource(next(c for c in estimator.__mro__ if "__init__" in vars(c)).__init__)
-    written = set(re.findall(r"^ {8}(\w+)=.*,$", source.split("):")[0], flags=re.M))
+    written = set(re.findall(r"^ {8}(\w+): .* = .*,$", source.split("):")[0], flags=re.M))
     assert written == set(estimator._get_param_names())
 
 

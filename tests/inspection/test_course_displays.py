@@ -117,6 +117,16 @@ def test_fitted_searches_and_a_consensus_are_read_as_they_are(rows):
     assert shown.names == ["C=0.1", "C=1.0"] and shown.chosen == {"score": search.best_index_}
 
 
+def test_comparison_marks_the_candidate_that_is_named():
+    scores = {"accuracy": [0.5, 0.7]}
+    lines = {}
+    for reference in ("plain", None):
+        display = ComparisonDisplay(["plain", "coral"], scores, reference=reference)
+        lines[reference] = [tuple(line.get_xdata()) for line in display.plot().ax_.lines]
+    assert (0.5, 0.5) in [tuple(map(float, x)) for x in lines["plain"] if len(x) == 2]
+    assert len(lines[None]) < len(lines["plain"])
+
+
 def test_comparison_refuses_what_it_cannot_show():
     with pytest.raises(ValueError, match="search must be a fitted search"):
         ComparisonDisplay.from_estimator(StandardScaler())
@@ -130,6 +140,13 @@ def test_comparison_refuses_what_it_cannot_show():
     ):
         with pytest.raises(ValueError, match=message):
             ComparisonDisplay(["a", "b"], **wrong)
+
+
+def _texts(ax):
+    """All words in a picture."""
+    return " ".join(
+        text.get_text() for text in ax.figure.findobj(lambda part: hasattr(part, "get_text"))
+    )
 
 
 # Training
@@ -210,6 +227,12 @@ def test_boosting_has_two_courses(rows):
     assert_array_equal(display.traces["error on labeled target rows"], model.estimator_errors_)
     assert len(display.axes_) == len(display.traces) == 2
     assert display.ax_.lines[0].get_xdata()[0] == 1
+
+
+def test_courses_named_so_have_logarithmic_axes():
+    display = ConvergenceDisplay({"gap": [1.0, 0.1], "changes": [3, 0]}, logarithmic=["gap"])
+    scales = [ax.get_yscale() for ax in display.plot().axes_]
+    assert scales == ["log", "linear"]
 
 
 def test_convergence_refuses_what_it_cannot_show():
@@ -345,6 +368,8 @@ def test_drift_shows_evidence_and_alarm():
     display = DriftDisplay.from_estimator(monitor.update(rng.normal(size=(80, 2)) + 5.0))
     assert display.alarm_row == monitor.alarm_row_ and display.since == monitor.since_
     assert_array_equal(display.evidence, monitor.trace_[1])
+    display = DriftDisplay([1, 2], [1.0, 30.0], 20.0, alarm_row=2, since=1, feature="age")
+    assert "age" in _texts(display.plot().ax_)
     with pytest.raises(ValueError, match="monitor must be fitted"):
         DriftDisplay.from_estimator(DriftMonitor())
     with pytest.raises(ValueError, match="lists of one length"):
