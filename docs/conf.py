@@ -93,6 +93,16 @@ html_theme_options = {
     "header_links_before_dropdown": 6,
     "navigation_depth": 2,
 }
+# Where the versions of the site lie side by side is known to the workflow that puts them there.
+if "SKDA_DOCS_URL" in os.environ:
+    html_theme_options |= {
+        "navbar_end": ["version-switcher", "theme-switcher"],
+        "switcher": {
+            "json_url": os.environ["SKDA_DOCS_URL"] + "/switcher.json",
+            "version_match": os.environ["SKDA_DOCS_VERSION"].removeprefix("v"),
+        },
+        "check_switcher": False,  # the first version is built before there is a list
+    }
 html_sidebars = {"index": [], "whats_new": [], "developing": []}
 
 
