@@ -30,6 +30,25 @@ def pairwise_sq_dists(X, Y=None):
     return _Tiling(left, right, _sq_dist_tile, symmetric=Y is None, diagonal=0.0).matrix()
 
 
+def nearest_rows(X, Y):
+    """Return for each row of X the index of the nearest row of Y, of equal ones the first."""
+    xp = namespace(X)
+    (X, _), (Y, squares) = _centred(X, Y)
+    # ‖x-y‖² without ‖x‖², which is the same for all rows of Y: a product and one sum a pair.
+    slopes = -2.0 * Y.T
+    memory = get_config()["working_memory"] * 2**20
+    # On the host a tile stays in the cache between the product, the sum and the search.
+    on_host = isinstance(X, np.ndarray)
+    row_bytes = Y.shape[0] * itemsize(X)
+    tiles = row_tiles(X.shape[0], row_bytes, **({} if on_host else {"tile_bytes": memory / 3}))
+    found = []
+    for tile in tiles:
+        scores = X[tile, :] @ slopes
+        scores += squares
+        found.append(xp.argmin(scores, axis=1))
+    return xp.concat(found)
+
+
 def kernel_matrix(X, Y=None, *, kernel="rbf", gamma=1.0, degree=3, coef0=1.0):
     """Kernel matrix between the rows of X and of Y (of X itself by default).
 

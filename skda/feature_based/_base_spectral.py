@@ -27,8 +27,8 @@ from .._numerics._kernels import (
     fourier_map,
     kernel_apply,
     kernel_matrix,
+    nearest_rows,
     nystroem_map,
-    pairwise_sq_dists,
     resolve_gamma,
     subsample,
 )
@@ -358,14 +358,8 @@ def drop_empty(values, W, n_components, *, name):
 
 def nearest_codes(Z, source, codes, target):
     """Class of the nearest source row for each target row; ties go to the first."""
-    xp = namespace(Z)
-    rows, others = take_rows(Z, target), take_rows(Z, source)
-    # In tiles, because the distances of all pairs may not fit in memory.
-    found = [
-        to_numpy(xp.argmin(pairwise_sq_dists(rows[tile, :], others), axis=1))
-        for tile in row_tiles(len(target), len(source) * itemsize(Z))
-    ]
-    return codes[source][np.concatenate(found)]
+    nearest = nearest_rows(take_rows(Z, target), take_rows(Z, source))
+    return codes[source][to_numpy(nearest)]
 
 
 def classifier_codes(estimator, Z, source, codes, target):

@@ -6,19 +6,18 @@ from collections.abc import Callable
 from typing import Any, Literal, Self
 
 import numpy as np
-from sklearn import get_config
 from sklearn.base import OneToOneFeatureMixin
 from sklearn.utils import check_random_state
 
-from .._array._backend import as_like, backend_of, itemsize, namespace, to_numpy
-from .._array._rows import row_tiles, take_rows
+from .._array._backend import as_like, backend_of, namespace, to_numpy
+from .._array._rows import take_rows
 from .._core._base_transformer import BaseDomainTransformer
 from .._core._callbacks import rounds_of, subtask
 from .._core._param_checks import check_integer, check_option, check_real, check_strength
 from .._core._typing import ArrayLike, DomainIds, RandomState
 from .._core._validation import class_labels
 from .._numerics._class_transport import CLASS_ROUNDS, LASSO_ROUNDS, l1l2_plan, lpl1_plan
-from .._numerics._kernels import pairwise_sq_dists
+from .._numerics._kernels import nearest_rows
 from .._numerics._sinkhorn import sinkhorn_plan
 from .._numerics._transport import (
     barycentric_map,
@@ -92,15 +91,6 @@ def batch_pairs(n, n_reference, batch_size, rng):
 def count_batches(n, n_reference, batch_size):
     """Return the number of mini-batches until every row of both sides was in one."""
     return max(-(-n // batch_size), -(-n_reference // batch_size))
-
-
-def nearest_rows(X, among):
-    """Return for each row of X the index of the nearest row of `among`, tile by tile."""
-    xp = namespace(X)
-    memory = get_config()["working_memory"] * 2**20
-    # Distances and what their computation needs: about three matrices of that size.
-    tiles = row_tiles(X.shape[0], among.shape[0] * itemsize(X) * 3, tile_bytes=memory, least=1)
-    return xp.concat([xp.argmin(pairwise_sq_dists(X[t, :], among), axis=1) for t in tiles])
 
 
 def move_rows(X, rows, images):

@@ -25,6 +25,15 @@ def test_squared_distances_equal_scipy(xp, rows):
     assert own.min() >= 0
 
 
+@pytest.mark.parametrize("offset", [0.0, 1e4])
+def test_nearest_rows_are_those_of_scipy(xp, rows, offset):
+    X, Y = (np.tile(part, (6, 1)) for part in rows)  # of equal rows the first is taken
+    if xp.dtype == "float32" and offset:
+        pytest.skip("single precision has no digits left for the distances")
+    got = xp.to_numpy(ks.nearest_rows(xp.asarray(X + offset), xp.asarray(Y + offset)))
+    np.testing.assert_array_equal(got % 130, cdist(X, Y[:130]).argmin(axis=1))
+
+
 def test_squared_distances_survive_a_huge_offset(rows):
     X, Y = rows
     got = ks.pairwise_sq_dists(X + 1e6, Y + 1e6)

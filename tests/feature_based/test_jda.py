@@ -148,6 +148,7 @@ def test_explicit_features_approach_the_exact_components(solver, n_basis, rtol):
 
 
 def test_the_nearest_source_rows_are_found_in_tiles(monkeypatch):
+    from skda._numerics import _kernels
     from skda.feature_based import _base_spectral
 
     X, y, ids = shifted_blobs(0)
@@ -158,7 +159,7 @@ def test_the_nearest_source_rows_are_found_in_tiles(monkeypatch):
         tiles.extend(slice(i, min(i + 7, n_rows)) for i in range(0, n_rows, 7))
         return tiles
 
-    monkeypatch.setattr(_base_spectral, "row_tiles", small_tiles)
+    monkeypatch.setattr(_kernels, "row_tiles", small_tiles)
     found = _base_spectral.nearest_codes(X, source, y, target)
     expected = KNeighborsClassifier(1).fit(X[source], y[source]).predict(X[target])
     np.testing.assert_array_equal(found, expected)
