@@ -8,7 +8,6 @@ import sys
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
-import sklearn
 from threadpoolctl import threadpool_info
 
 import skda
@@ -75,6 +74,9 @@ def _devices():
 
 
 def _settings():
+    # Here, because helpers on domains are imported without scikit-learn.
+    import sklearn
+
     return {
         **get_config(),
         "metadata routing": sklearn.get_config()["enable_metadata_routing"],
