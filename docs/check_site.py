@@ -3,8 +3,8 @@
     python docs/check_site.py docs/_build/html
 
 Looked for: errors in the console, requests to another host, links and anchors that lead nowhere,
-images without a text in their place, formulas that are not MathML, code that is cut off on a wide
-screen, and pages that are wider than a narrow one. Needs the package playwright and a Chromium.
+images without a text in their place, formulas that are not MathML, code that is cut off, and pages
+that are wider than the screen. Needs the package playwright and a Chromium.
 """
 
 import argparse
@@ -65,11 +65,12 @@ def look_at(page, file, faults):
     faults += [(where, f"picture without alt text: {source}") for source in found["pictures"]]
     faults += [(where, f"picture cannot be shown: {source}") for source in found["broken"]]
     faults += [(where, f"formula is not MathML: {text}") for text in found["raw"]]
-    faults += [(where, f"code is cut off at {WIDE} px by {text}") for text in page.evaluate(CUT)]
     for width in (WIDE, NARROW):
         page.set_viewport_size({"width": width, "height": 900})
         wide = page.evaluate(TOO_WIDE)
         faults += [(where, f"page is wider than {width} px: {text}") for text in wide]
+        cut = page.evaluate(CUT)
+        faults += [(where, f"code is cut off at {width} px by {text}") for text in cut]
     return set(found["ids"]), set(found["links"])
 
 
