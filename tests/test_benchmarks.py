@@ -791,8 +791,9 @@ def test_scale_tells_clear_refusals_from_faults():
 def test_scale_measures_a_process_of_its_own_and_its_limits():
     from benchmarks import scale
 
-    row = scale.measure("DomainScaler", 2_000, dtype="float32", memory=4.0, limit=60)
-    assert row["seconds"] > 0 and 0 < row["gb"] < 4
+    # Its matrix of 4,000 x 4,000 numbers is more than what imports have held before.
+    row = scale.measure("MIDATransformer", 2_000, dtype="float64", memory=4.0, limit=60)
+    assert row["seconds"] > 0 and 0.05 < row["gb"] < 4
     row = scale.measure("TJMTransformer", 50_000, dtype="float32", memory=4.0, limit=60)
     assert scale.is_refused(row), row
 
