@@ -16,6 +16,7 @@ from .._array._warnings import warn_user
 from .._core._callbacks import clone_inside, fitted_inside
 from .._core._param_checks import check_option
 from .._core._sample_domain import DomainWarning
+from .._numerics._em_priors import em_priors
 from ._domain_norm import rows_of
 
 PRIOR_CORRECTIONS = ("resample", "select")
@@ -40,25 +41,9 @@ _ERRORS_OF_A_GAP = 3.0
 _SETTLED = 100  # steps before which running statistics and predictions mean little
 
 
-def em_priors(p, trained, n_rounds=_EM_ROUNDS):
-    """Return the proportions under which predictions agree with their mean (Saerens 2002).
-
-    Parameters
-    ----------
-    p : ndarray of shape (n_samples, n_classes)
-        Class probabilities of a classifier.
-    trained : ndarray of shape (n_classes,)
-        Proportions of the classes in its training.
-    n_rounds : int, default=30
-        Rounds of expectation and maximization.
-    """
-    priors = trained.copy()
-    for _ in range(n_rounds):
-        joint = p * (priors / trained)
-        priors = (joint / joint.sum(axis=1, keepdims=True)).mean(axis=0)
-        # A class without any mass would have no ratio in the next round.
-        priors = np.maximum(priors, np.finfo(float).tiny)
-    return priors
+def followed_priors(p, trained):
+    """Return the proportions under which predictions agree with their mean, after few rounds."""
+    return em_priors(p, trained, max_iter=_EM_ROUNDS, tol=0.0)[0]
 
 
 class TargetPriors:
@@ -128,7 +113,7 @@ class TargetPriors:
     def estimate(self, net, X, rows):
         """Return the proportions of the classes among these rows, as the network sees them."""
         p = target_probabilities(net.module_, X, rows)
-        new = em_priors(p, np.where(self.present, self.now * self.weight, 1.0))
+        new = followed_priors(p, np.where(self.present, self.now * self.weight, 1.0))
         # The source has no rows of a class that it lacks.
         new = np.where(self.present, np.maximum(new, _LEAST / len(new)), 0.0)
         return new / new.sum()
@@ -224,7 +209,7 @@ def fit_selected(estimator, X, y, sample_weight, sample_domain):
 def _priors_without_alignment(p, labels, classes):
     """Return the target's proportions by the predictions of a network trained on these labels."""
     source = np.array([np.mean(labels == c) for c in classes])
-    found = np.maximum(em_priors(p, source), _LEAST / len(source))
+    found = np.maximum(followed_priors(p, source), _LEAST / len(source))
     return found / found.sum()
 
 

@@ -36,7 +36,7 @@ from skda.deep._domain_norm import (  # noqa: E402
     with_domain_norms,
 )
 from skda.deep._input_scaling import center_and_spread, scaled  # noqa: E402
-from skda.deep._priors import TargetPriors, em_priors  # noqa: E402
+from skda.deep._priors import TargetPriors, followed_priors  # noqa: E402
 from skda.deep._schedules import annealed, cosine  # noqa: E402
 from skda.deep._training import DomainBatch  # noqa: E402
 from skda.model_selection import DomainStratifiedKFold  # noqa: E402
@@ -441,7 +441,7 @@ def test_em_finds_the_proportions_of_a_calibrated_classifier():
     x = rng.normal(size=len(y)) + 2.0 * y
     # Posterior of equal proportions.
     p = 1.0 / (1.0 + np.exp(-(2.0 * x - 2.0)))
-    found = em_priors(np.c_[1 - p, p], np.array([0.5, 0.5]), n_rounds=200)
+    found = followed_priors(np.c_[1 - p, p], np.array([0.5, 0.5]))
     np.testing.assert_allclose(found, [0.9, 0.1], atol=0.01)
 
 
